@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <type_traits>
+
+namespace gradatim {
+
+/// Threads that share the tasks of one call at a time. What the tasks are is the caller's choice
+/// and depends on shapes only, so results never depend on the number of threads (design.md, P4).
+/// Which thread runs a task does depend on timing: with the second core busy, the caller simply
+/// runs more of them itself.
+class TaskPool {
+ public:
+  /// 0 means one a hardware thread. Throws InvalidArgument above 1024.
+  explicit TaskPool(std::size_t threads = 0);
+  ~TaskPool();
+  TaskPool(TaskPool&&) noexcept;
+  TaskPool& operator=(TaskPool&&) noexcept;
+
+  std::size_t threads() const { return threads_; }
+
+  /// Runs body(i) once for each i in [0, count), in any order, and returns when all have ended.
+  /// The first exception thrown by a body is rethrown here. One thread or one task: a plain loop.
+  template <class Body>
+  void parallel_for(std::size_t count, Body&& body) {
+    using Plain = std::remove_reference_t<Body>;
+    if (threads_ == 1 || count <= 1) {
+      for (std::size_t i = 0; i < count; ++i) body(i);
+      return;
+    }
+    run(count, const_cast<void*>(static_cast<const void*>(&body)),
+        [](void* context, std::size_t i) { (*static_cast<Plain*>(context))(i); });
+  }
+
+ private:
+  void run(std::size_t count, void* context, void (*task)(void*, std::size_t));
+
+  struct Arena;
+  std::unique_ptr<Arena> arena_;
+  std::size_t threads_;
+};
+
+/// How many tasks a loop of `items` is cut into, each of at least `grain` items (the last may have
+/// fewer): a function of its arguments only.
+constexpr std::size_t task_count(std::size_t items, std::size_t grain) {
+  return (items + grain - 1) / grain;
+}
+
+}  // namespace gradatim

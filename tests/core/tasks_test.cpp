@@ -1,0 +1,61 @@
+#include "gradatim/core/tasks.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <set>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+#include "gradatim/core/error.hpp"
+
+namespace gradatim {
+namespace {
+
+TEST(TaskPool, RunsEveryTaskOnce) {
+  for (const std::size_t threads : {1U, 2U, 3U, 7U}) {
+    TaskPool pool(threads);
+    EXPECT_EQ(pool.threads(), threads);
+    for (const std::size_t count : {0U, 1U, 2U, 5U, 1000U}) {
+      std::vector<std::atomic<int>> runs(count);
+      pool.parallel_for(count, [&](std::size_t i) { ++runs[i]; });
+      for (const auto& r : runs) EXPECT_EQ(r, 1);
+    }
+  }
+}
+
+TEST(TaskPool, ReallyUsesItsThreads) {
+  TaskPool pool(3);
+  std::atomic<int> arrived = 0;
+  // Each task waits for the other two: only three threads at once can end this.
+  pool.parallel_for(3, [&](std::size_t) {
+    ++arrived;
+    while (arrived < 3) std::this_thread::yield();
+  });
+  EXPECT_EQ(arrived, 3);
+}
+
+TEST(TaskPool, RethrowsTheFirstException) {
+  for (const std::size_t threads : {1U, 4U}) {
+    TaskPool pool(threads);
+    EXPECT_THROW(pool.parallel_for(100,
+                                   [](std::size_t i) {
+                                     if (i == 42) throw std::runtime_error("task 42");
+                                   }),
+                 std::runtime_error);
+  }
+}
+
+TEST(TaskPool, RejectsAbsurdThreadCounts) { EXPECT_THROW(TaskPool(1025), InvalidArgument); }
+
+TEST(TaskPool, ZeroMeansTheMachine) { EXPECT_GE(TaskPool(0).threads(), 1U); }
+
+TEST(TaskCount, CoversAllItems) {
+  EXPECT_EQ(task_count(0, 8), 0U);
+  EXPECT_EQ(task_count(8, 8), 1U);
+  EXPECT_EQ(task_count(9, 8), 2U);
+}
+
+}  // namespace
+}  // namespace gradatim
