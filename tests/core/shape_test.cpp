@@ -49,6 +49,15 @@ TEST(Tensor, IsAlignedZeroAndAValue) {
   EXPECT_EQ(a.view()(2, 4), 0.0F);
 }
 
+TEST(Tensor, TakesValuesOver) {
+  AlignedVector<float> values{1, 2, 3, 4, 5, 6};
+  const float* where = values.data();
+  const Tensor a({2, 3}, std::move(values));
+  EXPECT_EQ(a.data(), where);
+  EXPECT_EQ(a.view()(1, 2), 6.0F);
+  EXPECT_THROW(Tensor({2, 2}, AlignedVector<float>(5)), ShapeError);
+}
+
 TEST(Tensor, SlicesShareMemoryAndAreChecked) {
   Tensor a({4, 2});
   const auto middle = a.view().slice(1, 2);
