@@ -110,9 +110,9 @@ std::size_t ByteStream::read_inflated(std::span<std::uint8_t> out) {
       throw std::bad_alloc();
     } else if (status != Z_OK) {
       const bool trailing = inflater_->members > 0 && z.total_out == 0;
-      fail(file_, fmt::format("{}: {}",
-                              trailing ? "garbage after the gzip stream" : "damaged gzip stream",
-                              z.msg != nullptr ? z.msg : zError(status)));
+      fail(file_,
+           fmt::format("{}: {}", trailing ? "garbage after the gzip stream" : "damaged gzip stream",
+                       z.msg != nullptr ? z.msg : zError(status)));
     }
   }
   return filled;

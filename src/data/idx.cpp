@@ -51,7 +51,8 @@ Shape read_header(detail::ByteStream& stream, std::size_t rank) {
   try {
     return Shape(extents);
   } catch (const ShapeError&) {
-    fail(stream, fmt::format("the product of the extents ({}) overflows", fmt::join(extents, ", ")));
+    fail(stream,
+         fmt::format("the product of the extents ({}) overflows", fmt::join(extents, ", ")));
   }
 }
 

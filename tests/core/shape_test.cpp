@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <type_traits>
 
 #include "gradatim/core/error.hpp"
 #include "gradatim/core/tensor.hpp"
@@ -28,6 +29,11 @@ TEST(Shape, RejectsOverflowAndExcessRank) {
   EXPECT_THROW((Shape{1, 1, 1, 1, 1, 1}).batched(2), ShapeError);
   EXPECT_THROW(Shape{}.sample(), ShapeError);
 }
+
+static_assert(std::is_copy_constructible_v<TensorView<float>>);
+static_assert(std::is_convertible_v<TensorView<float>, ConstTensorView>);
+static_assert(!std::is_convertible_v<ConstTensorView, TensorView<float>>);
+static_assert(!std::is_convertible_v<TensorView<std::uint8_t>, ConstTensorView>);
 
 TEST(TensorView, ChecksItsSizeAndNamesBoth) {
   std::vector<float> values(5);
