@@ -8,7 +8,7 @@
 namespace gradatim {
 namespace {
 
-constexpr std::size_t kLookAhead = 4;
+constexpr std::size_t kLookAhead = 8;
 
 void bytes_to_float(std::span<const std::uint8_t> bytes, float scale, std::span<float> out) {
   for (std::size_t i = 0; i < bytes.size(); ++i) out[i] = static_cast<float>(bytes[i]) * scale;
