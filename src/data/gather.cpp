@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "gradatim/core/error.hpp"
+#include "gradatim/core/kernels.hpp"
 #include "gradatim/data/batches.hpp"
 
 namespace gradatim {
@@ -10,25 +11,21 @@ namespace {
 
 constexpr std::size_t kLookAhead = 8;
 
-void bytes_to_float(std::span<const std::uint8_t> bytes, float scale, std::span<float> out) {
-  for (std::size_t i = 0; i < bytes.size(); ++i) out[i] = static_cast<float>(bytes[i]) * scale;
-}
-
 // A random image is in no cache and its lines are asked for one at a time by the loop that reads
-// them; asked for some images ahead, they arrive together.
+// them; asked for some images ahead, they arrive together. Measured: 33 us a batch without, 16
+// with.
 void prefetch(std::span<const std::uint8_t> image) {
   for (std::size_t at = 0; at < image.size(); at += kAlignment) __builtin_prefetch(&image[at]);
 }
 
-void check_shapes(const Split& split, std::size_t count, TensorView<float> inputs,
-                  std::size_t labels) {
-  const std::size_t pixels = split.images.view().row_size();
-  if (inputs.shape().rank() == 0 || inputs.rows() != count || labels != count ||
+void check_shapes(const Split& split, std::size_t count, const Shape& inputs, std::size_t labels) {
+  const std::size_t pixels = split.images.shape().sample().size();
+  if (inputs.rank() == 0 || inputs[0] != count || labels != count ||
       inputs.size() != count * pixels)
     throw ShapeError(
         fmt::format("gather of {} images of {} pixels: expected inputs ({}, {}) and {} labels, got "
                     "inputs {} and {} labels",
-                    count, pixels, count, pixels, count, inputs.shape().to_string(), labels));
+                    count, pixels, count, pixels, count, inputs.to_string(), labels));
 }
 
 void check_indices(const Split& split, std::span<const std::uint32_t> indices) {
@@ -39,34 +36,57 @@ void check_indices(const Split& split, std::span<const std::uint32_t> indices) {
                                       split.size(), *outside, outside - indices.begin()));
 }
 
-}  // namespace
-
-void gather(const Split& split, std::span<const std::uint32_t> indices, TensorView<float> inputs,
-            std::span<std::int32_t> labels) {
-  check_shapes(split, indices.size(), inputs, labels.size());
-  check_indices(split, indices);
+// Calls put(i, image) for the images at the indices in order.
+template <class Put>
+void for_each_image(const Split& split, std::span<const std::uint32_t> indices, Put put) {
   const auto images = split.images.view();
   for (std::size_t i = 0; i < std::min(kLookAhead, indices.size()); ++i)
     prefetch(images.row(indices[i]));
   for (std::size_t i = 0; i < indices.size(); ++i) {
     if (i + kLookAhead < indices.size()) prefetch(images.row(indices[i + kLookAhead]));
-    bytes_to_float(images.row(indices[i]), kByteScale, inputs.row(i));
-    labels[i] = split.labels[indices[i]];
+    put(i, images.row(indices[i]));
   }
+}
+
+void gather_labels(const Split& split, std::span<const std::uint32_t> indices,
+                   std::span<std::int32_t> labels) {
+  for (std::size_t i = 0; i < indices.size(); ++i) labels[i] = split.labels[indices[i]];
+}
+
+}  // namespace
+
+void gather(const Split& split, std::span<const std::uint32_t> indices, TensorView<float> inputs,
+            std::span<std::int32_t> labels) {
+  check_shapes(split, indices.size(), inputs.shape(), labels.size());
+  check_indices(split, indices);
+  for_each_image(split, indices, [&](std::size_t i, std::span<const std::uint8_t> image) {
+    kernels::bytes_to_float(image, kByteScale, inputs.row(i));
+  });
+  gather_labels(split, indices, labels);
+}
+
+void gather(const Split& split, std::span<const std::uint32_t> indices,
+            TensorView<std::uint8_t> images, std::span<std::int32_t> labels) {
+  check_shapes(split, indices.size(), images.shape(), labels.size());
+  check_indices(split, indices);
+  for_each_image(split, indices, [&](std::size_t i, std::span<const std::uint8_t> image) {
+    std::copy(image.begin(), image.end(), images.row(i).begin());
+  });
+  gather_labels(split, indices, labels);
 }
 
 void gather(const Split& split, std::size_t first, TensorView<float> inputs,
             std::span<std::int32_t> labels) {
   const std::size_t count = labels.size();
-  check_shapes(split, count, inputs, count);
+  check_shapes(split, count, inputs.shape(), count);
   const auto images = split.images.view().slice(first, count);
-  bytes_to_float(images.values(), kByteScale, inputs.values());
+  kernels::bytes_to_float(images.values(), kByteScale, inputs.values());
   std::copy_n(split.labels.begin() + static_cast<std::ptrdiff_t>(first), count, labels.begin());
 }
 
 Tensor normalize(TensorView<const std::uint8_t> images) {
   Tensor result(images.shape());
-  bytes_to_float(images.values(), kByteScale, result.values());
+  kernels::bytes_to_float(images.values(), kByteScale, result.values());
   return result;
 }
 

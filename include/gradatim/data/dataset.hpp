@@ -12,7 +12,7 @@
 namespace gradatim {
 
 /// Some samples as a network takes them.
-struct Batch {
+struct Samples {
   Tensor inputs;                     // (count, 784), in [0, 1]
   std::vector<std::int32_t> labels;  // (count)
 };
@@ -24,7 +24,7 @@ struct Split {
 
   std::size_t size() const { return labels.size(); }
   /// Samples [first, first + count), normalised. Throws ShapeError if there are fewer.
-  Batch batch(std::size_t first, std::size_t count) const;
+  Samples batch(std::size_t first, std::size_t count) const;
 };
 
 struct Dataset {
