@@ -12,8 +12,7 @@ namespace {
 constexpr std::size_t kLookAhead = 8;
 
 // A random image is in no cache and its lines are asked for one at a time by the loop that reads
-// them; asked for some images ahead, they arrive together. Measured: 33 us a batch without, 16
-// with.
+// them; asked for some images ahead, they arrive together.
 void prefetch(std::span<const std::uint8_t> image) {
   for (std::size_t at = 0; at < image.size(); at += kAlignment) __builtin_prefetch(&image[at]);
 }
@@ -36,43 +35,38 @@ void check_indices(const Split& split, std::span<const std::uint32_t> indices) {
                                       split.size(), *outside, outside - indices.begin()));
 }
 
-// Calls put(i, image) for the images at the indices in order.
-template <class Put>
-void for_each_image(const Split& split, std::span<const std::uint32_t> indices, Put put) {
+// Calls copy(image, i) for the image of each index, with those to come on their way.
+template <class Copy>
+void gather_images(const Split& split, std::span<const std::uint32_t> indices, const Shape& inputs,
+                   std::span<std::int32_t> labels, Copy copy) {
+  check_shapes(split, indices.size(), inputs, labels.size());
+  check_indices(split, indices);
   const auto images = split.images.view();
   for (std::size_t i = 0; i < std::min(kLookAhead, indices.size()); ++i)
     prefetch(images.row(indices[i]));
   for (std::size_t i = 0; i < indices.size(); ++i) {
     if (i + kLookAhead < indices.size()) prefetch(images.row(indices[i + kLookAhead]));
-    put(i, images.row(indices[i]));
+    copy(images.row(indices[i]), i);
+    labels[i] = split.labels[indices[i]];
   }
-}
-
-void gather_labels(const Split& split, std::span<const std::uint32_t> indices,
-                   std::span<std::int32_t> labels) {
-  for (std::size_t i = 0; i < indices.size(); ++i) labels[i] = split.labels[indices[i]];
 }
 
 }  // namespace
 
 void gather(const Split& split, std::span<const std::uint32_t> indices, TensorView<float> inputs,
             std::span<std::int32_t> labels) {
-  check_shapes(split, indices.size(), inputs.shape(), labels.size());
-  check_indices(split, indices);
-  for_each_image(split, indices, [&](std::size_t i, std::span<const std::uint8_t> image) {
-    kernels::bytes_to_float(image, kByteScale, inputs.row(i));
-  });
-  gather_labels(split, indices, labels);
+  gather_images(split, indices, inputs.shape(), labels,
+                [&](std::span<const std::uint8_t> image, std::size_t i) {
+                  kernels::bytes_to_float(image, kByteScale, inputs.row(i));
+                });
 }
 
 void gather(const Split& split, std::span<const std::uint32_t> indices,
-            TensorView<std::uint8_t> images, std::span<std::int32_t> labels) {
-  check_shapes(split, indices.size(), images.shape(), labels.size());
-  check_indices(split, indices);
-  for_each_image(split, indices, [&](std::size_t i, std::span<const std::uint8_t> image) {
-    std::copy(image.begin(), image.end(), images.row(i).begin());
-  });
-  gather_labels(split, indices, labels);
+            TensorView<std::uint8_t> inputs, std::span<std::int32_t> labels) {
+  gather_images(split, indices, inputs.shape(), labels,
+                [&](std::span<const std::uint8_t> image, std::size_t i) {
+                  std::ranges::copy(image, inputs.row(i).begin());
+                });
 }
 
 void gather(const Split& split, std::size_t first, TensorView<float> inputs,

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "gradatim/core/batch.hpp"
 #include "gradatim/core/tensor.hpp"
 
 namespace gradatim {
@@ -15,6 +16,9 @@ namespace gradatim {
 struct Samples {
   Tensor inputs;                     // (count, 784), in [0, 1]
   std::vector<std::int32_t> labels;  // (count)
+
+  /// Valid as long as the samples.
+  operator Batch() const { return {.inputs = inputs.view(), .targets = {.labels = labels}}; }
 };
 
 /// Images with their labels. They stay bytes: a quarter of the memory, and of the traffic to it.
