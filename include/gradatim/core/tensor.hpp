@@ -44,9 +44,9 @@ class TensorView {
   TensorView(std::span<T> values, const Shape& shape) : data_(values.data()), shape_(shape) {
     if (values.size() != shape.size()) detail::throw_view_size(shape, values.size());
   }
-  TensorView(const TensorView<std::remove_const_t<T>>& other)
-    requires std::is_const_v<T>
-      : data_(other.data()), shape_(other.shape()) {}
+  template <class U>
+    requires std::is_same_v<const U, T>
+  TensorView(const TensorView<U>& other) : data_(other.data()), shape_(other.shape()) {}
 
   T* data() const { return data_; }
   const Shape& shape() const { return shape_; }

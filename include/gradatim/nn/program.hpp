@@ -5,8 +5,8 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <variant>
 
-#include "gradatim/core/sparse.hpp"
 #include "gradatim/core/tasks.hpp"
 #include "gradatim/core/tensor.hpp"
 #include "gradatim/nn/network.hpp"
@@ -21,11 +21,15 @@ struct Targets {
   ConstTensorView values{};                // (rows, outputs)
 };
 
-/// A mini-batch. `sparse`, when set, holds the same numbers as `inputs` would, and `inputs` is not
-/// read: see core/sparse.hpp.
+/// Inputs kept as the bytes they are stored in: the value of a byte is scale · byte.
+struct ByteInputs {
+  TensorView<const std::uint8_t> bytes{};  // (rows, input...)
+  float scale = 1.0F / 255;
+};
+
+/// A mini-batch: inputs as floats or as bytes, and what the outputs are compared with.
 struct Batch {
-  ConstTensorView inputs{};  // (rows, input...)
-  const SparseBatch* sparse = nullptr;
+  std::variant<ConstTensorView, ByteInputs> inputs{};  // (rows, input...)
   Targets targets{};
 };
 
@@ -40,8 +44,9 @@ class Program {
   Program& operator=(Program&&) noexcept;
 
   const ParameterLayout& layout() const;
-  /// True if batches may be given as SparseBatch: the first layer is Dense.
-  bool accepts_sparse() const;
+  /// True if inputs may be given as bytes, which skips the zeros among them (kernels::byte_gemm):
+  /// the first layer is Dense.
+  bool accepts_bytes() const;
 
   /// The mean loss over the batch at theta, and its gradient, written (not added) to d_theta.
   /// theta and d_theta have layout().size floats. Bit-for-bit the same for any pool.
