@@ -14,9 +14,24 @@ namespace gradatim::kernels {
 enum class Transpose { no, yes };
 enum class Update { overwrite, accumulate };
 
-/// c = op(a) op(b), or c += op(a) op(b): op(a) is (m, k), op(b) (k, n), c (m, n), all row-major and
-/// none overlapping c. oneDNN's sgemm on the calling thread; an empty k gives zeros.
-void gemm(Transpose transpose_a, Transpose transpose_b, ConstTensorView a, ConstTensorView b,
+/// Rows of a row-major matrix that lie `stride` floats apart: a whole matrix, or some columns of
+/// one.
+struct MatrixView {
+  const float* data = nullptr;
+  std::size_t rows = 0;
+  std::size_t columns = 0;
+  std::size_t stride = 0;
+
+  /// Throws ShapeError unless x has rank 2.
+  MatrixView(ConstTensorView x);
+  MatrixView(const Tensor& x) : MatrixView(x.view()) {}
+  /// Columns [first, first + count), which must exist.
+  MatrixView slice_columns(std::size_t first, std::size_t count) const;
+};
+
+/// c = op(a) op(b), or c += op(a) op(b): op(a) is (m, k), op(b) (k, n), c (m, n), none overlapping
+/// c. oneDNN's sgemm on the calling thread; an empty k gives zeros.
+void gemm(Transpose transpose_a, Transpose transpose_b, const MatrixView& a, const MatrixView& b,
           TensorView<float> c, Update update = Update::overwrite);
 
 // ---- Element by element, y and x of equal size and allowed to be the same memory.

@@ -5,33 +5,14 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <variant>
 
+#include "gradatim/core/batch.hpp"
 #include "gradatim/core/tasks.hpp"
 #include "gradatim/core/tensor.hpp"
 #include "gradatim/nn/network.hpp"
 #include "gradatim/nn/parameters.hpp"
 
 namespace gradatim {
-
-/// What a loss compares with: class labels, or values shaped like the network's output (one-hot
-/// rows for the cross-entropies). Exactly one of the two is set.
-struct Targets {
-  std::span<const std::int32_t> labels{};  // (rows), each in [0, classes)
-  ConstTensorView values{};                // (rows, outputs)
-};
-
-/// Inputs kept as the bytes they are stored in: the value of a byte is scale · byte.
-struct ByteInputs {
-  TensorView<const std::uint8_t> bytes{};  // (rows, input...)
-  float scale = 1.0F / 255;
-};
-
-/// A mini-batch: inputs as floats or as bytes, and what the outputs are compared with.
-struct Batch {
-  std::variant<ConstTensorView, ByteInputs> inputs{};  // (rows, input...)
-  Targets targets{};
-};
 
 /// A network with its loss, planned for batches of up to `max_rows` samples: all memory is taken
 /// here, none in a step. One Program serves one thread at a time; it shares its work out itself.
@@ -55,8 +36,9 @@ class Program {
   /// The mean loss alone.
   double loss(std::span<const float> theta, const Batch& batch, TaskPool& pool);
 
-  /// The first layer whose output in the last call holds NaN or infinity, as "layer 2 (sigmoid)".
-  std::optional<std::string> first_non_finite_layer() const;
+  /// Where NaN or infinity first appears in a forward pass over the batch: "layer 2 (sigmoid)",
+  /// "the inputs", or a parameter such as "dense1.weight". Nothing if all is finite.
+  std::optional<std::string> first_non_finite(std::span<const float> theta, const Batch& batch);
 
   /// Bytes of activations and gradients planned.
   std::size_t workspace_bytes() const;
@@ -76,7 +58,11 @@ class Predictor {
   Predictor& operator=(Predictor&&) noexcept;
 
   /// outputs (rows, outputs...) from inputs (rows, inputs...).
+  /// Throws ShapeError if the sizes do not fit the network.
   void predict(std::span<const float> theta, ConstTensorView inputs,
+               TensorView<float> outputs) const;
+  /// The same from bytes; where the first layer is Dense, zeros among them cost nothing.
+  void predict(std::span<const float> theta, const ByteInputs& inputs,
                TensorView<float> outputs) const;
 
  private:

@@ -128,6 +128,26 @@ void ByteGemmPanel(TensorView<const std::uint8_t> bytes, float scale, ConstTenso
     sums[r].Write(scale, units - column, false, y.data() + r * units + column);
 }
 
+void PackRows(ConstTensorView x, TensorView<float> packed) {
+  const FloatTag d;
+  const std::size_t lanes = hn::Lanes(d);
+  const std::size_t columns = x.shape()[1];
+  const std::size_t stride = packed.shape()[1];
+  const std::size_t whole = columns / lanes * lanes;
+  const auto tail = hn::FirstN(d, columns - whole);
+  for (std::size_t i = 0; i < x.rows(); ++i) {
+    const float* HWY_RESTRICT from = x.data() + i * columns;
+    float* HWY_RESTRICT to = packed.data() + i * stride;
+    std::size_t j = 0;
+    for (; j < whole; j += lanes) hn::Store(hn::LoadU(d, from + j), d, to + j);
+    if (j < columns) {
+      hn::Store(hn::MaskedLoad(tail, d, from + j), d, to + j);
+      j += lanes;
+    }
+    for (; j < stride; j += lanes) hn::Store(hn::Zero(d), d, to + j);
+  }
+}
+
 void ByteGemm(TensorView<const std::uint8_t> bytes, float scale, ConstTensorView w,
               TensorView<float> y) {
   for (std::size_t r = 0; r < bytes.rows(); r += kRowBlock) {
@@ -220,19 +240,15 @@ HWY_AFTER_NAMESPACE();
 
 namespace gradatim::kernels {
 namespace {
+HWY_EXPORT(PackRows);
 HWY_EXPORT(ByteGemm);
 HWY_EXPORT(ByteGemmTransposed);
 }  // namespace
 
 void pack_rows(ConstTensorView x, TensorView<float> packed) {
   check_matrix("pack_rows", x.shape());
-  const std::size_t columns = x.shape()[1];
-  check_shape("pack_rows", {x.rows(), packed_columns(columns)}, packed.shape());
-  for (std::size_t i = 0; i < x.rows(); ++i) {
-    const auto to = packed.row(i);
-    std::ranges::copy(x.row(i), to.begin());
-    std::ranges::fill(to.subspan(columns), 0.0F);
-  }
+  check_shape("pack_rows", {x.rows(), packed_columns(x.shape()[1])}, packed.shape());
+  HWY_DYNAMIC_DISPATCH(PackRows)(x, packed);
 }
 
 void byte_gemm(TensorView<const std::uint8_t> bytes, float scale, ConstTensorView packed_w,

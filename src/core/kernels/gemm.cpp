@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "core/kernels/checks.hpp"
 #include "gradatim/core/error.hpp"
 #include "gradatim/core/kernels.hpp"
 
@@ -31,25 +32,35 @@ struct Operand {
   std::size_t rows;
   std::size_t columns;
   char letter;  // as BLAS spells it
-  dnnl_dim_t leading_dimension;
 };
 
-Operand operand(Transpose transpose, ConstTensorView x) {
-  const std::size_t rows = x.shape()[0];
-  const std::size_t columns = x.shape()[1];
-  const auto leading = static_cast<dnnl_dim_t>(std::max<std::size_t>(columns, 1));
-  if (transpose == Transpose::yes) return {columns, rows, 'T', leading};
-  return {rows, columns, 'N', leading};
+Operand operand(Transpose transpose, const MatrixView& x) {
+  if (transpose == Transpose::yes) return {x.columns, x.rows, 'T'};
+  return {x.rows, x.columns, 'N'};
 }
+
+dnnl_dim_t dimension(std::size_t n) { return static_cast<dnnl_dim_t>(n); }
 
 }  // namespace
 
-void gemm(Transpose transpose_a, Transpose transpose_b, ConstTensorView a, ConstTensorView b,
+MatrixView::MatrixView(ConstTensorView x) : data(x.data()) {
+  check_matrix("matrix", x.shape());
+  rows = x.shape()[0];
+  columns = stride = x.shape()[1];
+}
+
+MatrixView MatrixView::slice_columns(std::size_t first, std::size_t count) const {
+  if (first > columns || count > columns - first)
+    throw ShapeError(fmt::format("matrix of {} columns: [{}, {}) are out of range", columns, first,
+                                 first + count));
+  MatrixView part = *this;
+  part.data += first;
+  part.columns = count;
+  return part;
+}
+
+void gemm(Transpose transpose_a, Transpose transpose_b, const MatrixView& a, const MatrixView& b,
           TensorView<float> c, Update update) {
-  if (a.shape().rank() != 2 || b.shape().rank() != 2 || c.shape().rank() != 2)
-    throw ShapeError(fmt::format("gemm: expected three matrices, got {}, {} and {}",
-                                 a.shape().to_string(), b.shape().to_string(),
-                                 c.shape().to_string()));
   const Operand left = operand(transpose_a, a);
   const Operand right = operand(transpose_b, b);
   if (left.columns != right.rows || c.shape() != Shape{left.rows, right.columns})
@@ -63,10 +74,9 @@ void gemm(Transpose transpose_a, Transpose transpose_b, ConstTensorView a, Const
   const OneOpenMpThread guard;
   const float beta = update == Update::accumulate ? 1.0F : 0.0F;
   const dnnl_status_t status =
-      dnnl_sgemm(left.letter, right.letter, static_cast<dnnl_dim_t>(left.rows),
-                 static_cast<dnnl_dim_t>(right.columns), static_cast<dnnl_dim_t>(left.columns),
-                 1.0F, a.data(), left.leading_dimension, b.data(), right.leading_dimension, beta,
-                 c.data(), static_cast<dnnl_dim_t>(right.columns));
+      dnnl_sgemm(left.letter, right.letter, dimension(left.rows), dimension(right.columns),
+                 dimension(left.columns), 1.0F, a.data, dimension(a.stride), b.data,
+                 dimension(b.stride), beta, c.data(), dimension(right.columns));
   if (status != dnnl_success)
     throw Error(fmt::format("gemm: oneDNN reports status {}", static_cast<int>(status)));
 }
