@@ -87,6 +87,7 @@ void append_panel(Script& script, const Panel& panel, std::size_t index) {
   line(script, "set xlabel {}", literal(panel.x_label));
   line(script, "set ylabel {}", literal(panel.y_label));
   line(script, "{} logscale y", panel.logarithmic_y && !panel.series.empty() ? "set" : "unset");
+  line(script, "set key {} right", panel.legend_at_bottom ? "bottom" : "top");
   if (panel.y_range) {
     line(script, "set yrange [{}:{}]", panel.y_range->first, panel.y_range->second);
   } else {

@@ -62,9 +62,8 @@ std::vector<std::string> class_names_of(const std::filesystem::path& path,
   const auto found = metadata.find(kClassesKey);
   if (found == metadata.end()) return {};
   const auto names = nlohmann::json::parse(found->second, nullptr, /*allow_exceptions=*/false);
-  const bool strings = names.is_array() && std::all_of(names.begin(), names.end(), [](auto& name) {
-                         return name.is_string();
-                       });
+  const bool strings = names.is_array() && std::all_of(names.begin(), names.end(),
+                                                       [](auto& name) { return name.is_string(); });
   if (!strings) fail(path, fmt::format("expected '{}' to be an array of strings", kClassesKey));
   return names.get<std::vector<std::string>>();
 }
@@ -77,8 +76,8 @@ Parameters parameters_for(const std::filesystem::path& path, const Network& netw
     for (const NamedTensor& tensor : file.tensors) available += tensor.values.size();
     // Before memory is taken for whatever a file of a few bytes claims its network to be.
     if (layout.size != available)
-      fail(path, fmt::format("its network has {} parameters, its tensors {}", layout.size,
-                             available));
+      fail(path,
+           fmt::format("its network has {} parameters, its tensors {}", layout.size, available));
     return Parameters(std::move(layout));
   } catch (const InvalidArgument& error) {
     fail(path, error.what());

@@ -29,6 +29,7 @@ struct Panel {
   std::string x_label;
   std::string y_label;
   bool logarithmic_y = false;
+  bool legend_at_bottom = false;  // for curves that rise
   std::optional<std::pair<double, double>> y_range{};
   std::vector<Series> series;
 };
