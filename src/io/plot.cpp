@@ -155,4 +155,16 @@ void draw(const Plot& plot, std::span<const std::filesystem::path> files,
   }
 }
 
+std::string gnuplot_version(const std::filesystem::path& gnuplot) {
+  try {
+    const std::array<std::string, 2> command{gnuplot.string(), "--version"};
+    const auto result = detail::run_process(command, "");
+    const std::string text = last_line(result.output);
+    constexpr std::string_view kName = "gnuplot ";
+    return result.exit_code == 0 && text.starts_with(kName) ? text.substr(kName.size()) : "";
+  } catch (const DataError&) {
+    return "";
+  }
+}
+
 }  // namespace gradatim

@@ -47,4 +47,7 @@ struct Plot {
 void draw(const Plot& plot, std::span<const std::filesystem::path> files,
           const std::filesystem::path& gnuplot = "gnuplot");
 
+/// "5.4 patchlevel 4", or nothing if it can't be run.
+std::string gnuplot_version(const std::filesystem::path& gnuplot = "gnuplot");
+
 }  // namespace gradatim
