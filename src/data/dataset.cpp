@@ -41,10 +41,10 @@ Samples Split::batch(std::size_t first, std::size_t count) const {
   if (first > size() || count > size() - first)
     throw ShapeError(fmt::format("batch: expected samples within [0, {}), got {} from {}", size(),
                                  count, first));
-  Samples batch{.inputs = Tensor({count, images.view().row_size()}),
-                .labels = std::vector<std::int32_t>(count)};
-  gather(*this, first, batch.inputs, batch.labels);
-  return batch;
+  Samples samples{.inputs = Tensor({count, images.shape().sample().size()}),
+                  .labels = std::vector<std::int32_t>(count)};
+  gather(*this, first, samples.inputs, samples.labels);
+  return samples;
 }
 
 Tensor one_hot(std::span<const std::int32_t> labels, std::size_t classes) {

@@ -23,6 +23,7 @@ struct CloseFile {
 struct CloseCurl {
   void operator()(CURL* curl) const { curl_easy_cleanup(curl); }
 };
+using Clock = std::chrono::steady_clock;
 using File = std::unique_ptr<std::FILE, CloseFile>;
 using Curl = std::unique_ptr<CURL, CloseCurl>;
 
@@ -32,7 +33,9 @@ struct Transfer {
   File part;
   std::uint64_t resumed_from = 0;
   std::uint64_t written = 0;  // resumed_from included
+  Clock::time_point last_byte = Clock::now();
   bool too_long = false;
+  bool stalled = false;
   std::error_code local_error{};
   std::exception_ptr thrown{};
 };
@@ -45,7 +48,7 @@ std::error_code last_error() { return {errno, std::generic_category()}; }
 
 std::size_t on_bytes(char* bytes, std::size_t, std::size_t count, void* context) {
   auto& transfer = *static_cast<Transfer*>(context);
-  if (count > transfer.request.most_bytes - transfer.written) {
+  if (transfer.written + count > transfer.request.most_bytes) {
     transfer.too_long = true;
     return 0;
   }
@@ -54,11 +57,18 @@ std::size_t on_bytes(char* bytes, std::size_t, std::size_t count, void* context)
     return 0;
   }
   transfer.written += count;
+  transfer.last_byte = Clock::now();
   return count;
 }
 
+// At least once a second, also while nothing comes. (CURLOPT_LOW_SPEED_TIME would average over
+// five.)
 int on_transfer(void* context, curl_off_t total, curl_off_t received, curl_off_t, curl_off_t) {
   auto& transfer = *static_cast<Transfer*>(context);
+  if (Clock::now() - transfer.last_byte > transfer.request.stall_timeout) {
+    transfer.stalled = true;
+    return 1;
+  }
   if (!transfer.request.on_progress) return 0;
   try {
     const std::uint64_t before = transfer.resumed_from;
@@ -100,8 +110,6 @@ Curl configure(Transfer& transfer, char* reason) {
   set(CURLOPT_USERAGENT, "gradatim");
   set(CURLOPT_ERRORBUFFER, reason);
   set(CURLOPT_CONNECTTIMEOUT, static_cast<long>(request.connect_timeout.count()));
-  set(CURLOPT_LOW_SPEED_LIMIT, 1L);
-  set(CURLOPT_LOW_SPEED_TIME, static_cast<long>(request.stall_timeout.count()));
   set(CURLOPT_RESUME_FROM_LARGE, static_cast<curl_off_t>(transfer.resumed_from));
   set(CURLOPT_WRITEFUNCTION, &on_bytes);
   set(CURLOPT_WRITEDATA, &transfer);
@@ -117,6 +125,13 @@ void flush(Transfer& transfer) {
     fail_locally(transfer.request, last_error());
 }
 
+// The part is as long as the file, or longer: whether it is the file, its hash will tell.
+bool nothing_left(CURL* curl, CURLcode code, const Transfer& transfer) {
+  long status = 0;
+  curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+  return code == CURLE_HTTP_RETURNED_ERROR && status == 416 && transfer.resumed_from > 0;
+}
+
 CURLcode transfer_once(const Download& request, const char* mode, std::string& failure) {
   Transfer transfer = open_part(request, mode);
   std::array<char, CURL_ERROR_SIZE> reason{};
@@ -125,14 +140,15 @@ CURLcode transfer_once(const Download& request, const char* mode, std::string& f
   if (transfer.thrown) std::rethrow_exception(transfer.thrown);
   if (transfer.local_error) fail_locally(request, transfer.local_error);
   flush(transfer);
-  if (transfer.too_long)
-    failure = fmt::format("sent more than {} bytes", request.most_bytes);
-  else if (code == CURLE_OPERATION_TIMEDOUT && transfer.written > transfer.resumed_from)
-    failure = fmt::format("stalled after {} bytes", transfer.written);
-  else if (code != CURLE_OK)
-    failure = reason[0] != '\0' ? reason.data() : curl_easy_strerror(code);
-  else
+  if (code == CURLE_OK || nothing_left(curl.get(), code, transfer))
     failure.clear();
+  else if (transfer.too_long)
+    failure = fmt::format("sent more than {} bytes", request.most_bytes);
+  else if (transfer.stalled)
+    failure = fmt::format("stalled after {} bytes: none came for {} s", transfer.written,
+                          request.stall_timeout.count());
+  else
+    failure = reason[0] != '\0' ? reason.data() : curl_easy_strerror(code);
   return code;
 }
 

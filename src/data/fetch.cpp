@@ -6,8 +6,10 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
+#include <utility>
 
 #include "download.hpp"
 #include "gradatim/core/error.hpp"
@@ -87,6 +89,21 @@ detail::Download request_for(const FileFetch& fetch, const std::string& mirror,
   return request;
 }
 
+void remove_part(const FileFetch& fetch) {
+  std::error_code error;
+  std::filesystem::remove(fetch.part, error);
+  if (error)
+    fail(fetch.entry, fmt::format("cannot remove '{}': {}", fetch.part.string(), error.message()));
+}
+
+// The part becomes the file: whoever looks sees all of it or none.
+void publish(const FileFetch& fetch) {
+  std::error_code error;
+  std::filesystem::rename(fetch.part, fetch.target, error);
+  if (error)
+    fail(fetch.entry, fmt::format("cannot rename '{}': {}", fetch.part.string(), error.message()));
+}
+
 // What this mirror did wrong, or nothing: then the part is whole.
 std::string try_mirror(const FileFetch& fetch, const std::string& mirror) {
   std::error_code ignored;
@@ -97,7 +114,7 @@ std::string try_mirror(const FileFetch& fetch, const std::string& mirror) {
   if (!failure.empty()) return failure;
   failure = verify(fetch.part, fetch.file());
   if (failure.empty()) return failure;
-  std::filesystem::remove(fetch.part, ignored);
+  remove_part(fetch);
   // The part may have been the beginning of something else.
   return resumed ? try_mirror(fetch, mirror) : failure;
 }
@@ -108,12 +125,11 @@ void fetch_file(const FileFetch& fetch) {
   std::vector<std::string> failures;
   for (std::size_t round = 0; round < fetch.options.rounds; ++round)
     for (const std::string& mirror : mirrors) {
-      const std::string failure = try_mirror(fetch, mirror);
-      if (failure.empty()) {
-        std::filesystem::rename(fetch.part, fetch.target);
-        return;
-      }
-      failures.push_back(fmt::format("{}: {}", mirror, failure));
+      std::string failure = try_mirror(fetch, mirror);
+      if (failure.empty()) return publish(fetch);
+      failure = fmt::format("{}: {}", mirror, failure);
+      if (std::ranges::find(failures, failure) == failures.end())
+        failures.push_back(std::move(failure));
     }
   fail(fetch.entry,
        fmt::format("no mirror delivered {}.gz: {}", fetch.file().name, fmt::join(failures, "; ")));
@@ -127,6 +143,8 @@ bool is_whole(const path& target, const DatasetFile& file) {
 }  // namespace
 
 void fetch(const DatasetEntry& entry, const path& folder, const FetchOptions& options) {
+  if (options.rounds == 0)
+    throw InvalidArgument("fetch: expected at least one round of the mirrors, got 0");
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error)

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <future>
 #include <string>
 #include <system_error>
@@ -69,8 +70,9 @@ Dataset load_dataset(std::string_view name, const DataPaths& paths) {
   const DatasetEntry& entry = find_dataset(name);
   const auto location = locate(entry, paths);
   if (!location) {
-    std::vector<std::string> folders;
-    for (const path& folder : candidates(entry, paths)) folders.push_back(folder.string());
+    const std::vector<path> looked_in = candidates(entry, paths);
+    std::vector<std::string> folders(looked_in.size());
+    std::ranges::transform(looked_in, folders.begin(), [](const path& p) { return p.string(); });
     throw DataError(
         fmt::format("dataset {}: not found in {}; `gradatim data fetch {}` downloads it", name,
                     fmt::join(folders, ", "), name));

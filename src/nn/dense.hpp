@@ -11,6 +11,7 @@ class DenseOperation final : public Operation {
 
   Shape output() const override { return {layer_.units}; }
   std::vector<ParameterSpec> parameters() const override;
+  bool backward_reads_output() const override { return false; }
   void forward(std::span<const float> theta, ConstTensorView x, TensorView<float> y) const override;
   void backward(std::span<const float> theta, ConstTensorView x, ConstTensorView y,
                 ConstTensorView dy, TensorView<float> dx) const override;

@@ -64,7 +64,7 @@ struct Program::Plan {
   const DenseOperation* byte_layer = nullptr;  // operations[0], if it takes bytes
   std::vector<std::size_t> parameter_offset;   // of each layer, and the total behind them
 
-  // Layer i writes buffer slot[i]; layers that work in place share their input's.
+  // Layer i writes buffer slot[i]; one that works in place shares its input's if nobody misses it.
   std::vector<std::size_t> slot;
   std::vector<Tensor> outputs;    // (max_rows, values) a slot
   std::vector<Tensor> d_outputs;  // the gradient of the loss by them
@@ -93,7 +93,7 @@ Program::Plan::Plan(const Network& network_value, const Loss& loss_value, std::s
   for (std::size_t i = 0; i < operations.size(); ++i) {
     const Operation& operation = *operations[i];
     const Shape shape = {max_rows, operation.output().size()};
-    const bool reuse = i > 0 && operation.in_place();
+    const bool reuse = i > 0 && operation.in_place() && !operations[i - 1]->backward_reads_output();
     if (!reuse) {
       outputs.emplace_back(shape);
       d_outputs.emplace_back(shape);

@@ -38,6 +38,8 @@ TEST(Nearest, FindsWhatWasMeant) {
   EXPECT_EQ(nearest("minst", kNames), "mnist");
   EXPECT_EQ(nearest("fashion_mnist", kNames), "fashion-mnist");
   EXPECT_EQ(nearest("FashionMNIST", kNames), "fashion-mnist");
+  EXPECT_EQ(nearest("fasion", kNames), "fashion-mnist") << "by edits alone, mnist is nearer";
+  EXPECT_EQ(nearest("mnst", kNames), "mnist");
   EXPECT_EQ(nearest("CIFAR-10", kNames), "cifar10");
   EXPECT_EQ(nearest("anything", {}), "");
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "data/files.hpp"
 #include "gradatim/core/error.hpp"
@@ -123,6 +124,19 @@ TEST_F(GatherTest, IsARowOfTheNormalizedImagesEach) {
       ASSERT_EQ(labels[i], split.labels[indices[i]]);
     }
   }
+}
+
+TEST_F(GatherTest, BytesAreThoseOfTheImages) {
+  const std::vector<std::uint32_t> indices{19, 0, 7, 7};
+  ByteTensor images({4, 5, 7});
+  std::vector<std::int32_t> labels(4);
+  gather(split, indices, images, labels);
+  for (std::size_t i = 0; i < indices.size(); ++i) {
+    EXPECT_TRUE(std::ranges::equal(images.view().row(i),
+                                   std::as_const(split.images).view().row(indices[i])));
+    EXPECT_EQ(labels[i], split.labels[indices[i]]);
+  }
+  EXPECT_THROW(gather(split, std::span(indices).first(3), images, labels), ShapeError);
 }
 
 TEST_F(GatherTest, ARangeIsTheSameAsItsIndices) {

@@ -12,7 +12,7 @@ namespace {
 
 struct DatasetTest : testing::Test {
   std::filesystem::path images(std::uint32_t n) {
-    return write(folder / "images", joined(idx_header({n, 2, 3}), counting(n * 6)));
+    return write(folder / "images", joined(idx_header({n, 2, 3}), counting(std::size_t{n} * 6)));
   }
   std::filesystem::path labels(const Bytes& values) {
     return write(folder / "labels",

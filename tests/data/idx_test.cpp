@@ -14,7 +14,7 @@ namespace {
 struct IdxTest : testing::Test {
   std::string error_of(const Bytes& bytes, std::size_t rank = 3) {
     const auto file = write(folder / "file", bytes);
-    const std::string message = message_of<DataError>([&] { read_idx(file, rank); });
+    std::string message = message_of<DataError>([&] { read_idx(file, rank); });
     EXPECT_TRUE(contains(message, file.string())) << message;
     return message;
   }

@@ -67,7 +67,8 @@ TEST_F(LoadTest, LooksInTheChosenFolderThenTheCacheThenTheSystem) {
   EXPECT_EQ(shade_of(load_dataset("mnist", paths)), 10);
   write_small(paths.chosen / "mnist", 3, 5);
   EXPECT_EQ(shade_of(load_dataset("mnist", paths)), 5);
-  EXPECT_EQ(locate(find_dataset("mnist"), paths)->folder, paths.chosen / "mnist");
+  EXPECT_EQ(locate(find_dataset("mnist"), paths).value_or(DatasetLocation{}).folder,
+            paths.chosen / "mnist");
 }
 
 TEST_F(LoadTest, GivesNamesClassesAndBothSplits) {

@@ -54,7 +54,8 @@ void gather(const Split& split, std::span<const std::uint32_t> indices, TensorVi
 void gather(const Split& split, std::span<const std::uint32_t> indices,
             TensorView<std::uint8_t> inputs, std::span<std::int32_t> labels);
 
-/// The same for the samples [first, first + labels.size()): evaluation in order. Throws ShapeError.
+/// Normalised samples [first, first + labels.size()): evaluation in order. Throws ShapeError. (As
+/// bytes they are there already: split.images.view().slice(first, count).)
 void gather(const Split& split, std::size_t first, TensorView<float> inputs,
             std::span<std::int32_t> labels);
 

@@ -42,7 +42,7 @@ struct FetchOptions {
 ///
 /// libcurl obeys the proxy variables of the environment. Throws DataError: what each mirror did,
 /// with the hashes expected and got; or that the folder cannot be written; or that another process
-/// is fetching into it.
+/// is fetching into it. Throws InvalidArgument if options.rounds is 0.
 void fetch(const DatasetEntry& entry, const std::filesystem::path& folder,
            const FetchOptions& options = {});
 

@@ -31,6 +31,8 @@ class Operation {
   virtual std::vector<ParameterSpec> parameters() const { return {}; }
   /// True if y may be the memory of x, and dx that of dy: backward then never reads x.
   virtual bool in_place() const { return false; }
+  /// False if backward never reads y, so that the next layer may work in its memory.
+  virtual bool backward_reads_output() const { return true; }
 
   /// y from x. Rows are independent: any slice of them may be computed alone.
   virtual void forward(std::span<const float> theta, ConstTensorView x,

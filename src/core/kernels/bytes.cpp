@@ -43,23 +43,23 @@ HWY_INLINE std::uint64_t NonZeroMask(const std::uint8_t* HWY_RESTRICT bytes, std
   return mask;
 }
 
-// V neighbouring vectors of a sum, in two halves so that consecutive products do not wait for each
-// other.
+// V neighbouring vectors of a sum.
 template <std::size_t V>
 struct Panel {
-  FloatVector even[V];
-  FloatVector odd[V];
+  FloatVector sum[V];
 
   HWY_INLINE void Clear() {
-    const FloatTag d;
-    for (std::size_t v = 0; v < V; ++v) even[v] = odd[v] = hn::Zero(d);
+    for (FloatVector& vector : sum) vector = hn::Zero(FloatTag());
   }
 
-  // += sum over the set bits i of bytes[i] · rows[i · stride, ...]
+  // += sum over the set bits i of bytes[i] · rows[i · stride, ...]. Every second product goes to a
+  // sum of its own, so that consecutive ones do not wait for each other.
   HWY_INLINE void Add(std::uint64_t mask, const std::uint8_t* HWY_RESTRICT bytes,
                       const float* HWY_RESTRICT rows, std::size_t stride) {
     const FloatTag d;
     const std::size_t lanes = hn::Lanes(d);
+    FloatVector odd[V];
+    for (FloatVector& vector : odd) vector = hn::Zero(d);
     for (int pairs = std::popcount(mask) / 2; pairs > 0; --pairs) {
       const auto i = static_cast<std::size_t>(std::countr_zero(mask));
       mask &= mask - 1;
@@ -68,15 +68,17 @@ struct Panel {
       const auto first = hn::Set(d, kByteValue[bytes[i]]);
       const auto second = hn::Set(d, kByteValue[bytes[j]]);
       for (std::size_t v = 0; v < V; ++v) {
-        even[v] = hn::MulAdd(first, hn::Load(d, rows + i * stride + v * lanes), even[v]);
+        sum[v] = hn::MulAdd(first, hn::Load(d, rows + i * stride + v * lanes), sum[v]);
         odd[v] = hn::MulAdd(second, hn::Load(d, rows + j * stride + v * lanes), odd[v]);
       }
     }
-    if (mask == 0) return;
-    const auto i = static_cast<std::size_t>(std::countr_zero(mask));
-    const auto value = hn::Set(d, kByteValue[bytes[i]]);
-    for (std::size_t v = 0; v < V; ++v)
-      even[v] = hn::MulAdd(value, hn::Load(d, rows + i * stride + v * lanes), even[v]);
+    if (mask != 0) {
+      const auto i = static_cast<std::size_t>(std::countr_zero(mask));
+      const auto value = hn::Set(d, kByteValue[bytes[i]]);
+      for (std::size_t v = 0; v < V; ++v)
+        sum[v] = hn::MulAdd(value, hn::Load(d, rows + i * stride + v * lanes), sum[v]);
+    }
+    for (std::size_t v = 0; v < V; ++v) sum[v] = hn::Add(sum[v], odd[v]);
   }
 
   // y[0, count) = scale · sum, or += if accumulate
@@ -86,7 +88,7 @@ struct Panel {
     const auto factor = hn::Set(d, scale);
     for (std::size_t v = 0; v < V && v * lanes < count; ++v) {
       const auto inside = hn::FirstN(d, std::min(lanes, count - v * lanes));
-      auto value = hn::Mul(factor, hn::Add(even[v], odd[v]));
+      auto value = hn::Mul(factor, sum[v]);
       if (accumulate) value = hn::Add(value, hn::MaskedLoad(inside, d, y + v * lanes));
       hn::BlendedStore(value, inside, d, y + v * lanes);
     }
@@ -114,12 +116,13 @@ void ByteGemmPanel(TensorView<const std::uint8_t> bytes, float scale, ConstTenso
   for (std::size_t r = 0; r < bytes.rows(); ++r) sums[r].Clear();
   for (std::size_t i = 0; i < inputs; i += kMaskBits) {
     const std::size_t count = std::min(kMaskBits, inputs - i);
+    std::uint64_t masks[kRowBlock];
+    for (std::size_t r = 0; r < bytes.rows(); ++r)
+      masks[r] = NonZeroMask(bytes.data() + r * inputs + i, count);
     for (std::size_t r = 0; r < bytes.rows(); ++r) {
-      const std::uint8_t* x = bytes.data() + r * inputs + i;
-      const std::uint64_t mask = NonZeroMask(x, count);
-      if (mask == 0) continue;
+      if (masks[r] == 0) continue;
       Panel<V> sum = sums[r];
-      sum.Add(mask, x, w.data() + i * stride + column, stride);
+      sum.Add(masks[r], bytes.data() + r * inputs + i, w.data() + i * stride + column, stride);
       sums[r] = sum;
     }
   }
@@ -214,18 +217,19 @@ void ByteGemmTransposed(TensorView<const std::uint8_t> bytes, float scale, Const
     for (std::size_t i = 0; i < dw.rows(); i += kTile) {
       const std::size_t columns = std::min(kTile, dw.rows() - i);
       TransposeTile(bytes.data() + r * inputs + first + i, inputs, rows, columns, tile);
-      for (std::size_t c = 0; c < columns; ++c) {
-        std::uint64_t masks[kTileRows / kMaskBits];
+      std::uint64_t masks[kTile][kTileRows / kMaskBits];
+      for (std::size_t c = 0; c < columns; ++c)
         for (std::size_t b = 0; b < rows; b += kMaskBits)
-          masks[b / kMaskBits] = NonZeroMask(tile[c] + b, std::min(kMaskBits, rows - b));
+          masks[c][b / kMaskBits] = NonZeroMask(tile[c] + b, std::min(kMaskBits, rows - b));
+      for (std::size_t c = 0; c < columns; ++c) {
         ForEachPanel(stride, [&]<std::size_t V>(std::size_t column) HWY_ATTR {
           if (column >= units) return;
-          Panel<V> sum;
-          sum.Clear();
+          Panel<V> panel;
+          panel.Clear();
           for (std::size_t b = 0; b < rows; b += kMaskBits)
-            sum.Add(masks[b / kMaskBits], tile[c] + b, dy.data() + (r + b) * stride + column,
-                    stride);
-          sum.Write(scale, units - column, r != 0, dw.data() + (i + c) * units + column);
+            panel.Add(masks[c][b / kMaskBits], tile[c] + b,
+                      dy.data() + (r + b) * stride + column, stride);
+          panel.Write(scale, units - column, r != 0, dw.data() + (i + c) * units + column);
         });
       }
     }
