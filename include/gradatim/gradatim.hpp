@@ -1,0 +1,23 @@
+#pragma once
+
+/// Every public header of gradatim, in the order in which data flows.
+#include "gradatim/core/batch.hpp"
+#include "gradatim/core/error.hpp"
+#include "gradatim/core/kernels.hpp"
+#include "gradatim/core/random.hpp"
+#include "gradatim/core/reference.hpp"
+#include "gradatim/core/shape.hpp"
+#include "gradatim/core/tasks.hpp"
+#include "gradatim/core/tensor.hpp"
+#include "gradatim/data/batches.hpp"
+#include "gradatim/data/catalogue.hpp"
+#include "gradatim/data/dataset.hpp"
+#include "gradatim/data/fetch.hpp"
+#include "gradatim/data/idx.hpp"
+#include "gradatim/nn/losses.hpp"
+#include "gradatim/nn/network.hpp"
+#include "gradatim/nn/operation.hpp"
+#include "gradatim/nn/parameters.hpp"
+#include "gradatim/nn/program.hpp"
+#include "gradatim/optim/optimizer.hpp"
+#include "gradatim/train/train.hpp"
