@@ -115,7 +115,7 @@ std::string gnuplot_script(const Plot& plot, const std::filesystem::path& file) 
   for (std::size_t p = 0; p < plot.panels.size(); ++p)
     for (std::size_t s = 0; s < plot.panels[p].series.size(); ++s)
       append_data(script, fmt::format("$data{}_{}", p, s), plot.panels[p].series[s]);
-  line(script, "set grid lc rgb '#dddddd'");
+  line(script, "set grid lt 1 lw 0.5 lc rgb '#dddddd'");
   line(script, "set border 3 lc rgb '#666666'");
   line(script, "set tics nomirror");
   line(script, "set multiplot layout 1,{} title {}", std::max<std::size_t>(plot.panels.size(), 1),
