@@ -138,26 +138,5 @@ TEST(TrainCommand, WorksWithoutGnuplotAndSaysSo) {
             "gradatim: no curves were drawn: run gnuplot: No such file or directory\n");
 }
 
-#if !defined(GRADATIM_SANITIZED)
-// On the real data, from the start of the process until it writes the recipe, which is the last it
-// does before training, and the first step itself. The best of five: others share the machine.
-TEST(TrainCommand, TakesItsFirstStepWithinHalfASecond) {
-  if (!locate(find_dataset("fashion-mnist")))
-    GTEST_SKIP() << "Fashion-MNIST is absent: apt-get install dataset-fashion-mnist";
-  const Workshop workshop;
-  double best = 1e9;
-  for (int i = 0; i < 5; ++i) {
-    const auto start = std::filesystem::file_time_type::clock::now();
-    const auto json = workshop.gradatim({"train", "two-layer", "--steps", "1", "--json"}).json();
-    const auto ready =
-        std::filesystem::last_write_time(workshop / json["run"].get<std::string>() / "recipe.toml");
-    best = std::min(
-        best, std::chrono::duration<double>(ready - start).count() + json["seconds"].get<double>());
-  }
-  EXPECT_LT(best, 0.5);
-  RecordProperty("seconds", std::to_string(best));
-}
-#endif
-
 }  // namespace
 }  // namespace gradatim
