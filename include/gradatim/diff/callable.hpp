@@ -95,22 +95,36 @@ using ScalarEvaluationT = typename decltype(scalar_evaluation<F, T>())::type;
 /// How a vector of S in the manner of X is handed to f.
 enum class Argument { kNone, kOwn, kSpan, kVector };
 
-/// The first of: a container of X's kind, std::span<S>, std::vector<S>, that f takes.
+/// Asked one after the other, since asking instantiates a generic f: for a span a span first, for
+/// anything else its own kind first.
+template <class F, class X, class S>
+consteval Argument first_accepted() {
+  if constexpr (IsSpan<std::remove_cvref_t<X>>::value) {
+    if constexpr (std::is_invocable_v<F&, std::span<S>>)
+      return Argument::kSpan;
+    else if constexpr (std::is_invocable_v<F&, std::vector<S>&>)
+      return Argument::kVector;
+    else
+      return Argument::kNone;
+  } else if constexpr (std::is_invocable_v<F&, RebindT<X, S>&>) {
+    return Argument::kOwn;
+  } else if constexpr (std::is_invocable_v<F&, std::span<S>>) {
+    return Argument::kSpan;
+  } else if constexpr (std::is_invocable_v<F&, std::vector<S>&>) {
+    return Argument::kVector;
+  } else {
+    return Argument::kNone;
+  }
+}
+
 template <class F, class X, class S>
 consteval Argument vector_argument() {
-  using Own = RebindT<X, S>;
   using Declared = DeclaredT<F>;
   if constexpr (!std::is_void_v<Declared> &&
                 !std::same_as<typename ElementOf<Declared>::type, std::remove_cv_t<S>>)
     return Argument::kNone;
-  else if constexpr (std::is_invocable_v<F&, Own&>)
-    return Argument::kOwn;
-  else if constexpr (std::is_invocable_v<F&, std::span<S>>)
-    return Argument::kSpan;
-  else if constexpr (std::is_invocable_v<F&, std::vector<S>&>)
-    return Argument::kVector;
   else
-    return Argument::kNone;
+    return first_accepted<F, X, S>();
 }
 
 template <class F, class X, class S>

@@ -44,6 +44,11 @@ template <class X, class S>
 using RebindT = typename Rebind<std::remove_cvref_t<X>, S>::type;
 
 template <class X>
+struct IsSpan : std::false_type {};
+template <class T>
+struct IsSpan<std::span<T>> : std::true_type {};
+
+template <class X>
 struct FixedSize : std::integral_constant<std::size_t, 0> {};
 template <class T, std::size_t N>
 struct FixedSize<std::array<T, N>> : std::integral_constant<std::size_t, N> {};
@@ -52,12 +57,10 @@ struct FixedSize<std::array<T, N>> : std::integral_constant<std::size_t, N> {};
 template <class C, class S>
 C filled(std::size_t n, const S& fill) {
   C c{};
-  if constexpr (requires { c.resize(n); }) {
-    if constexpr (requires { C(n); })
-      c.resize(n);
-    else
-      c.resize(static_cast<std::ptrdiff_t>(n));
-  }
+  if constexpr (requires { typename C::Scalar; })
+    c.resize(static_cast<std::ptrdiff_t>(n));
+  else if constexpr (requires { c.resize(n); })
+    c.resize(n);
   std::fill_n(c.data(), n, fill);
   return c;
 }

@@ -34,9 +34,9 @@ struct Derivative {
 /// error and the step of every entry as in Derivative. Indexing and iterating give the values.
 template <class Container>
 struct Gradient {
-  Container value;
-  Container error;
-  Container step;
+  Container value = {};
+  Container error = {};
+  Container step = {};
   std::size_t evaluations = 0;
   Status status = Status::kOk;
   std::string_view method = {};
@@ -52,8 +52,8 @@ template <class T>
 struct DerivativeMatrix {
   std::size_t rows = 0;
   std::size_t columns = 0;
-  std::vector<T> value;
-  std::vector<T> error;
+  std::vector<T> value = {};
+  std::vector<T> error = {};
   std::size_t evaluations = 0;
   Status status = Status::kOk;
   std::string_view method = {};
