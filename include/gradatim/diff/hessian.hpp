@@ -7,36 +7,47 @@
 namespace gradatim {
 namespace detail {
 
-/// Differences: the Jacobian by Ridders of the gradient by `method`. The two halves of the result
-/// are averaged; how far they differ is part of the error.
+/// The mean of the two halves; how far they are apart is part of the error.
+template <class E>
+void symmetrise(DerivativeMatrix<E>& h) {
+  for (std::size_t i = 0; i < h.rows; ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      const std::size_t lower = i * h.columns + j;
+      const std::size_t upper = j * h.columns + i;
+      const E apart = std::abs(h.value[lower] - h.value[upper]);
+      const E error = std::max({h.error[lower], h.error[upper], apart});
+      h.value[lower] = h.value[upper] = (h.value[lower] + h.value[upper]) / 2;
+      h.error[lower] = h.error[upper] = error;
+    }
+  }
+}
+
+/// The Jacobian by Ridders of the gradient by `method`, whose errors it divides by its steps.
 template <class E, class F, class X, class M>
-DerivativeMatrix<E> hessian_by(F& f, X& x, const M& method) {
+DerivativeMatrix<E> hessian_by(F& f, X& x, M method) {
+  using C = RebindT<X, E>;
+  if constexpr (requires { method.error; }) method.error = ErrorEstimate::kMeasured;
   const auto point = converted<E>(x);
-  std::size_t evaluations = 0;
-  const auto gradient_of_f = [&](const RebindT<X, E>& at) {
-    const auto g = differentiate_vector<E, RebindT<X, E>>(f, at, method);
+  const auto at_x = differentiate_vector<E, C>(f, point, method);
+  if constexpr (requires { method.error; }) method.error = ErrorEstimate::kNone;
+  std::size_t evaluations = at_x.evaluations;
+  const auto gradient_of_f = [&](const C& at) {
+    auto g = differentiate_vector<E, C>(f, at, method);
     evaluations += g.evaluations;
-    return g.value;
+    return std::move(g.value);
   };
   auto h = jacobian_by<E>(gradient_of_f, point, Ridders{});
   h.evaluations = evaluations;
   h.method = M::kName;
-  for (std::size_t i = 0; i < h.rows; ++i) {
-    for (std::size_t j = 0; j < i; ++j) {
-      E& lower = h.value[i * h.columns + j];
-      E& upper = h.value[j * h.columns + i];
-      const E apart = std::abs(lower - upper);
-      const E error = std::max({h.error[i * h.columns + j], h.error[j * h.columns + i], apart});
-      lower = upper = (lower + upper) / 2;
-      h.error[i * h.columns + j] = h.error[j * h.columns + i] = error;
-    }
-  }
+  for (std::size_t i = 0; i < h.value.size(); ++i)
+    h.error[i] += at_x.error.data()[i / h.columns] / h.step[i];
+  symmetrise(h);
   return h;
 }
 
 /// Dual numbers of dual numbers: the inner direction j, the outer i <= j.
 template <class E, class F, class X>
-DerivativeMatrix<E> hessian_by(F& f, X& x, const Dual&) {
+DerivativeMatrix<E> hessian_by(F& f, X& x, Dual) {
   using P = std::remove_cvref_t<X>;
   using Inner = DualNumber<E>;
   using Outer = DualNumber<Inner>;
@@ -61,7 +72,7 @@ DerivativeMatrix<E> hessian_by(F& f, X& x, const Dual&) {
 
 /// Forward over reverse: the tangent of a tape's adjoints is a row of the Hessian.
 template <class E, class F, class X>
-DerivativeMatrix<E> hessian_by(F& f, X& x, const Tape&) {
+DerivativeMatrix<E> hessian_by(F& f, X& x, Tape) {
   using P = std::remove_cvref_t<X>;
   constexpr std::size_t kWidth = 4;
   using D = DualNumber<E, kWidth>;

@@ -42,6 +42,7 @@ void resize(DerivativeMatrix<T>& m, std::size_t rows, std::size_t columns) {
   m.columns = columns;
   m.value.assign(rows * columns, T(0));
   m.error.assign(rows * columns, std::numeric_limits<T>::quiet_NaN());
+  m.step = m.error;
 }
 
 template <class E, class F, class X, class M>
@@ -57,6 +58,7 @@ DerivativeMatrix<E> jacobian_by(F& f, X& x, const M& method) {
       const auto d = differentiate([&](E t) { return column(i, t); }, point.original(j), method);
       jacobian.value[i * jacobian.columns + j] = d.value;
       jacobian.error[i * jacobian.columns + j] = d.error;
+      jacobian.step[i * jacobian.columns + j] = d.step;
       jacobian.status = worse(jacobian.status, d.status);
     }
     point.put_back(j);
@@ -144,9 +146,11 @@ DerivativeMatrix<T> narrowed_matrix(DerivativeMatrix<E>&& wide) {
         .evaluations = wide.evaluations, .status = wide.status, .method = wide.method};
     resize(m, wide.rows, wide.columns);
     for (std::size_t i = 0; i < wide.value.size(); ++i) {
-      const auto d = narrowed<T>(Derivative<E>{.value = wide.value[i], .error = wide.error[i]});
+      const auto d = narrowed<T>(
+          Derivative<E>{.value = wide.value[i], .error = wide.error[i], .step = wide.step[i]});
       m.value[i] = d.value;
       m.error[i] = d.error;
+      m.step[i] = d.step;
     }
     return m;
   }

@@ -54,6 +54,7 @@ struct DerivativeMatrix {
   std::size_t columns = 0;
   std::vector<T> value = {};
   std::vector<T> error = {};
+  std::vector<T> step = {};
   std::size_t evaluations = 0;
   Status status = Status::kOk;
   std::string_view method = {};
