@@ -148,13 +148,20 @@ void choice_without_replacement(std::span<std::uint32_t> out, std::uint32_t popu
   });
 }
 
+void permutation(std::span<std::uint32_t> out, const RandomKey& key) {
+  if (out.size() > UINT32_MAX)
+    throw InvalidArgument(
+        fmt::format("permutation: expected at most {} elements, got {}", UINT32_MAX, out.size()));
+  std::iota(out.begin(), out.end(), 0U);
+  for_each_wide_word(out.size(), key, [&](std::size_t i, std::uint64_t word) {
+    const auto left = static_cast<std::uint32_t>(out.size() - i);
+    std::swap(out[i], out[i + scale_to(word, left)]);
+  });
+}
+
 std::vector<std::uint32_t> permutation(std::uint32_t n, const RandomKey& key) {
   std::vector<std::uint32_t> order(n);
-  std::iota(order.begin(), order.end(), 0U);
-  for_each_wide_word(n, key, [&](std::size_t i, std::uint64_t word) {
-    const auto first = static_cast<std::uint32_t>(i);
-    std::swap(order[i], order[first + scale_to(word, n - first)]);
-  });
+  permutation(order, key);
   return order;
 }
 

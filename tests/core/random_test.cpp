@@ -127,6 +127,14 @@ TEST(ChoiceWithoutReplacement, IsDistinctAndCompleteAtFullLength) {
   EXPECT_THROW(choice_without_replacement(few, 99, {}), InvalidArgument);
 }
 
+TEST(Permutation, IntoASpanIsTheSame) {
+  for (const std::uint32_t n : {0U, 1U, 2U, 101U}) {
+    std::vector<std::uint32_t> order(n, 77);
+    permutation(order, {.seed = 9, .step = n});
+    EXPECT_EQ(order, permutation(n, {.seed = 9, .step = n}));
+  }
+}
+
 // All 6 orders of 3 elements; 5 degrees of freedom, 25.7 has probability 1e-4.
 TEST(Permutation, EveryOrderEquallyLikely) {
   std::array<double, 27> counts{};

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <type_traits>
 
 #include "gradatim/core/error.hpp"
 #include "gradatim/core/tensor.hpp"
@@ -29,6 +30,11 @@ TEST(Shape, RejectsOverflowAndExcessRank) {
   EXPECT_THROW(Shape{}.sample(), ShapeError);
 }
 
+static_assert(std::is_copy_constructible_v<TensorView<float>>);
+static_assert(std::is_convertible_v<TensorView<float>, ConstTensorView>);
+static_assert(!std::is_convertible_v<ConstTensorView, TensorView<float>>);
+static_assert(!std::is_convertible_v<TensorView<std::uint8_t>, ConstTensorView>);
+
 TEST(TensorView, ChecksItsSizeAndNamesBoth) {
   std::vector<float> values(5);
   try {
@@ -47,6 +53,15 @@ TEST(Tensor, IsAlignedZeroAndAValue) {
   b.view()(2, 4) = 7;
   EXPECT_EQ(b.view()(2, 4), 7.0F);
   EXPECT_EQ(a.view()(2, 4), 0.0F);
+}
+
+TEST(Tensor, TakesValuesOver) {
+  AlignedVector<float> values{1, 2, 3, 4, 5, 6};
+  const float* where = values.data();
+  const Tensor a({2, 3}, std::move(values));
+  EXPECT_EQ(a.data(), where);
+  EXPECT_EQ(a.view()(1, 2), 6.0F);
+  EXPECT_THROW(Tensor({2, 2}, AlignedVector<float>(5)), ShapeError);
 }
 
 TEST(Tensor, SlicesShareMemoryAndAreChecked) {

@@ -48,4 +48,8 @@ void choice_without_replacement(std::span<std::uint32_t> out, std::uint32_t popu
 /// 0, ..., n-1 in uniformly random order (Fisher-Yates).
 std::vector<std::uint32_t> permutation(std::uint32_t n, const RandomKey& key);
 
+/// The same into memory that the caller owns: out.size() is n. Throws InvalidArgument if that is
+/// 2^32 or more.
+void permutation(std::span<std::uint32_t> out, const RandomKey& key);
+
 }  // namespace gradatim

@@ -5,6 +5,7 @@
 #include <new>
 #include <span>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "gradatim/core/shape.hpp"
@@ -44,9 +45,9 @@ class TensorView {
   TensorView(std::span<T> values, const Shape& shape) : data_(values.data()), shape_(shape) {
     if (values.size() != shape.size()) detail::throw_view_size(shape, values.size());
   }
-  TensorView(const TensorView<std::remove_const_t<T>>& other)
-    requires std::is_const_v<T>
-      : data_(other.data()), shape_(other.shape()) {}
+  template <class U>  // a template, lest it count as the copy constructor of a view that may write
+    requires std::is_same_v<const U, T>
+  TensorView(const TensorView<U>& other) : data_(other.data()), shape_(other.shape()) {}
 
   T* data() const { return data_; }
   const Shape& shape() const { return shape_; }
@@ -83,6 +84,11 @@ class BasicTensor {
  public:
   BasicTensor() : shape_{0} {}
   explicit BasicTensor(const Shape& shape) : shape_(shape), values_(shape.size()) {}
+  /// Takes the values over. Throws ShapeError unless values.size() == shape.size().
+  BasicTensor(const Shape& shape, AlignedVector<T> values)
+      : shape_(shape), values_(std::move(values)) {
+    if (values_.size() != shape.size()) detail::throw_view_size(shape, values_.size());
+  }
 
   const Shape& shape() const { return shape_; }
   std::size_t size() const { return shape_.size(); }

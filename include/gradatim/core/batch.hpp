@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <variant>
+
+#include "gradatim/core/tensor.hpp"
+
+namespace gradatim {
+
+/// Inputs kept as the bytes they are stored in: the value of a byte is scale · byte.
+struct ByteInputs {
+  TensorView<const std::uint8_t> bytes{};  // (rows, input...)
+  float scale = 1.0F / 255;
+};
+
+/// What a loss compares outputs with: class labels, or values shaped like the outputs (one-hot rows
+/// for the cross-entropies). Exactly one of the two is set.
+struct Targets {
+  std::span<const std::int32_t> labels{};  // (rows), each in [0, classes)
+  ConstTensorView values{};                // (rows, outputs...)
+};
+
+/// Some samples that somebody else owns: inputs as floats or as bytes, and their targets.
+struct Batch {
+  std::variant<ConstTensorView, ByteInputs> inputs{};
+  Targets targets{};
+
+  std::size_t rows() const {
+    const auto* floats = std::get_if<ConstTensorView>(&inputs);
+    return floats != nullptr ? floats->shape()[0] : std::get<ByteInputs>(inputs).bytes.shape()[0];
+  }
+};
+
+}  // namespace gradatim

@@ -1,0 +1,119 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "gradatim/core/tensor.hpp"
+
+/// Fast kernels: pure functions of spans and shapes, each on one thread, float32, dispatched at run
+/// time to the widest SIMD of the processor. gradatim/core/reference.hpp holds the readable twin of
+/// each, which the tests compare with. Sums are added in an order that depends on shapes and on the
+/// processor's vector width, never on threads. Shapes are checked; a mismatch throws ShapeError.
+namespace gradatim::kernels {
+
+enum class Transpose { no, yes };
+enum class Update { overwrite, accumulate };
+
+/// Rows of a row-major matrix that lie `stride` floats apart: a whole matrix, or some columns of
+/// one.
+struct MatrixView {
+  const float* data = nullptr;
+  std::size_t rows = 0;
+  std::size_t columns = 0;
+  std::size_t stride = 0;
+
+  /// Throws ShapeError unless x has rank 2.
+  MatrixView(ConstTensorView x);
+  MatrixView(const Tensor& x) : MatrixView(x.view()) {}
+  /// Columns [first, first + count), which must exist.
+  MatrixView slice_columns(std::size_t first, std::size_t count) const;
+};
+
+/// c = op(a) op(b), or c += op(a) op(b): op(a) is (m, k), op(b) (k, n), c (m, n), none overlapping
+/// c. oneDNN's sgemm on the calling thread; an empty k gives zeros.
+void gemm(Transpose transpose_a, Transpose transpose_b, const MatrixView& a, const MatrixView& b,
+          TensorView<float> c, Update update = Update::overwrite);
+
+// ---- Element by element, y and x of equal size and allowed to be the same memory.
+
+/// y = 1 / (1 + exp(-x)): relative error at most 4 ulp, for every x down to -87; below, absolute
+/// 1e-37. NaN gives NaN.
+void sigmoid(std::span<const float> x, std::span<float> y);
+/// dx = dy · y (1 - y)
+void sigmoid_backward(std::span<const float> y, std::span<const float> dy, std::span<float> dx);
+/// y = max(x, 0); NaN gives NaN.
+void relu(std::span<const float> x, std::span<float> y);
+/// dx = y > 0 ? dy : 0
+void relu_backward(std::span<const float> y, std::span<const float> dy, std::span<float> dx);
+/// Relative error at most 8 ulp. NaN gives NaN.
+void tanh(std::span<const float> x, std::span<float> y);
+/// dx = dy · (1 - y²)
+void tanh_backward(std::span<const float> y, std::span<const float> dy, std::span<float> dx);
+
+// ---- Row by row; x and y are (rows, columns) and may be the same memory.
+
+/// y_k = exp(x_k - max x) / sum_j exp(x_j - max x)
+void softmax(ConstTensorView x, TensorView<float> y);
+/// dx_k = y_k (dy_k - sum_j y_j dy_j)
+void softmax_backward(ConstTensorView y, ConstTensorView dy, TensorView<float> dx);
+
+/// Returns sum over rows of -log softmax(logits)[label], and writes scale · (softmax - one_hot) to
+/// d_logits (rows, classes), which may be logits. Labels are in [0, classes), unchecked. The
+/// logarithm is taken of a sum that is at least 1: finite for every finite row.
+double softmax_cross_entropy(ConstTensorView logits, std::span<const std::int32_t> labels,
+                             float scale, TensorView<float> d_logits);
+/// The same for target distributions (rows, classes) that each sum to 1.
+double softmax_cross_entropy(ConstTensorView logits, ConstTensorView targets, float scale,
+                             TensorView<float> d_logits);
+
+/// y(i, :) += bias
+void add_bias(std::span<const float> bias, TensorView<float> y);
+/// sums_j = sum_i x(i, j), rows added in order.
+void sum_rows(ConstTensorView x, std::span<float> sums);
+
+// ---- Reductions.
+
+/// Sum in double precision.
+double sum(std::span<const float> x);
+/// True if no value is NaN or infinite.
+bool all_finite(std::span<const float> x);
+/// Index of the largest value; the first of equals; 0 for none. NaN is never the largest.
+std::size_t argmax(std::span<const float> x);
+
+// ---- Bytes, as images are stored.
+
+/// out = scale · bytes
+void bytes_to_float(std::span<const std::uint8_t> bytes, float scale, std::span<float> out);
+std::size_t count_zeros(std::span<const std::uint8_t> bytes);
+
+/// The row length that the two kernels below want their packed operands in: columns rounded up to
+/// a multiple of kAlignment bytes.
+constexpr std::size_t packed_columns(std::size_t columns) {
+  constexpr std::size_t kFloats = kAlignment / sizeof(float);
+  return (columns + kFloats - 1) / kFloats * kFloats;
+}
+/// Copies x (rows, columns) to packed (rows, packed_columns(columns)), zeros behind each row.
+void pack_rows(ConstTensorView x, TensorView<float> packed);
+
+/// y = scale · bytes w, for bytes (rows, inputs), w (inputs, units) packed as (inputs,
+/// packed_columns(units)) and y (rows, units). Work is proportional to the number of non-zero
+/// bytes: an infinity in w meets no zero of bytes.
+void byte_gemm(TensorView<const std::uint8_t> bytes, float scale, ConstTensorView packed_w,
+               TensorView<float> y);
+/// Rows [first, first + dw.rows()) of the gradient of w: dw = scale · bytes[:, first...]ᵀ dy, for
+/// dy (rows, units) packed as (rows, packed_columns(units)) and dw (count, units).
+void byte_gemm_transposed(TensorView<const std::uint8_t> bytes, float scale,
+                          ConstTensorView packed_dy, std::size_t first, TensorView<float> dw);
+
+// ---- Optimizer updates over one span.
+
+/// theta -= learning_rate · g
+void sgd(std::span<float> theta, std::span<const float> g, float learning_rate);
+/// v = momentum · v - learning_rate · g; theta += v
+void momentum(std::span<float> theta, std::span<const float> g, std::span<float> v,
+              float learning_rate, float momentum);
+
+/// The instruction set that the kernels above run with on this processor, such as "AVX3_DL".
+const char* instruction_set();
+
+}  // namespace gradatim::kernels

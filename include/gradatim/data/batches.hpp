@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "gradatim/core/tensor.hpp"
+#include "gradatim/data/dataset.hpp"
+
+namespace gradatim {
+
+enum class Sampling {
+  with_replacement,  // every draw from all samples, as in the course
+  shuffled_epochs,   // every sample exactly once an epoch, in a new order each epoch
+};
+
+struct BatchPlan {
+  std::size_t samples = 0;  // from 1 to 2^32 - 1
+  std::size_t batch = 100;
+  Sampling sampling = Sampling::with_replacement;
+  std::uint64_t seed = 0;
+};
+
+/// Which samples make up the mini-batch of a step: a function of (plan, step) and nothing else, so
+/// any step can be had at any time, on any machine. Allocates nothing after construction.
+class BatchSampler {
+ public:
+  /// Throws InvalidArgument if there are no samples, or too many, or the batch is empty, or, with
+  /// shuffled epochs, if the batch is larger than the data.
+  explicit BatchSampler(const BatchPlan& plan);
+
+  /// Valid until the next call. plan().batch indices; with shuffled epochs an epoch's last batch
+  /// is shorter where batch does not divide samples.
+  std::span<const std::uint32_t> indices(std::uint64_t step);
+
+  /// ceil(samples / batch): the steps in which as many samples are drawn as there are.
+  std::size_t steps_per_epoch() const;
+  const BatchPlan& plan() const { return plan_; }
+
+ private:
+  BatchPlan plan_;
+  std::vector<std::uint32_t> order_;  // the batch, or the permutation of epoch_
+  std::uint64_t epoch_ = 0;
+};
+
+/// inputs row i = split.images[indices[i]]·kByteScale, labels[i] = split.labels[indices[i]].
+/// inputs: (count, ...) with as many elements a row as an image has pixels. Throws ShapeError if
+/// the three counts or the row size do not fit, InvalidArgument if an index is outside the split.
+void gather(const Split& split, std::span<const std::uint32_t> indices, TensorView<float> inputs,
+            std::span<std::int32_t> labels);
+
+/// The bytes as they are: inputs row i = split.images[indices[i]].
+void gather(const Split& split, std::span<const std::uint32_t> indices,
+            TensorView<std::uint8_t> inputs, std::span<std::int32_t> labels);
+
+/// Normalised samples [first, first + labels.size()): evaluation in order. Throws ShapeError. (As
+/// bytes they are there already: split.images.view().slice(first, count).)
+void gather(const Split& split, std::size_t first, TensorView<float> inputs,
+            std::span<std::int32_t> labels);
+
+}  // namespace gradatim

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "gradatim/core/batch.hpp"
+#include "gradatim/core/tensor.hpp"
+
+namespace gradatim {
+
+/// Some samples as a network takes them.
+struct Samples {
+  Tensor inputs;                     // (count, 784), in [0, 1]
+  std::vector<std::int32_t> labels;  // (count)
+
+  /// Valid as long as the samples.
+  operator Batch() const { return {.inputs = inputs.view(), .targets = {.labels = labels}}; }
+};
+
+/// Images with their labels. They stay bytes: a quarter of the memory, and of the traffic to it.
+struct Split {
+  ByteTensor images;                 // (n, 28, 28)
+  std::vector<std::int32_t> labels;  // (n), in [0, classes)
+
+  std::size_t size() const { return labels.size(); }
+  /// Samples [first, first + count), normalised. Throws ShapeError if there are fewer.
+  Samples batch(std::size_t first, std::size_t count) const;
+};
+
+struct Dataset {
+  std::string name;
+  std::vector<std::string> class_names;
+  Split train;
+  Split test;
+};
+
+/// Reads images (n, rows, columns) and labels (n) from two IDX files. Throws DataError if either is
+/// bad (see read_idx), if the counts differ, or if a label is not in [0, classes).
+Split read_split(const std::filesystem::path& images, const std::filesystem::path& labels,
+                 std::size_t classes);
+
+/// What a byte is multiplied by to lie in [0, 1]. In float 255·kByteScale is exactly 1, and
+/// byte·kByteScale is within one unit in the last place of byte / 255.
+inline constexpr float kByteScale = 1.0F / 255.0F;
+
+/// The bytes as floats in [0, 1], shape kept.
+Tensor normalize(TensorView<const std::uint8_t> images);
+
+/// (n, e1, e2, ...) as (n, e1·e2·...): the same memory. Rank at least 1.
+template <class T>
+TensorView<T> flatten(TensorView<T> samples) {
+  return samples.reshaped({samples.rows(), samples.row_size()});
+}
+template <class T>
+TensorView<const T> flatten(const BasicTensor<T>& samples) {
+  return flatten(samples.view());
+}
+
+/// (n, classes): row i is zero but for a 1 at labels[i]. Throws InvalidArgument, with the index, if
+/// a label is not in [0, classes).
+Tensor one_hot(std::span<const std::int32_t> labels, std::size_t classes);
+
+}  // namespace gradatim

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "gradatim/core/batch.hpp"
+#include "gradatim/core/tasks.hpp"
+#include "gradatim/core/tensor.hpp"
+#include "gradatim/nn/network.hpp"
+#include "gradatim/nn/parameters.hpp"
+
+namespace gradatim {
+
+/// A network with its loss, planned for batches of up to `max_rows` samples: all memory is taken
+/// here, none in a step. One Program serves one thread at a time; it shares its work out itself.
+class Program {
+ public:
+  /// Throws ShapeError as parameter_layout, InvalidArgument if max_rows is 0.
+  Program(const Network& network, const Loss& loss, std::size_t max_rows);
+  ~Program();
+  Program(Program&&) noexcept;
+  Program& operator=(Program&&) noexcept;
+
+  const ParameterLayout& layout() const;
+  /// True if inputs may be given as bytes, which skips the zeros among them (kernels::byte_gemm):
+  /// the first layer is Dense.
+  bool accepts_bytes() const;
+
+  /// The mean loss over the batch at theta, and its gradient, written (not added) to d_theta.
+  /// theta and d_theta have layout().size floats. Bit-for-bit the same for any pool.
+  double gradient(std::span<const float> theta, const Batch& batch, std::span<float> d_theta,
+                  TaskPool& pool);
+  /// The mean loss alone.
+  double loss(std::span<const float> theta, const Batch& batch, TaskPool& pool);
+
+  /// Where NaN or infinity first appears in a forward pass over the batch: "layer 2 (sigmoid)",
+  /// "the inputs", or a parameter such as "dense1.weight". Nothing if all is finite.
+  std::optional<std::string> first_non_finite(std::span<const float> theta, const Batch& batch);
+
+  /// Bytes of activations and gradients planned.
+  std::size_t workspace_bytes() const;
+
+ private:
+  struct Plan;
+  std::unique_ptr<Plan> plan_;
+};
+
+/// A network for prediction only. Immutable: predict may be called from many threads at once, and
+/// a thread that has predicted as many rows before allocates nothing.
+class Predictor {
+ public:
+  explicit Predictor(const Network& network);
+  ~Predictor();
+  Predictor(Predictor&&) noexcept;
+  Predictor& operator=(Predictor&&) noexcept;
+
+  /// outputs (rows, outputs...) from inputs (rows, inputs...).
+  /// Throws ShapeError if the sizes do not fit the network.
+  void predict(std::span<const float> theta, ConstTensorView inputs,
+               TensorView<float> outputs) const;
+  /// The same from bytes; where the first layer is Dense, zeros among them cost nothing.
+  void predict(std::span<const float> theta, const ByteInputs& inputs,
+               TensorView<float> outputs) const;
+
+ private:
+  struct Plan;
+  std::unique_ptr<Plan> plan_;
+};
+
+/// The outputs of a network for some inputs, in a tensor of its own.
+Tensor predict(const Network& network, std::span<const float> theta, ConstTensorView inputs);
+
+}  // namespace gradatim

@@ -1,0 +1,78 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "gradatim/core/tasks.hpp"
+#include "gradatim/data/batches.hpp"
+#include "gradatim/data/dataset.hpp"
+#include "gradatim/nn/network.hpp"
+#include "gradatim/nn/parameters.hpp"
+#include "gradatim/optim/optimizer.hpp"
+
+namespace gradatim {
+
+/// Validated once, by train(): batch and steps at least 1.
+struct TrainOptions {
+  Loss loss = SoftmaxCrossEntropy{};
+  Optimizer optimizer = Sgd{};
+  std::size_t batch = 100;
+  std::size_t steps = 10'000;
+  Sampling sampling = Sampling::with_replacement;
+  std::uint64_t seed = 1;
+  std::size_t threads = 0;  // 0: one a core
+  friend bool operator==(const TrainOptions&, const TrainOptions&) = default;
+};
+
+/// An epoch is ceil(samples / batch) steps, also when batches are drawn with replacement.
+std::size_t steps_per_epoch(std::size_t samples, std::size_t batch);
+
+struct StepRecord {
+  std::size_t step = 0;  // the first is 1
+  double loss = 0;       // mean over the mini-batch, before the update
+};
+
+struct EpochRecord {
+  std::size_t epoch = 0;  // the first is 1; the last may be incomplete
+  std::size_t step = 0;
+  double train_accuracy = 0;
+  double test_accuracy = 0;
+  double seconds = 0;  // of training so far, evaluation left out
+  std::span<const float> theta{};
+};
+
+/// What the loop tells others; it prints and writes nothing itself.
+class TrainObserver {
+ public:
+  virtual ~TrainObserver() = default;
+  /// Return false to stop after this step.
+  virtual bool on_step(const StepRecord&) { return true; }
+  virtual void on_epoch(const EpochRecord&) {}
+};
+
+enum class StopReason { steps_done, stopped_by_observer, non_finite };
+
+struct TrainResult {
+  Parameters parameters;
+  StopReason reason = StopReason::steps_done;
+  std::string message;    // for non_finite: "step 17: layer 2 (sigmoid) ..."
+  std::size_t steps = 0;  // taken
+  double seconds = 0;     // of the steps, evaluation left out
+  double train_loss = 0;  // of the last step
+  double train_accuracy = 0;
+  double test_accuracy = 0;
+};
+
+/// Trains the network on data.train from initialize(network, seed). Throws InvalidArgument or
+/// ShapeError if network, data and options do not fit together; a loss that becomes NaN or infinite
+/// ends training with StopReason::non_finite instead.
+TrainResult train(const Network& network, const Dataset& data, const TrainOptions& options,
+                  TrainObserver* observer = nullptr);
+
+/// Share of samples whose largest output is at their label; ties go to the lowest class.
+double accuracy(const Network& network, std::span<const float> theta, const Split& split,
+                TaskPool& pool);
+
+}  // namespace gradatim

@@ -1,0 +1,287 @@
+// Products with byte matrices that are mostly zero, as images are. Where a dense product costs one
+// multiply-add a weight and sample, these cost one a weight and non-zero byte: bit masks of the
+// non-zero bytes, 64 at a time, drive the loops (bench/METHOD.md has the measurements).
+#include "gradatim/core/kernels.hpp"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "core/kernels/bytes.cpp"
+#include <hwy/foreach_target.h>  // compiles this file again for each instruction set
+#include <hwy/highway.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+
+#include "core/kernels/loops-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace gradatim::kernels::HWY_NAMESPACE {
+
+constexpr std::size_t kMaskBits = 64;     // bytes a mask covers
+constexpr std::size_t kPanelVectors = 4;  // vectors of one row that are held in registers
+constexpr std::size_t kRowBlock = 32;     // rows whose sums stay in the first-level cache
+
+constexpr std::array<float, 256> kByteValue = [] {
+  std::array<float, 256> values{};
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i);
+  return values;
+}();
+
+// Bit i is set where bytes[i] is not zero, for 64 bytes.
+HWY_INLINE std::uint64_t NonZeroMask(const std::uint8_t* HWY_RESTRICT bytes) {
+  const hn::ScalableTag<std::uint8_t> d;
+  std::uint64_t mask = 0;
+  for (std::size_t i = 0; i < kMaskBits; i += hn::Lanes(d)) {
+    std::uint64_t bits = 0;
+    hn::StoreMaskBits(d, hn::Ne(hn::LoadU(d, bytes + i), hn::Zero(d)),
+                      reinterpret_cast<std::uint8_t*>(&bits));
+    mask |= bits << i;
+  }
+  return mask;
+}
+
+// The same for the first `count` of them.
+HWY_INLINE std::uint64_t NonZeroMask(const std::uint8_t* HWY_RESTRICT bytes, std::size_t count) {
+  if (count == kMaskBits) return NonZeroMask(bytes);
+  alignas(kAlignment) std::uint8_t padded[kMaskBits] = {};
+  std::memcpy(padded, bytes, count);
+  return NonZeroMask(padded);
+}
+
+// V neighbouring vectors of a sum.
+template <std::size_t V>
+struct Panel {
+  FloatVector sum[V];
+
+  HWY_INLINE void Clear() {
+    for (FloatVector& vector : sum) vector = hn::Zero(FloatTag());
+  }
+
+  // += sum over the set bits i of bytes[i] · rows[i · stride, ...]. Every second product goes to a
+  // sum of its own, so that consecutive ones do not wait for each other.
+  HWY_INLINE void Add(std::uint64_t mask, const std::uint8_t* HWY_RESTRICT bytes,
+                      const float* HWY_RESTRICT rows, std::size_t stride) {
+    const FloatTag d;
+    const std::size_t lanes = hn::Lanes(d);
+    FloatVector odd[V];
+    for (FloatVector& vector : odd) vector = hn::Zero(d);
+    for (int pairs = std::popcount(mask) / 2; pairs > 0; --pairs) {
+      const auto i = static_cast<std::size_t>(std::countr_zero(mask));
+      mask &= mask - 1;
+      const auto j = static_cast<std::size_t>(std::countr_zero(mask));
+      mask &= mask - 1;
+      const auto first = hn::Set(d, kByteValue[bytes[i]]);
+      const auto second = hn::Set(d, kByteValue[bytes[j]]);
+      for (std::size_t v = 0; v < V; ++v) {
+        sum[v] = hn::MulAdd(first, hn::Load(d, rows + i * stride + v * lanes), sum[v]);
+        odd[v] = hn::MulAdd(second, hn::Load(d, rows + j * stride + v * lanes), odd[v]);
+      }
+    }
+    if (mask != 0) {
+      const auto i = static_cast<std::size_t>(std::countr_zero(mask));
+      const auto value = hn::Set(d, kByteValue[bytes[i]]);
+      for (std::size_t v = 0; v < V; ++v)
+        sum[v] = hn::MulAdd(value, hn::Load(d, rows + i * stride + v * lanes), sum[v]);
+    }
+    for (std::size_t v = 0; v < V; ++v) sum[v] = hn::Add(sum[v], odd[v]);
+  }
+
+  // y[0, count) = scale · sum, or += if accumulate
+  HWY_INLINE void Write(float scale, std::size_t count, bool accumulate, float* HWY_RESTRICT y) {
+    const FloatTag d;
+    const std::size_t lanes = hn::Lanes(d);
+    const auto factor = hn::Set(d, scale);
+    for (std::size_t v = 0; v < V && v * lanes < count; ++v) {
+      const auto inside = hn::FirstN(d, std::min(lanes, count - v * lanes));
+      auto value = hn::Mul(factor, sum[v]);
+      if (accumulate) value = hn::Add(value, hn::MaskedLoad(inside, d, y + v * lanes));
+      hn::BlendedStore(value, inside, d, y + v * lanes);
+    }
+  }
+};
+
+// Calls work.operator()<V>(column) for panels of V vectors that cover [0, stride).
+template <class Work>
+HWY_INLINE void ForEachPanel(std::size_t stride, Work work) {
+  const std::size_t lanes = hn::Lanes(FloatTag());
+  std::size_t column = 0;
+  for (; column + kPanelVectors * lanes <= stride; column += kPanelVectors * lanes)
+    work.template operator()<kPanelVectors>(column);
+  for (; column + 2 * lanes <= stride; column += 2 * lanes) work.template operator()<2>(column);
+  for (; column < stride; column += lanes) work.template operator()<1>(column);
+}
+
+// One panel of up to kRowBlock rows of y; 64 rows of w at a time stay in the first-level cache.
+template <std::size_t V>
+void ByteGemmPanel(TensorView<const std::uint8_t> bytes, float scale, ConstTensorView w,
+                   std::size_t column, TensorView<float> y) {
+  const std::size_t inputs = bytes.shape()[1];
+  const std::size_t stride = w.shape()[1];
+  Panel<V> sums[kRowBlock];
+  for (std::size_t r = 0; r < bytes.rows(); ++r) sums[r].Clear();
+  for (std::size_t i = 0; i < inputs; i += kMaskBits) {
+    const std::size_t count = std::min(kMaskBits, inputs - i);
+    std::uint64_t masks[kRowBlock];
+    for (std::size_t r = 0; r < bytes.rows(); ++r)
+      masks[r] = NonZeroMask(bytes.data() + r * inputs + i, count);
+    for (std::size_t r = 0; r < bytes.rows(); ++r) {
+      if (masks[r] == 0) continue;
+      Panel<V> sum = sums[r];
+      sum.Add(masks[r], bytes.data() + r * inputs + i, w.data() + i * stride + column, stride);
+      sums[r] = sum;
+    }
+  }
+  const std::size_t units = y.shape()[1];
+  for (std::size_t r = 0; r < bytes.rows() && column < units; ++r)
+    sums[r].Write(scale, units - column, false, y.data() + r * units + column);
+}
+
+void PackRows(ConstTensorView x, TensorView<float> packed) {
+  const FloatTag d;
+  const std::size_t lanes = hn::Lanes(d);
+  const std::size_t columns = x.shape()[1];
+  const std::size_t stride = packed.shape()[1];
+  const std::size_t whole = columns / lanes * lanes;
+  const auto tail = hn::FirstN(d, columns - whole);
+  for (std::size_t i = 0; i < x.rows(); ++i) {
+    const float* HWY_RESTRICT from = x.data() + i * columns;
+    float* HWY_RESTRICT to = packed.data() + i * stride;
+    std::size_t j = 0;
+    for (; j < whole; j += lanes) hn::Store(hn::LoadU(d, from + j), d, to + j);
+    if (j < columns) {
+      hn::Store(hn::MaskedLoad(tail, d, from + j), d, to + j);
+      j += lanes;
+    }
+    for (; j < stride; j += lanes) hn::Store(hn::Zero(d), d, to + j);
+  }
+}
+
+void ByteGemm(TensorView<const std::uint8_t> bytes, float scale, ConstTensorView w,
+              TensorView<float> y) {
+  for (std::size_t r = 0; r < bytes.rows(); r += kRowBlock) {
+    const std::size_t count = std::min(kRowBlock, bytes.rows() - r);
+    ForEachPanel(w.shape()[1], [&]<std::size_t V>(std::size_t column) HWY_ATTR {
+      ByteGemmPanel<V>(bytes.slice(r, count), scale, w, column, y.slice(r, count));
+    });
+  }
+}
+
+constexpr std::size_t kTile = 16;       // columns of bytes transposed at a time
+constexpr std::size_t kTileRows = 256;  // and rows
+
+// out[c][r] = bytes[r · stride + c] for r < rows, c < columns <= 16; zero where r reaches beyond
+// rows up to the next multiple of 16.
+HWY_INLINE void TransposeTile(const std::uint8_t* HWY_RESTRICT bytes, std::size_t stride,
+                              std::size_t rows, std::size_t columns,
+                              std::uint8_t (&out)[kTile][kTileRows]) {
+#if HWY_TARGET == HWY_SCALAR
+  for (std::size_t c = 0; c < kTile; ++c)
+    for (std::size_t r = 0; r < rows; ++r) out[c][r] = c < columns ? bytes[r * stride + c] : 0;
+#else
+  const hn::FixedTag<std::uint8_t, kTile> d;
+  using Bytes = hn::Vec<decltype(d)>;
+  alignas(kTile) std::uint8_t partial[kTile] = {};
+  for (std::size_t r = 0; r < rows; r += kTile) {
+    Bytes a[kTile];
+    Bytes b[kTile];
+    for (std::size_t i = 0; i < kTile; ++i) {
+      const std::uint8_t* row = bytes + (r + i) * stride;
+      if (r + i >= rows) {
+        a[i] = hn::Zero(d);
+      } else if (columns == kTile) {
+        a[i] = hn::LoadU(d, row);
+      } else {
+        std::memcpy(partial, row, columns);
+        a[i] = hn::Load(d, partial);
+      }
+    }
+    // Four perfect shuffles of 16 rows are a transposition.
+    const auto shuffle = [&](const Bytes* from, Bytes* to) HWY_ATTR {
+      for (std::size_t i = 0; i < kTile / 2; ++i) {
+        to[2 * i] = hn::InterleaveLower(d, from[i], from[i + kTile / 2]);
+        to[2 * i + 1] = hn::InterleaveUpper(d, from[i], from[i + kTile / 2]);
+      }
+    };
+    shuffle(a, b);
+    shuffle(b, a);
+    shuffle(a, b);
+    shuffle(b, a);
+    for (std::size_t c = 0; c < kTile; ++c) hn::StoreU(a[c], d, out[c] + r);
+  }
+#endif
+}
+
+void ByteGemmTransposed(TensorView<const std::uint8_t> bytes, float scale, ConstTensorView dy,
+                        std::size_t first, TensorView<float> dw) {
+  const std::size_t inputs = bytes.shape()[1];
+  const std::size_t units = dw.shape()[1];
+  const std::size_t stride = dy.shape()[1];
+  alignas(kAlignment) std::uint8_t tile[kTile][kTileRows];
+  std::uint64_t masks[kTile][kTileRows / kMaskBits];
+  for (std::size_t r = 0; r < bytes.rows(); r += kTileRows) {
+    const std::size_t rows = std::min(kTileRows, bytes.rows() - r);
+    for (std::size_t i = 0; i < dw.rows(); i += kTile) {
+      const std::size_t columns = std::min(kTile, dw.rows() - i);
+      TransposeTile(bytes.data() + r * inputs + first + i, inputs, rows, columns, tile);
+      for (std::size_t c = 0; c < columns; ++c)
+        for (std::size_t b = 0; b < rows; b += kMaskBits)
+          masks[c][b / kMaskBits] = NonZeroMask(tile[c] + b, std::min(kMaskBits, rows - b));
+      for (std::size_t c = 0; c < columns; ++c) {
+        ForEachPanel(stride, [&]<std::size_t V>(std::size_t column) HWY_ATTR {
+          if (column >= units) return;
+          Panel<V> panel;
+          panel.Clear();
+          for (std::size_t b = 0; b < rows; b += kMaskBits)
+            panel.Add(masks[c][b / kMaskBits], tile[c] + b, dy.data() + (r + b) * stride + column,
+                      stride);
+          panel.Write(scale, units - column, r != 0, dw.data() + (i + c) * units + column);
+        });
+      }
+    }
+  }
+}
+
+}  // namespace gradatim::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+#include "core/kernels/checks.hpp"
+
+namespace gradatim::kernels {
+namespace {
+HWY_EXPORT(PackRows);
+HWY_EXPORT(ByteGemm);
+HWY_EXPORT(ByteGemmTransposed);
+}  // namespace
+
+void pack_rows(ConstTensorView x, TensorView<float> packed) {
+  check_matrix("pack_rows", x.shape());
+  check_shape("pack_rows", {x.rows(), packed_columns(x.shape()[1])}, packed.shape());
+  HWY_DYNAMIC_DISPATCH(PackRows)(x, packed);
+}
+
+void byte_gemm(TensorView<const std::uint8_t> bytes, float scale, ConstTensorView packed_w,
+               TensorView<float> y) {
+  check_matrix("byte_gemm", bytes.shape());
+  check_matrix("byte_gemm", y.shape());
+  check_shape("byte_gemm output", {bytes.rows(), y.shape()[1]}, y.shape());
+  check_shape("byte_gemm weight", {bytes.shape()[1], packed_columns(y.shape()[1])},
+              packed_w.shape());
+  HWY_DYNAMIC_DISPATCH(ByteGemm)(bytes, scale, packed_w, y);
+}
+
+void byte_gemm_transposed(TensorView<const std::uint8_t> bytes, float scale,
+                          ConstTensorView packed_dy, std::size_t first, TensorView<float> dw) {
+  check_matrix("byte_gemm_transposed", bytes.shape());
+  check_matrix("byte_gemm_transposed", dw.shape());
+  check_shape("byte_gemm_transposed gradient", {bytes.rows(), packed_columns(dw.shape()[1])},
+              packed_dy.shape());
+  if (first > bytes.shape()[1] || dw.rows() > bytes.shape()[1] - first)
+    detail::throw_row_range({bytes.shape()[1], dw.shape()[1]}, first, dw.rows());
+  if (bytes.rows() == 0) std::ranges::fill(dw.values(), 0.0F);
+  HWY_DYNAMIC_DISPATCH(ByteGemmTransposed)(bytes, scale, packed_dy, first, dw);
+}
+
+}  // namespace gradatim::kernels
+#endif  // HWY_ONCE

@@ -1,0 +1,84 @@
+#include <fmt/format.h>
+#include <omp.h>
+#include <oneapi/dnnl/dnnl.h>
+
+#include <algorithm>
+
+#include "core/kernels/checks.hpp"
+#include "gradatim/core/error.hpp"
+#include "gradatim/core/kernels.hpp"
+
+namespace gradatim::kernels {
+namespace {
+
+// oneDNN's OpenMP build would start a team of its own inside each of our tasks. The limit is
+// per thread and given back, so a host program's OpenMP is left as it was.
+class OneOpenMpThread {
+ public:
+  OneOpenMpThread() : before_(omp_get_max_threads()) {
+    if (before_ != 1) omp_set_num_threads(1);
+  }
+  ~OneOpenMpThread() {
+    if (before_ != 1) omp_set_num_threads(before_);
+  }
+  OneOpenMpThread(const OneOpenMpThread&) = delete;
+  OneOpenMpThread& operator=(const OneOpenMpThread&) = delete;
+
+ private:
+  int before_;
+};
+
+struct Operand {
+  std::size_t rows;
+  std::size_t columns;
+  char letter;  // as BLAS spells it
+};
+
+Operand operand(Transpose transpose, const MatrixView& x) {
+  if (transpose == Transpose::yes) return {x.columns, x.rows, 'T'};
+  return {x.rows, x.columns, 'N'};
+}
+
+dnnl_dim_t dimension(std::size_t n) { return static_cast<dnnl_dim_t>(n); }
+
+}  // namespace
+
+MatrixView::MatrixView(ConstTensorView x) : data(x.data()) {
+  check_matrix("matrix", x.shape());
+  rows = x.shape()[0];
+  columns = stride = x.shape()[1];
+}
+
+MatrixView MatrixView::slice_columns(std::size_t first, std::size_t count) const {
+  if (first > columns || count > columns - first)
+    throw ShapeError(fmt::format("matrix of {} columns: [{}, {}) are out of range", columns, first,
+                                 first + count));
+  MatrixView part = *this;
+  part.data += first;
+  part.columns = count;
+  return part;
+}
+
+void gemm(Transpose transpose_a, Transpose transpose_b, const MatrixView& a, const MatrixView& b,
+          TensorView<float> c, Update update) {
+  const Operand left = operand(transpose_a, a);
+  const Operand right = operand(transpose_b, b);
+  if (left.columns != right.rows || c.shape() != Shape{left.rows, right.columns})
+    throw ShapeError(fmt::format("gemm: ({}, {}) times ({}, {}) does not give {}", left.rows,
+                                 left.columns, right.rows, right.columns, c.shape().to_string()));
+  if (c.size() == 0) return;
+  if (left.columns == 0) {
+    if (update == Update::overwrite) std::ranges::fill(c.values(), 0.0F);
+    return;
+  }
+  const OneOpenMpThread guard;
+  const float beta = update == Update::accumulate ? 1.0F : 0.0F;
+  const dnnl_status_t status =
+      dnnl_sgemm(left.letter, right.letter, dimension(left.rows), dimension(right.columns),
+                 dimension(left.columns), 1.0F, a.data, dimension(a.stride), b.data,
+                 dimension(b.stride), beta, c.data(), dimension(right.columns));
+  if (status != dnnl_success)
+    throw Error(fmt::format("gemm: oneDNN reports status {}", static_cast<int>(status)));
+}
+
+}  // namespace gradatim::kernels

@@ -1,0 +1,74 @@
+#include <string>
+
+#include "gradatim/core/kernels.hpp"
+#include "nn/layers.hpp"
+
+namespace gradatim {
+namespace {
+
+using Forward = void (*)(std::span<const float> x, std::span<float> y);
+using Backward = void (*)(std::span<const float> y, std::span<const float> dy, std::span<float> dx);
+
+/// A function of each value alone whose derivative is known from its result.
+class ElementwiseOperation final : public Operation {
+ public:
+  ElementwiseOperation(const Shape& shape, Forward function, Backward derivative)
+      : shape_(shape), forward_(function), backward_(derivative) {}
+
+  Shape output() const override { return shape_; }
+  bool in_place() const override { return true; }
+  void forward(std::span<const float>, ConstTensorView x, TensorView<float> y) const override {
+    forward_(x.values(), y.values());
+  }
+  void backward(std::span<const float>, ConstTensorView, ConstTensorView y, ConstTensorView dy,
+                TensorView<float> dx) const override {
+    backward_(y.values(), dy.values(), dx.values());
+  }
+
+ private:
+  Shape shape_;
+  Forward forward_;
+  Backward backward_;
+};
+
+class SoftmaxOperation final : public Operation {
+ public:
+  explicit SoftmaxOperation(const Shape& shape) : shape_(shape) {}
+
+  Shape output() const override { return shape_; }
+  bool in_place() const override { return true; }
+  void forward(std::span<const float>, ConstTensorView x, TensorView<float> y) const override {
+    kernels::softmax(x, y);
+  }
+  void backward(std::span<const float>, ConstTensorView, ConstTensorView y, ConstTensorView dy,
+                TensorView<float> dx) const override {
+    kernels::softmax_backward(y, dy, dx);
+  }
+
+ private:
+  Shape shape_;
+};
+
+}  // namespace
+
+std::unique_ptr<const Operation> make_operation(const Sigmoid&, const Shape& input,
+                                                const std::string&) {
+  return std::make_unique<ElementwiseOperation>(input, kernels::sigmoid, kernels::sigmoid_backward);
+}
+
+std::unique_ptr<const Operation> make_operation(const Relu&, const Shape& input,
+                                                const std::string&) {
+  return std::make_unique<ElementwiseOperation>(input, kernels::relu, kernels::relu_backward);
+}
+
+std::unique_ptr<const Operation> make_operation(const Tanh&, const Shape& input,
+                                                const std::string&) {
+  return std::make_unique<ElementwiseOperation>(input, kernels::tanh, kernels::tanh_backward);
+}
+
+std::unique_ptr<const Operation> make_operation(const Softmax&, const Shape& input,
+                                                const std::string&) {
+  return std::make_unique<SoftmaxOperation>(input);
+}
+
+}  // namespace gradatim

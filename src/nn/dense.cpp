@@ -1,0 +1,109 @@
+#include "nn/dense.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "gradatim/core/error.hpp"
+#include "gradatim/core/kernels.hpp"
+#include "nn/layers.hpp"
+
+namespace gradatim {
+
+using kernels::Transpose;
+
+std::unique_ptr<const Operation> make_operation(const Dense& layer, const Shape& input,
+                                                const std::string& label) {
+  if (input.rank() != 1)
+    throw ShapeError(fmt::format("{}: expected an input of rank 1 such as ({}), got {}", label,
+                                 input.size(), input.to_string()));
+  if (layer.units == 0) throw InvalidArgument(label + ": units must be at least 1, got 0");
+  return std::make_unique<DenseOperation>(layer, input.size());
+}
+
+std::vector<ParameterSpec> DenseOperation::parameters() const {
+  return {{"weight", {inputs_, layer_.units}, layer_.weight, inputs_, layer_.units},
+          {"bias", {layer_.units}, layer_.bias, inputs_, layer_.units}};
+}
+
+ConstTensorView DenseOperation::weight(std::span<const float> theta) const {
+  return {theta.first(inputs_ * layer_.units), {inputs_, layer_.units}};
+}
+
+std::span<const float> DenseOperation::bias(std::span<const float> theta) const {
+  return theta.subspan(inputs_ * layer_.units, layer_.units);
+}
+
+std::span<float> DenseOperation::bias(std::span<float> d_theta) const {
+  return d_theta.subspan(inputs_ * layer_.units, layer_.units);
+}
+
+TensorView<float> DenseOperation::weight_rows(std::span<float> d_theta,
+                                              const InputRange& range) const {
+  return {d_theta.subspan(range.first * layer_.units, range.count * layer_.units),
+          {range.count, layer_.units}};
+}
+
+void DenseOperation::forward(std::span<const float> theta, ConstTensorView x,
+                             TensorView<float> y) const {
+  kernels::gemm(Transpose::no, Transpose::no, x, weight(theta), y);
+  kernels::add_bias(bias(theta), y);
+}
+
+// dx = dy Wᵀ
+void DenseOperation::backward(std::span<const float> theta, ConstTensorView, ConstTensorView,
+                              ConstTensorView dy, TensorView<float> dx) const {
+  kernels::gemm(Transpose::no, Transpose::yes, dy, weight(theta), dx);
+}
+
+std::size_t DenseOperation::gradient_tasks(std::size_t rows) const {
+  return tasks_for(inputs_, 64, 2 * rows * layer_.units);
+}
+
+DenseOperation::InputRange DenseOperation::input_range(std::size_t task, std::size_t rows) const {
+  constexpr std::size_t kTile = 16;  // what byte_gemm_transposed handles at a time
+  const std::size_t share = inputs_ / gradient_tasks(rows) + 1;
+  const std::size_t step = (share + kTile - 1) / kTile * kTile;
+  const std::size_t first = std::min(inputs_, task * step);
+  return {first, std::min(step, inputs_ - first)};
+}
+
+// dW = xᵀ dy, db = the column sums of dy
+void DenseOperation::parameter_gradient(std::size_t task, ConstTensorView x, ConstTensorView dy,
+                                        std::span<float> d_theta) const {
+  const InputRange range = input_range(task, x.rows());
+  kernels::gemm(Transpose::yes, Transpose::no,
+                kernels::MatrixView(x).slice_columns(range.first, range.count), dy,
+                weight_rows(d_theta, range));
+  if (task == 0) kernels::sum_rows(dy, bias(d_theta));
+}
+
+Shape DenseOperation::packed_weight() const {
+  return {inputs_, kernels::packed_columns(layer_.units)};
+}
+
+Shape DenseOperation::packed_gradient(std::size_t rows) const {
+  return {rows, kernels::packed_columns(layer_.units)};
+}
+
+void DenseOperation::pack_weight(std::span<const float> theta, TensorView<float> packed) const {
+  kernels::pack_rows(weight(theta), packed);
+}
+
+void DenseOperation::forward_bytes(std::span<const float> theta,
+                                   TensorView<const std::uint8_t> bytes, float scale,
+                                   ConstTensorView packed_weight, TensorView<float> y) const {
+  kernels::byte_gemm(bytes, scale, packed_weight, y);
+  kernels::add_bias(bias(theta), y);
+}
+
+void DenseOperation::parameter_gradient_bytes(std::size_t task,
+                                              TensorView<const std::uint8_t> bytes, float scale,
+                                              ConstTensorView dy, ConstTensorView packed_dy,
+                                              std::span<float> d_theta) const {
+  const InputRange range = input_range(task, bytes.rows());
+  kernels::byte_gemm_transposed(bytes, scale, packed_dy, range.first, weight_rows(d_theta, range));
+  if (task == 0) kernels::sum_rows(dy, bias(d_theta));
+}
+
+}  // namespace gradatim

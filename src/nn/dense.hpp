@@ -1,0 +1,49 @@
+#pragma once
+
+#include "gradatim/nn/operation.hpp"
+
+namespace gradatim {
+
+/// y (rows, units) = x (rows, inputs) W + b, with theta = W (inputs, units), b (units).
+class DenseOperation final : public Operation {
+ public:
+  DenseOperation(const Dense& layer, std::size_t inputs) : layer_(layer), inputs_(inputs) {}
+
+  Shape output() const override { return {layer_.units}; }
+  std::vector<ParameterSpec> parameters() const override;
+  bool backward_reads_output() const override { return false; }
+  void forward(std::span<const float> theta, ConstTensorView x, TensorView<float> y) const override;
+  void backward(std::span<const float> theta, ConstTensorView x, ConstTensorView y,
+                ConstTensorView dy, TensorView<float> dx) const override;
+  std::size_t gradient_tasks(std::size_t rows) const override;
+  void parameter_gradient(std::size_t task, ConstTensorView x, ConstTensorView dy,
+                          std::span<float> d_theta) const override;
+  std::size_t operations_per_row() const override { return 2 * inputs_ * layer_.units; }
+
+  // ---- The same from bytes, with W and dy packed as kernels::byte_gemm wants them.
+
+  Shape packed_weight() const;
+  Shape packed_gradient(std::size_t rows) const;
+  void pack_weight(std::span<const float> theta, TensorView<float> packed) const;
+  void forward_bytes(std::span<const float> theta, TensorView<const std::uint8_t> bytes,
+                     float scale, ConstTensorView packed_weight, TensorView<float> y) const;
+  void parameter_gradient_bytes(std::size_t task, TensorView<const std::uint8_t> bytes, float scale,
+                                ConstTensorView dy, ConstTensorView packed_dy,
+                                std::span<float> d_theta) const;
+
+ private:
+  struct InputRange {
+    std::size_t first, count;
+  };
+  /// The inputs whose weight rows a task computes; task 0 adds the bias.
+  InputRange input_range(std::size_t task, std::size_t rows) const;
+  ConstTensorView weight(std::span<const float> theta) const;
+  std::span<const float> bias(std::span<const float> theta) const;
+  TensorView<float> weight_rows(std::span<float> d_theta, const InputRange& range) const;
+  std::span<float> bias(std::span<float> d_theta) const;
+
+  Dense layer_;
+  std::size_t inputs_;
+};
+
+}  // namespace gradatim

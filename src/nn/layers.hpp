@@ -1,0 +1,28 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "gradatim/nn/operation.hpp"
+
+/// How each layer description becomes an operation. `label` opens the message of a ShapeError.
+namespace gradatim {
+
+class DenseOperation;
+
+std::unique_ptr<const Operation> make_operation(const Dense& layer, const Shape& input,
+                                                const std::string& label);
+std::unique_ptr<const Operation> make_operation(const Sigmoid& layer, const Shape& input,
+                                                const std::string& label);
+std::unique_ptr<const Operation> make_operation(const Relu& layer, const Shape& input,
+                                                const std::string& label);
+std::unique_ptr<const Operation> make_operation(const Tanh& layer, const Shape& input,
+                                                const std::string& label);
+std::unique_ptr<const Operation> make_operation(const Softmax& layer, const Shape& input,
+                                                const std::string& label);
+
+/// A power of two, at most 8, that cuts `items` into pieces of at least `grain` items and 2^20
+/// floating point operations each: a function of shapes only, so the same for any thread count.
+std::size_t tasks_for(std::size_t items, std::size_t grain, std::size_t operations_per_item);
+
+}  // namespace gradatim

@@ -1,0 +1,40 @@
+#include "gradatim/nn/network.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <string_view>
+
+#include "gradatim/nn/operation.hpp"
+#include "gradatim/nn/parameters.hpp"
+
+namespace gradatim {
+
+std::string_view kind(const Layer& layer) {
+  static constexpr std::array<std::string_view, std::variant_size_v<Layer>> kKinds{
+      "dense", "sigmoid", "relu", "tanh", "softmax"};
+  return kKinds.at(layer.index());
+}
+
+std::string_view kind(const Loss& loss) {
+  static constexpr std::array<std::string_view, std::variant_size_v<Loss>> kKinds{
+      "softmax_cross_entropy", "cross_entropy", "sum_of_squared_errors"};
+  return kKinds.at(loss.index());
+}
+
+std::string to_string(const Network& network) {
+  const auto operations = make_operations(network);
+  const ParameterLayout layout = parameter_layout(network);
+  std::string text = fmt::format("{:<10} {:>14}\n", "input", network.input.to_string());
+  for (std::size_t i = 0; i < operations.size(); ++i) {
+    std::size_t parameters = 0;
+    for (const auto& tensor : layout.tensors)
+      if (tensor.layer == i) parameters += tensor.shape.size();
+    text +=
+        fmt::format("{:<10} {:>14}", kind(network.layers[i]), operations[i]->output().to_string());
+    text += parameters == 0 ? "\n" : fmt::format("  {:>9} parameters\n", parameters);
+  }
+  return text + fmt::format("{:<10} {:>14}  {:>9} parameters\n", "total", "", layout.size);
+}
+
+}  // namespace gradatim

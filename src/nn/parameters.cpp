@@ -1,0 +1,92 @@
+#include "gradatim/nn/parameters.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <map>
+#include <type_traits>
+
+#include "gradatim/core/error.hpp"
+#include "gradatim/core/nearest.hpp"
+#include "gradatim/core/random.hpp"
+#include "gradatim/nn/operation.hpp"
+
+namespace gradatim {
+namespace {
+
+constexpr std::uint32_t kInitializationStream = 1;
+
+float standard_deviation(const Initializer& initializer, const ParameterSpec& spec) {
+  return std::visit(
+      [&](const auto& choice) -> float {
+        using Choice = std::decay_t<decltype(choice)>;
+        const auto in = static_cast<float>(spec.fan_in);
+        const auto out = static_cast<float>(spec.fan_out);
+        if constexpr (std::is_same_v<Choice, Gaussian>) return choice.standard_deviation;
+        if constexpr (std::is_same_v<Choice, Xavier>) return std::sqrt(2.0F / (in + out));
+        if constexpr (std::is_same_v<Choice, He>) return std::sqrt(2.0F / in);
+        return 0.0F;
+      },
+      initializer);
+}
+
+}  // namespace
+
+ParameterLayout parameter_layout(const Network& network) {
+  const auto operations = make_operations(network);
+  ParameterLayout layout;
+  std::map<std::string_view, std::size_t> seen;
+  for (std::size_t i = 0; i < operations.size(); ++i) {
+    const std::string_view layer = kind(network.layers[i]);
+    const std::size_t number = ++seen[layer];
+    for (const ParameterSpec& spec : operations[i]->parameters()) {
+      layout.tensors.push_back(
+          {fmt::format("{}{}.{}", layer, number, spec.role), spec.shape, layout.size, i});
+      layout.size += spec.shape.size();
+    }
+  }
+  return layout;
+}
+
+Shape output_shape(const Network& network) { return make_operations(network).back()->output(); }
+
+const ParameterTensor& Parameters::find(std::string_view name) const {
+  std::vector<std::string_view> names;
+  for (const ParameterTensor& tensor : layout_.tensors) {
+    if (tensor.name == name) return tensor;
+    names.push_back(tensor.name);
+  }
+  throw InvalidArgument(names.empty()
+                            ? fmt::format("parameters: no tensor '{}': the network has none", name)
+                            : fmt::format("parameters: no tensor '{}'; did you mean '{}'?", name,
+                                          nearest(name, names)));
+}
+
+TensorView<float> Parameters::operator[](std::string_view name) {
+  const ParameterTensor& tensor = find(name);
+  return {theta().subspan(tensor.offset, tensor.shape.size()), tensor.shape};
+}
+
+ConstTensorView Parameters::operator[](std::string_view name) const {
+  const ParameterTensor& tensor = find(name);
+  return {theta().subspan(tensor.offset, tensor.shape.size()), tensor.shape};
+}
+
+Parameters initialize(const Network& network, std::uint64_t seed) {
+  Parameters parameters(parameter_layout(network));
+  std::size_t index = 0;
+  for (const auto& operation : make_operations(network)) {
+    for (const ParameterSpec& spec : operation->parameters()) {
+      const ParameterTensor& tensor = parameters.layout().tensors[index];
+      const float deviation = standard_deviation(spec.initializer, spec);
+      if (deviation != 0.0F)
+        fill_normal(parameters.theta().subspan(tensor.offset, tensor.shape.size()),
+                    {.seed = seed, .stream = kInitializationStream, .step = index}, 0.0F,
+                    deviation);
+      ++index;
+    }
+  }
+  return parameters;
+}
+
+}  // namespace gradatim

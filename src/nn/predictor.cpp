@@ -1,0 +1,164 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "gradatim/core/error.hpp"
+#include "gradatim/core/kernels.hpp"
+#include "gradatim/nn/operation.hpp"
+#include "gradatim/nn/program.hpp"
+#include "nn/dense.hpp"
+
+namespace gradatim {
+namespace {
+
+constexpr std::size_t kRowBlock = 64;  // rows taken through all layers at a time
+
+// Memory of the calling thread, kept for its next prediction.
+std::span<float> scratch(std::size_t floats) {
+  thread_local AlignedVector<float> memory;
+  if (memory.size() < floats) memory.resize(floats);
+  return std::span(memory).first(floats);
+}
+
+}  // namespace
+
+struct Predictor::Plan {
+  struct Step {
+    std::unique_ptr<const Operation> operation;
+    std::size_t first_parameter = 0;
+    std::size_t parameters = 0;
+    std::size_t values = 0;  // of one output sample
+  };
+  // What run() needs of a thread's scratch.
+  struct Memory {
+    std::array<std::span<float>, 2> blocks;  // kRowBlock samples of the widest layer, in turn
+    std::span<float> first;                  // packed weight, or inputs as floats
+  };
+
+  explicit Plan(const Network& network);
+  std::size_t check(std::span<const float> theta, const Shape& inputs, const Shape& outputs) const;
+  Memory memory(std::size_t first_floats) const;
+  std::span<const float> parameters_of(std::size_t layer, std::span<const float> theta) const;
+  void run(std::span<const float> theta, std::size_t first_layer, ConstTensorView x,
+           TensorView<float> output, const Memory& memory) const;
+
+  std::vector<Step> steps;
+  const DenseOperation* byte_layer;  // the first operation, if it takes bytes
+  std::size_t inputs;                // values of one input sample
+  std::size_t widest = 1;            // values of the largest output sample
+  std::size_t parameters = 0;
+};
+
+Predictor::Plan::Plan(const Network& network) : inputs(network.input.size()) {
+  for (auto& operation : make_operations(network)) {
+    Step step;
+    step.first_parameter = parameters;
+    for (const ParameterSpec& spec : operation->parameters()) step.parameters += spec.shape.size();
+    step.values = operation->output().size();
+    parameters += step.parameters;
+    widest = std::max(widest, step.values);
+    step.operation = std::move(operation);
+    steps.push_back(std::move(step));
+  }
+  byte_layer = dynamic_cast<const DenseOperation*>(steps[0].operation.get());
+}
+
+// Returns the number of rows.
+std::size_t Predictor::Plan::check(std::span<const float> theta, const Shape& input,
+                                   const Shape& output) const {
+  const std::size_t rows = input.rank() == 0 ? 0 : input[0];
+  const std::size_t values = steps.back().values;
+  if (theta.size() != parameters || input.size() != rows * inputs || output.size() != rows * values)
+    throw ShapeError(fmt::format(
+        "predict: expected {} parameters, inputs (rows, {}) and outputs (rows, {}); got {}, {} and "
+        "{}",
+        parameters, inputs, values, theta.size(), input.to_string(), output.to_string()));
+  return rows;
+}
+
+Predictor::Plan::Memory Predictor::Plan::memory(std::size_t first_floats) const {
+  const std::size_t block = kernels::packed_columns(kRowBlock * widest);
+  const std::span<float> all = scratch(2 * block + first_floats);
+  return {{all.first(block), all.subspan(block, block)}, all.subspan(2 * block)};
+}
+
+std::span<const float> Predictor::Plan::parameters_of(std::size_t layer,
+                                                      std::span<const float> theta) const {
+  return theta.subspan(steps[layer].first_parameter, steps[layer].parameters);
+}
+
+// Layers from first_layer on: two blocks in turn, the last layer writes the output.
+void Predictor::Plan::run(std::span<const float> theta, std::size_t first_layer, ConstTensorView x,
+                          TensorView<float> output, const Memory& memory) const {
+  const std::size_t rows = output.rows();
+  for (std::size_t i = first_layer; i < steps.size(); ++i) {
+    const Step& step = steps[i];
+    const TensorView<float> y =
+        i + 1 == steps.size() ? output
+                              : TensorView<float>(memory.blocks.at(i % 2).first(rows * step.values),
+                                                  {rows, step.values});
+    step.operation->forward(parameters_of(i, theta), x, y);
+    x = y;
+  }
+}
+
+Predictor::Predictor(const Network& network) : plan_(std::make_unique<Plan>(network)) {}
+
+Predictor::~Predictor() = default;
+Predictor::Predictor(Predictor&&) noexcept = default;
+Predictor& Predictor::operator=(Predictor&&) noexcept = default;
+
+void Predictor::predict(std::span<const float> theta, ConstTensorView inputs,
+                        TensorView<float> outputs) const {
+  const Plan& plan = *plan_;
+  const std::size_t rows = plan.check(theta, inputs.shape(), outputs.shape());
+  const ConstTensorView x = inputs.reshaped({rows, plan.inputs});
+  const TensorView<float> y = outputs.reshaped({rows, plan.steps.back().values});
+  const Plan::Memory memory = plan.memory(0);
+  for (std::size_t first = 0; first < rows; first += kRowBlock) {
+    const std::size_t count = std::min(kRowBlock, rows - first);
+    plan.run(theta, 0, x.slice(first, count), y.slice(first, count), memory);
+  }
+}
+
+void Predictor::predict(std::span<const float> theta, const ByteInputs& inputs,
+                        TensorView<float> outputs) const {
+  const Plan& plan = *plan_;
+  const std::size_t rows = plan.check(theta, inputs.bytes.shape(), outputs.shape());
+  const auto x = inputs.bytes.reshaped({rows, plan.inputs});
+  const TensorView<float> y = outputs.reshaped({rows, plan.steps.back().values});
+  const Shape first_shape =
+      plan.byte_layer != nullptr ? plan.byte_layer->packed_weight() : Shape{kRowBlock, plan.inputs};
+  const Plan::Memory memory = plan.memory(first_shape.size());
+  const TensorView<float> packed(memory.first, first_shape);
+  if (plan.byte_layer != nullptr)
+    plan.byte_layer->pack_weight(plan.parameters_of(0, theta), packed);
+  for (std::size_t first = 0; first < rows; first += kRowBlock) {
+    const std::size_t count = std::min(kRowBlock, rows - first);
+    const auto bytes = x.slice(first, count);
+    const TensorView<float> output = y.slice(first, count);
+    if (plan.byte_layer == nullptr) {
+      const auto floats = packed.slice(0, count);
+      kernels::bytes_to_float(bytes.values(), inputs.scale, floats.values());
+      plan.run(theta, 0, floats, output, memory);
+      continue;
+    }
+    const std::size_t values = plan.steps[0].values;
+    const TensorView<float> hidden =
+        plan.steps.size() == 1
+            ? output
+            : TensorView<float>(memory.blocks[0].first(count * values), {count, values});
+    plan.byte_layer->forward_bytes(plan.parameters_of(0, theta), bytes, inputs.scale, packed,
+                                   hidden);
+    plan.run(theta, 1, hidden, output, memory);
+  }
+}
+
+Tensor predict(const Network& network, std::span<const float> theta, ConstTensorView inputs) {
+  Tensor outputs(output_shape(network).batched(inputs.rows()));
+  Predictor(network).predict(theta, inputs, outputs);
+  return outputs;
+}
+
+}  // namespace gradatim

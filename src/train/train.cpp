@@ -1,0 +1,139 @@
+#include "gradatim/train/train.hpp"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cmath>
+
+#include "gradatim/core/error.hpp"
+#include "gradatim/nn/program.hpp"
+#include "train/mini_batches.hpp"
+
+namespace gradatim {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+void check_fit(const Network& network, const Dataset& data, const TrainOptions& options) {
+  if (options.batch == 0) throw InvalidArgument("train: batch must be at least 1, got 0");
+  if (options.steps == 0) throw InvalidArgument("train: steps must be at least 1, got 0");
+  if (data.train.size() == 0)
+    throw InvalidArgument(
+        fmt::format("train: the data set '{}' has no training samples", data.name));
+  const Shape sample = data.train.images.shape().sample();
+  if (network.input.size() != sample.size())
+    throw ShapeError(
+        fmt::format("train: the network expects inputs of shape {}, a sample of '{}' has shape {}",
+                    network.input.to_string(), data.name, sample.to_string()));
+  const Shape output = output_shape(network);
+  if (output.size() < data.class_names.size())
+    throw ShapeError(fmt::format("train: '{}' has {} classes, the network {} outputs", data.name,
+                                 data.class_names.size(), output.size()));
+}
+
+// A stopwatch that leaves evaluation out.
+class TrainingClock {
+ public:
+  void start() { started_ = Clock::now(); }
+  void stop() { seconds_ += std::chrono::duration<double>(Clock::now() - started_).count(); }
+  double seconds() const { return seconds_; }
+
+ private:
+  Clock::time_point started_{};
+  double seconds_ = 0;
+};
+
+class Training {
+ public:
+  Training(const Network& network, const Dataset& data, const TrainOptions& options,
+           TrainObserver& observer)
+      : network_(network),
+        data_(data),
+        options_(options),
+        observer_(observer),
+        pool_(options.threads),
+        program_(network, options.loss, options.batch),
+        batches_(data.train,
+                 {.samples = data.train.size(),
+                  .batch = options.batch,
+                  .sampling = options.sampling,
+                  .seed = options.seed},
+                 program_.accepts_bytes()),
+        gradient_(program_.layout().size),
+        optimizer_(options.optimizer, program_.layout().size) {
+    result_.parameters = initialize(network, options.seed);
+  }
+
+  TrainResult run() {
+    const std::size_t epoch_steps = steps_per_epoch(data_.train.size(), options_.batch);
+    clock_.start();
+    while (result_.steps < options_.steps && step()) {
+      if (result_.steps % epoch_steps == 0 && result_.steps < options_.steps) evaluate(epoch_steps);
+    }
+    evaluate(epoch_steps);
+    return std::move(result_);
+  }
+
+ private:
+  // batch → forward → loss → backward → update → record; false ends the training.
+  bool step() {
+    const Batch batch = batches_.gather(result_.steps);
+    const auto theta = result_.parameters.theta();
+    const double loss = program_.gradient(theta, batch, gradient_, pool_);
+    if (!std::isfinite(loss)) {
+      result_.reason = StopReason::non_finite;
+      result_.message = fmt::format(
+          "step {}: the loss is {}; the first value that is not finite is in {}", result_.steps + 1,
+          loss, program_.first_non_finite(theta, batch).value_or("the loss"));
+      return false;
+    }
+    optimizer_.step(theta, gradient_, pool_);
+    ++result_.steps;
+    result_.train_loss = loss;
+    if (observer_.on_step({.step = result_.steps, .loss = loss})) return true;
+    result_.reason = StopReason::stopped_by_observer;
+    return false;
+  }
+
+  void evaluate(std::size_t epoch_steps) {
+    clock_.stop();
+    const auto theta = result_.parameters.theta();
+    result_.seconds = clock_.seconds();
+    result_.train_accuracy = accuracy(network_, theta, data_.train, pool_);
+    result_.test_accuracy = accuracy(network_, theta, data_.test, pool_);
+    observer_.on_epoch({.epoch = (result_.steps + epoch_steps - 1) / epoch_steps,
+                        .step = result_.steps,
+                        .train_accuracy = result_.train_accuracy,
+                        .test_accuracy = result_.test_accuracy,
+                        .seconds = result_.seconds,
+                        .theta = theta});
+    clock_.start();
+  }
+
+  const Network& network_;
+  const Dataset& data_;
+  const TrainOptions& options_;
+  TrainObserver& observer_;
+  TaskPool pool_;
+  Program program_;
+  MiniBatches batches_;
+  AlignedVector<float> gradient_;
+  OptimizerState optimizer_;
+  TrainingClock clock_;
+  TrainResult result_;
+};
+
+}  // namespace
+
+std::size_t steps_per_epoch(std::size_t samples, std::size_t batch) {
+  return task_count(samples, batch);
+}
+
+TrainResult train(const Network& network, const Dataset& data, const TrainOptions& options,
+                  TrainObserver* observer) {
+  check_fit(network, data, options);
+  TrainObserver silent;
+  return Training(network, data, options, observer != nullptr ? *observer : silent).run();
+}
+
+}  // namespace gradatim

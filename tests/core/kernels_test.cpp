@@ -1,0 +1,391 @@
+#include "gradatim/core/kernels.hpp"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <numeric>
+
+#include "gradatim/core/error.hpp"
+#include "gradatim/core/reference.hpp"
+#include "support/numbers.hpp"
+
+namespace gradatim {
+namespace {
+
+using kernels::Transpose;
+using kernels::Update;
+using testing::kOddSizes;
+using testing::to_double;
+using testing::ulp_distance;
+using testing::uniform_tensor;
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+
+std::vector<double> absolute(std::vector<double> x) {
+  for (double& v : x) v = std::abs(v);
+  return x;
+}
+
+// |computed - exact| <= (k + 2) u sum |a| |b| for sums of k products in any order, u = 2^-24
+// (Higham, "Accuracy and stability of numerical algorithms", 3.5), scaled or added to once more.
+void expect_product(kernels::Transpose ta, kernels::Transpose tb, std::size_t m, std::size_t n,
+                    std::size_t k, const std::vector<double>& a, const std::vector<double>& b,
+                    std::vector<double> before, kernels::Update update,
+                    std::span<const float> computed) {
+  std::vector<double> magnitude = absolute(before);
+  reference::gemm<double>(ta, tb, m, n, k, a, b, before, update);
+  reference::gemm<double>(ta, tb, m, n, k, absolute(a), absolute(b), magnitude, update);
+  for (std::size_t i = 0; i < m * n; ++i)
+    ASSERT_NEAR(computed[i], before[i], static_cast<double>(k + 2) * 0x1p-24 * magnitude[i])
+        << "entry " << i << " of " << m << "x" << n << "x" << k;
+}
+
+TEST(Gemm, FourTranspositionsMatchTheReference) {
+  const std::size_t sizes[] = {1, 2, 7, 10, 50, 101};
+  for (const std::size_t m : sizes)
+    for (const std::size_t n : sizes)
+      for (const std::size_t k : {0U, 1U, 3U, 64U, 131U})
+        for (const Transpose ta : {Transpose::no, Transpose::yes})
+          for (const Transpose tb : {Transpose::no, Transpose::yes})
+            for (const Update update : {Update::overwrite, Update::accumulate}) {
+              const Tensor a =
+                  uniform_tensor(ta == Transpose::yes ? Shape{k, m} : Shape{m, k}, 1 + m);
+              const Tensor b =
+                  uniform_tensor(tb == Transpose::yes ? Shape{n, k} : Shape{k, n}, 2 + n);
+              Tensor c = uniform_tensor({m, n}, 3);
+              const auto before = to_double(c.values());
+              kernels::gemm(ta, tb, a, b, c, update);
+              expect_product(ta, tb, m, n, k, to_double(a.values()), to_double(b.values()), before,
+                             update, c.values());
+            }
+}
+
+TEST(Gemm, RejectsShapesThatDoNotFit) {
+  Tensor a({2, 3});
+  Tensor b({4, 5});
+  Tensor c({2, 5});
+  EXPECT_THROW(kernels::gemm(Transpose::no, Transpose::no, a, b, c), ShapeError);
+  EXPECT_THROW(kernels::gemm(Transpose::no, Transpose::no, a, Tensor({3, 4}), c), ShapeError);
+  EXPECT_THROW(kernels::gemm(Transpose::no, Transpose::no, a, Tensor({3}), c), ShapeError);
+}
+
+struct Activation {
+  const char* name;
+  void (*kernel)(std::span<const float>, std::span<float>);
+  double (*formula)(double);
+  double ulps;
+};
+
+const Activation kActivations[] = {
+    {"sigmoid", kernels::sigmoid, [](double x) { return reference::sigmoid(x); }, 4},
+    {"relu", kernels::relu, [](double x) { return reference::relu(x); }, 0},
+    {"tanh", kernels::tanh, [](double x) { return std::tanh(x); }, 8},
+};
+
+TEST(Activations, MatchTheirFormulaeOverTheirDomain) {
+  for (const Activation& activation : kActivations) {
+    std::vector<float> x;
+    for (float v = -87.0F; v < 87.0F; v += 0.0137F) x.push_back(v);
+    for (float v = 1e-38F; v < 1.0F; v *= 1.7F) x.insert(x.end(), {v, -v});
+    x.insert(x.end(), {0.0F, 90.0F, 1e5F, 3e38F, kInfinity, kNan});
+    std::vector<float> y(x.size());
+    activation.kernel(x, y);
+    for (std::size_t i = 0; i < x.size(); ++i)
+      ASSERT_LE(ulp_distance(y[i], activation.formula(x[i])), activation.ulps)
+          << activation.name << "(" << x[i] << ") = " << y[i];
+  }
+}
+
+TEST(Activations, SigmoidBelowItsRelativeDomainIsAbsolutelyClose) {
+  const std::vector<float> x = {-88.0F, -100.0F, -1e5F, -3e38F, -kInfinity};
+  std::vector<float> y(x.size());
+  kernels::sigmoid(x, y);
+  for (std::size_t i = 0; i < x.size(); ++i)
+    EXPECT_NEAR(y[i], reference::sigmoid<double>(x[i]), 1e-37);
+}
+
+// In place, at sizes around vector widths, and nothing written behind the end.
+TEST(Activations, AnySizeInPlaceWithoutOverrun) {
+  for (const Activation& activation : kActivations)
+    for (const std::size_t n : kOddSizes) {
+      std::vector<float> x(n + 1);
+      fill_uniform(x, {.seed = n}, -3, 3);
+      const std::vector<float> before = x;
+      activation.kernel(std::span(x).first(n), std::span(x).first(n));
+      EXPECT_EQ(x[n], before[n]);
+      for (std::size_t i = 0; i < n; ++i)
+        ASSERT_LE(ulp_distance(x[i], activation.formula(before[i])), activation.ulps);
+    }
+}
+
+TEST(Activations, BackwardFormulae) {
+  for (const std::size_t n : kOddSizes) {
+    const Tensor y = uniform_tensor({n}, 1, 0.01F, 0.99F);
+    const Tensor dy = uniform_tensor({n}, 2);
+    const Tensor signed_y = uniform_tensor({n}, 3);
+    std::vector<float> sigmoid(n);
+    std::vector<float> tanh(n);
+    std::vector<float> relu(n);
+    kernels::sigmoid_backward(y.values(), dy.values(), sigmoid);
+    kernels::tanh_backward(y.values(), dy.values(), tanh);
+    kernels::relu_backward(signed_y.values(), dy.values(), relu);
+    for (std::size_t i = 0; i < n; ++i) {
+      const double s = y.values()[i];
+      const double g = dy.values()[i];
+      ASSERT_NEAR(sigmoid[i], g * s * (1 - s), 1e-7);
+      ASSERT_NEAR(tanh[i], g * (1 - s * s), 2e-7);
+      ASSERT_EQ(relu[i], signed_y.values()[i] > 0 ? dy.values()[i] : 0.0F);
+    }
+  }
+  const std::vector<float> zero = {0.0F};
+  std::vector<float> dx = {5.0F};
+  kernels::relu_backward(zero, std::vector<float>{3.0F}, dx);
+  EXPECT_EQ(dx[0], 0.0F) << "the derivative of relu at 0 is documented as 0";
+}
+
+TEST(Softmax, MatchesTheReferenceOnOddWidthsAndScales) {
+  for (const std::size_t columns : {1U, 2U, 3U, 10U, 16U, 17U, 33U, 1009U})
+    for (const float scale : {1e-3F, 1.0F, 80.0F}) {
+      const Tensor x = uniform_tensor({5, columns}, columns, -scale, scale);
+      Tensor y({5, columns});
+      kernels::softmax(x, y);
+      std::vector<double> expected(columns);
+      for (std::size_t i = 0; i < 5; ++i) {
+        reference::softmax<double>(to_double(x.view().row(i)), expected);
+        // x - max x is rounded before exp: half an ulp of up to 2 scale, on top of the sum's error.
+        for (std::size_t k = 0; k < columns; ++k)
+          ASSERT_NEAR(y.view()(i, k), expected[k],
+                      (2e-6 + 0x1p-24 * 2 * scale) * expected[k] + 1e-37);
+      }
+    }
+}
+
+TEST(Softmax, BackwardIsTheJacobianProduct) {
+  const std::size_t n = 13;
+  const Tensor x = uniform_tensor({3, n}, 1, -2, 2);
+  const Tensor dy = uniform_tensor({3, n}, 2);
+  Tensor y({3, n});
+  Tensor dx({3, n});
+  kernels::softmax(x, y);
+  kernels::softmax_backward(y, dy, dx);
+  for (std::size_t i = 0; i < 3; ++i)
+    for (std::size_t k = 0; k < n; ++k) {
+      double expected = 0;  // sum_j dy_j y_j (delta_jk - y_k)
+      for (std::size_t j = 0; j < n; ++j)
+        expected += static_cast<double>(dy.view()(i, j)) * y.view()(i, j) *
+                    ((j == k ? 1.0 : 0.0) - y.view()(i, k));
+      ASSERT_NEAR(dx.view()(i, k), expected, 1e-7);
+    }
+}
+
+TEST(SoftmaxCrossEntropy, MatchesTheReferenceWithLabelsAndWithTargets) {
+  for (const std::size_t columns : {1U, 2U, 10U, 17U, 100U}) {
+    const Tensor logits = uniform_tensor({4, columns}, columns, -30, 30);
+    std::vector<std::int32_t> labels(4);
+    Tensor one_hot({4, columns});
+    double expected = 0;
+    for (std::size_t i = 0; i < 4; ++i) {
+      const std::size_t label = (7 * i) % columns;
+      labels[i] = static_cast<std::int32_t>(label);
+      one_hot.view()(i, label) = 1;
+      expected += reference::softmax_cross_entropy<double>(to_double(logits.view().row(i)), label);
+    }
+    Tensor by_label({4, columns});
+    Tensor by_target({4, columns});
+    const double loss = kernels::softmax_cross_entropy(logits, labels, 0.25F, by_label);
+    EXPECT_NEAR(loss, expected, 1e-6 * (1 + std::abs(expected)));
+    EXPECT_NEAR(kernels::softmax_cross_entropy(logits, one_hot, 0.25F, by_target), loss,
+                1e-6 * (1 + std::abs(loss)));
+    Tensor y({4, columns});
+    kernels::softmax(logits, y);
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      const float gradient = 0.25F * (y.values()[i] - one_hot.values()[i]);
+      EXPECT_NEAR(by_label.values()[i], gradient, 1e-7);
+      EXPECT_NEAR(by_target.values()[i], gradient, 1e-7);
+    }
+  }
+}
+
+TEST(SoftmaxCrossEntropy, SoftTargetsMatchTheReference) {
+  const Tensor logits = uniform_tensor({1, 9}, 4, -5, 5);
+  Tensor targets({1, 9});
+  kernels::softmax(uniform_tensor({1, 9}, 5), targets);
+  Tensor d({1, 9});
+  EXPECT_NEAR(kernels::softmax_cross_entropy(logits, targets, 1.0F, d),
+              reference::softmax_cross_entropy<double>(to_double(logits.values()),
+                                                       to_double(targets.values())),
+              2e-6);
+}
+
+// tiny-dnn#410: NaN from an unfused softmax and log. Logits of ±1e4 have exact limits.
+TEST(SoftmaxCrossEntropy, NeverOverflowsForFiniteLogits) {
+  Tensor logits({2, 3});
+  std::ranges::copy(std::vector<float>{1e4F, -1e4F, 0, 3e38F, -3e38F, 0}, logits.values().begin());
+  Tensor d({2, 3});
+  const std::vector<std::int32_t> labels = {1, 0};
+  EXPECT_DOUBLE_EQ(kernels::softmax_cross_entropy(logits, labels, 1.0F, d), 2e4);
+  EXPECT_EQ(d.view()(0, 0), 1.0F);
+  EXPECT_EQ(d.view()(0, 1), -1.0F);
+  EXPECT_EQ(d.view()(1, 0), 0.0F);
+}
+
+TEST(SoftmaxCrossEntropy, NanInAnyColumnReachesTheLoss) {
+  for (std::size_t k = 0; k < 17; ++k) {
+    Tensor logits = uniform_tensor({1, 17}, 1);
+    logits.values()[k] = kNan;
+    Tensor d({1, 17});
+    EXPECT_TRUE(
+        std::isnan(kernels::softmax_cross_entropy(logits, std::vector<std::int32_t>{0}, 1.0F, d)))
+        << k;
+  }
+}
+
+TEST(Rows, BiasAndColumnSums) {
+  for (const std::size_t columns : kOddSizes) {
+    const Tensor x = uniform_tensor({7, columns}, 1);
+    const Tensor bias = uniform_tensor({columns}, 2);
+    Tensor y = x;
+    kernels::add_bias(bias.values(), y);
+    std::vector<float> sums(columns, 99.0F);
+    kernels::sum_rows(x, sums);
+    for (std::size_t j = 0; j < columns; ++j) {
+      float sum = 0;
+      for (std::size_t i = 0; i < 7; ++i) {
+        sum += x.view()(i, j);
+        ASSERT_EQ(y.view()(i, j), x.view()(i, j) + bias.values()[j]);
+      }
+      ASSERT_EQ(sums[j], sum) << "rows are added in order";
+    }
+  }
+}
+
+TEST(Reductions, SumFiniteAndArgmax) {
+  for (const std::size_t n : kOddSizes) {
+    Tensor x = uniform_tensor({n}, n);
+    const auto wide = to_double(x.values());
+    EXPECT_NEAR(kernels::sum(x.values()), std::accumulate(wide.begin(), wide.end(), 0.0), 1e-12);
+    EXPECT_TRUE(kernels::all_finite(x.values()));
+    for (const std::size_t i : {std::size_t{0}, n / 2, n - 1}) {
+      if (n == 0) break;
+      for (const float bad : {kNan, kInfinity, -kInfinity}) {
+        const float before = std::exchange(x.values()[i], bad);
+        EXPECT_FALSE(kernels::all_finite(x.values()));
+        x.values()[i] = before;
+      }
+    }
+  }
+  EXPECT_EQ(kernels::argmax({}), 0U);
+  EXPECT_EQ(kernels::argmax(std::vector<float>{1, 3, 3, 2}), 1U);
+  EXPECT_EQ(kernels::argmax(std::vector<float>{kNan, -5, -1}), 2U);
+}
+
+TEST(Bytes, ToFloatAndZeros) {
+  for (const std::size_t n : kOddSizes) {
+    std::vector<std::uint8_t> bytes(n);
+    for (std::size_t i = 0; i < n; ++i) bytes[i] = static_cast<std::uint8_t>(i * 37 % 256);
+    std::vector<float> out(n + 1, -1.0F);
+    kernels::bytes_to_float(bytes, 1.0F / 255, std::span(out).first(n));
+    for (std::size_t i = 0; i < n; ++i)
+      ASSERT_EQ(out[i], static_cast<float>(bytes[i]) * (1.0F / 255));
+    EXPECT_EQ(out[n], -1.0F);
+    EXPECT_EQ(kernels::count_zeros(bytes),
+              static_cast<std::size_t>(std::count(bytes.begin(), bytes.end(), 0)));
+  }
+}
+
+struct ByteProduct {
+  std::size_t rows, inputs, units;
+  double density;
+};
+
+BasicTensor<std::uint8_t> sparse_bytes(const ByteProduct& c) {
+  BasicTensor<std::uint8_t> bytes({c.rows, c.inputs});
+  std::vector<float> u(2 * bytes.size());
+  fill_uniform(u, {.seed = c.rows + 31 * c.inputs});
+  for (std::size_t i = 0; i < bytes.size(); ++i)
+    if (u[2 * i] < c.density) bytes.values()[i] = static_cast<std::uint8_t>(256 * u[2 * i + 1]);
+  return bytes;
+}
+
+TEST(Bytes, ProductsMatchTheReferenceAtEveryDensityAndShape) {
+  for (const std::size_t rows : {1U, 2U, 25U, 32U, 33U, 64U, 100U, 257U, 300U})
+    for (const std::size_t inputs : {1U, 15U, 16U, 64U, 65U, 130U})
+      for (const std::size_t units : {1U, 10U, 16U, 50U, 64U, 97U, 131U})
+        for (const double density : {0.0, 0.2, 1.0}) {
+          const auto bytes = sparse_bytes({rows, inputs, units, density});
+          const Tensor w = uniform_tensor({inputs, units}, 1);
+          const Tensor dy = uniform_tensor({rows, units}, 2);
+          Tensor packed_w({inputs, kernels::packed_columns(units)});
+          Tensor packed_dy({rows, kernels::packed_columns(units)});
+          kernels::pack_rows(w, packed_w);
+          kernels::pack_rows(dy, packed_dy);
+          Tensor y = uniform_tensor({rows, units}, 3);
+          Tensor dw = uniform_tensor({inputs, units}, 4);
+          kernels::byte_gemm(bytes.view(), 1.0F / 255, packed_w, y);
+          // In two unequal slices, as tasks cut it.
+          const std::size_t cut = inputs / 3;
+          kernels::byte_gemm_transposed(bytes.view(), 1.0F / 255, packed_dy, 0,
+                                        dw.view().slice(0, cut));
+          kernels::byte_gemm_transposed(bytes.view(), 1.0F / 255, packed_dy, cut,
+                                        dw.view().slice(cut, inputs - cut));
+
+          std::vector<double> x(bytes.values().begin(), bytes.values().end());
+          for (double& v : x) v /= 255;
+          expect_product(Transpose::no, Transpose::no, rows, units, inputs, x,
+                         to_double(w.values()), std::vector<double>(y.size()), Update::overwrite,
+                         y.values());
+          expect_product(Transpose::yes, Transpose::no, inputs, units, rows, x,
+                         to_double(dy.values()), std::vector<double>(dw.size()), Update::overwrite,
+                         dw.values());
+        }
+}
+
+// A slice computed alone has the bits it has in the whole: tasks may be cut anywhere.
+TEST(Bytes, SlicesHaveTheBitsOfTheWhole) {
+  const auto bytes = sparse_bytes({100, 130, 50, 0.4});
+  Tensor packed_w({130, 64});
+  kernels::pack_rows(uniform_tensor({130, 50}, 1), packed_w);
+  Tensor whole({100, 50});
+  Tensor parts({100, 50});
+  kernels::byte_gemm(bytes.view(), 1.0F, packed_w, whole);
+  for (const auto& [first, count] : {std::pair{0U, 37U}, {37U, 1U}, {38U, 62U}})
+    kernels::byte_gemm(bytes.view().slice(first, count), 1.0F, packed_w,
+                       parts.view().slice(first, count));
+  EXPECT_EQ(whole, parts);
+}
+
+TEST(Bytes, RejectShapesThatDoNotFit) {
+  const BasicTensor<std::uint8_t> bytes({4, 20});
+  Tensor y({4, 50});
+  Tensor dw({20, 50});
+  EXPECT_THROW(kernels::byte_gemm(bytes.view(), 1, Tensor({20, 50}), y), ShapeError);
+  EXPECT_THROW(kernels::byte_gemm(bytes.view(), 1, Tensor({19, 64}), y), ShapeError);
+  EXPECT_THROW(kernels::byte_gemm_transposed(bytes.view(), 1, Tensor({4, 64}), 1, dw), ShapeError);
+  EXPECT_THROW(kernels::byte_gemm_transposed(bytes.view(), 1, Tensor({5, 64}), 0, dw), ShapeError);
+}
+
+TEST(Updates, SgdAndMomentumFollowTheirFormulae) {
+  for (const std::size_t n : kOddSizes) {
+    const Tensor start = uniform_tensor({n}, 1);
+    const Tensor g = uniform_tensor({n}, 2);
+    const Tensor v0 = uniform_tensor({n}, 3);
+    Tensor theta = start;
+    kernels::sgd(theta.values(), g.values(), 0.1F);
+    for (std::size_t i = 0; i < n; ++i)
+      ASSERT_NEAR(theta.values()[i], start.values()[i] - 0.1 * g.values()[i], 1e-7);
+    theta = start;
+    Tensor v = v0;
+    kernels::momentum(theta.values(), g.values(), v.values(), 0.1F, 0.9F);
+    for (std::size_t i = 0; i < n; ++i) {
+      const double velocity = 0.9 * v0.values()[i] - 0.1 * g.values()[i];
+      ASSERT_NEAR(v.values()[i], velocity, 2e-7);
+      ASSERT_NEAR(theta.values()[i], start.values()[i] + velocity, 3e-7);
+    }
+  }
+}
+
+TEST(InstructionSet, HasAName) { EXPECT_STRNE(kernels::instruction_set(), ""); }
+
+}  // namespace
+}  // namespace gradatim

@@ -1,0 +1,53 @@
+#include "gradatim/core/nearest.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+
+namespace gradatim {
+namespace {
+
+// The textbook pairs, and one of each edit.
+TEST(EditDistance, KnownDistances) {
+  EXPECT_EQ(edit_distance("", ""), 0U);
+  EXPECT_EQ(edit_distance("", "abc"), 3U);
+  EXPECT_EQ(edit_distance("abc", ""), 3U);
+  EXPECT_EQ(edit_distance("kitten", "sitting"), 3U);
+  EXPECT_EQ(edit_distance("saturday", "sunday"), 3U);
+  EXPECT_EQ(edit_distance("mnist", "mnits"), 1U) << "a swap of neighbours is one edit";
+  EXPECT_EQ(edit_distance("ca", "abc"), 3U) << "no edit inside a swap: 2 would be the true Damerau";
+  EXPECT_EQ(edit_distance("MNIST", "mnist"), 0U);
+}
+
+TEST(EditDistance, IsSymmetricAndObeysTheLengthBounds) {
+  constexpr std::array<std::string_view, 7> kWords{
+      "sgd", "momentum", "dense", "sigmoid", "fashion-mnist", "mnist", "learning_rate"};
+  for (const auto a : kWords)
+    for (const auto b : kWords) {
+      const std::size_t distance = edit_distance(a, b);
+      EXPECT_EQ(distance, edit_distance(b, a));
+      EXPECT_LE(distance, std::max(a.size(), b.size()));
+      EXPECT_GE(distance, std::max(a.size(), b.size()) - std::min(a.size(), b.size()));
+      EXPECT_EQ(distance == 0, a == b);
+    }
+}
+
+TEST(Nearest, FindsWhatWasMeant) {
+  constexpr std::array<std::string_view, 3> kNames{"fashion-mnist", "mnist", "cifar10"};
+  EXPECT_EQ(nearest("minst", kNames), "mnist");
+  EXPECT_EQ(nearest("fashion_mnist", kNames), "fashion-mnist");
+  EXPECT_EQ(nearest("FashionMNIST", kNames), "fashion-mnist");
+  EXPECT_EQ(nearest("fasion", kNames), "fashion-mnist") << "by edits alone, mnist is nearer";
+  EXPECT_EQ(nearest("mnst", kNames), "mnist");
+  EXPECT_EQ(nearest("CIFAR-10", kNames), "cifar10");
+  EXPECT_EQ(nearest("anything", {}), "");
+}
+
+TEST(Nearest, TakesTheFirstAmongEquals) {
+  constexpr std::array<std::string_view, 2> kNames{"ab", "ac"};
+  EXPECT_EQ(nearest("a", kNames), "ab");
+}
+
+}  // namespace
+}  // namespace gradatim

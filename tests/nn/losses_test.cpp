@@ -1,0 +1,142 @@
+#include "gradatim/nn/losses.hpp"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <limits>
+
+#include "gradatim/core/error.hpp"
+#include "support/numbers.hpp"
+
+namespace gradatim {
+namespace {
+
+using testing::uniform_tensor;
+
+// The chapter's example: the network says class 2, then class 7; the right answer is class 2.
+constexpr std::array<double, 10> kTarget = {0, 0, 1, 0, 0, 0, 0, 0, 0, 0};
+constexpr std::array<double, 10> kRight = {0.1, 0.05, 0.6, 0, 0.05, 0.1, 0, 0.1, 0, 0};
+constexpr std::array<double, 10> kWrong = {0.1, 0.05, 0.1, 0, 0.05, 0.1, 0, 0.6, 0, 0};
+
+std::span<const double> span(const std::array<double, 10>& x) { return x; }
+
+Tensor rows(std::initializer_list<std::array<double, 10>> values) {
+  Tensor x({values.size(), 10});
+  std::size_t i = 0;
+  for (const auto& row : values)
+    for (const double v : row) x.values()[i++] = static_cast<float>(v);
+  return x;
+}
+
+TEST(Losses, TheChaptersValuesForOneSample) {
+  EXPECT_NEAR(sum_of_squared_errors(span(kRight), span(kTarget)), 0.0975, 1e-15);
+  EXPECT_NEAR(sum_of_squared_errors(span(kWrong), span(kTarget)), 0.5975, 1e-15);
+  EXPECT_NEAR(cross_entropy(span(kRight), span(kTarget)), 0.510825457099338, 1e-15);
+  EXPECT_NEAR(cross_entropy(span(kWrong), span(kTarget)), 2.302584092994546, 1e-15);
+  EXPECT_NEAR(cross_entropy(span(kRight), 2), 0.510825457099338, 1e-15);
+  EXPECT_NEAR(cross_entropy(span(kWrong), 2), 2.302584092994546, 1e-15);
+}
+
+TEST(Losses, TheChaptersValuesForABatch) {
+  const Tensor y = rows({kRight, kWrong});
+  const Tensor t = rows({kTarget, kTarget});
+  const std::vector<std::int32_t> labels = {2, 2};
+  EXPECT_NEAR(mean_sum_of_squared_errors(y, t), (0.0975 + 0.5975) / 2, 1e-7);
+  EXPECT_NEAR(mean_cross_entropy(y, t), (0.510825457099338 + 2.302584092994546) / 2, 1e-7);
+  EXPECT_NEAR(mean_cross_entropy(y, labels), (0.510825457099338 + 2.302584092994546) / 2, 1e-7);
+  EXPECT_EQ(mean_cross_entropy(Tensor({0, 10}), std::vector<std::int32_t>{}), 0.0);
+}
+
+TEST(Losses, TheTinyNumberKeepsZeroProbabilitiesFinite) {
+  const std::array<double, 10> zero{};
+  EXPECT_NEAR(cross_entropy(span(zero), 2), -std::log(1e-7), 1e-14);
+}
+
+TEST(Losses, RejectSizesAndLabelsThatDoNotFit) {
+  const std::array<double, 3> three{};
+  EXPECT_THROW(sum_of_squared_errors(span(kRight), std::span<const double>(three)), ShapeError);
+  EXPECT_THROW(cross_entropy(span(kRight), std::span<const double>(three)), ShapeError);
+  EXPECT_THROW(cross_entropy(span(kRight), 10), InvalidArgument);
+  const Tensor y = rows({kRight});
+  EXPECT_THROW(mean_cross_entropy(y, std::vector<std::int32_t>{10}), InvalidArgument);
+  EXPECT_THROW(mean_cross_entropy(y, std::vector<std::int32_t>{-1}), InvalidArgument);
+  EXPECT_THROW(mean_cross_entropy(y, std::vector<std::int32_t>{1, 2}), ShapeError);
+}
+
+TEST(CheckTargets, SaysWhatWasExpected) {
+  const Tensor values({4, 10});
+  const std::vector<std::int32_t> labels = {0, 1, 2, 10};
+  EXPECT_THROW(check_targets(SumOfSquaredErrors{}, 4, {10}, {.labels = labels}), InvalidArgument);
+  EXPECT_THROW(check_targets(SoftmaxCrossEntropy{}, 4, {10}, {.labels = labels}), InvalidArgument);
+  EXPECT_THROW(check_targets(SoftmaxCrossEntropy{}, 3, {11}, {.labels = labels}), ShapeError);
+  EXPECT_THROW(check_targets(CrossEntropy{}, 4, {9}, {.values = values}), ShapeError);
+  EXPECT_THROW(check_targets(CrossEntropy{}, 4, {10}, {}), ShapeError);
+  EXPECT_NO_THROW(check_targets(SoftmaxCrossEntropy{}, 4, {11}, {.labels = labels}));
+  EXPECT_NO_THROW(check_targets(CrossEntropy{}, 4, {10}, {.values = values}));
+}
+
+struct LossCase {
+  Loss loss;
+  // The mean over the rows, by the generic functions in double.
+  double (*formula)(std::span<const double> y, std::span<const double> t);
+};
+
+const LossCase kLosses[] = {
+    {SoftmaxCrossEntropy{},
+     [](std::span<const double> y, std::span<const double> t) {
+       double sum = 0;
+       double dot = 0;
+       for (std::size_t k = 0; k < y.size(); ++k) {
+         sum += std::exp(y[k]);
+         dot += t[k] * y[k];
+       }
+       return std::log(sum) - dot;
+     }},
+    {CrossEntropy{},
+     [](std::span<const double> y, std::span<const double> t) {
+       return cross_entropy(y, t, static_cast<double>(1e-7F));
+     }},
+    {SumOfSquaredErrors{}, [](std::span<const double> y,
+                              std::span<const double> t) { return sum_of_squared_errors(y, t); }},
+};
+
+// The gradient against central differences of the formula in double.
+TEST(LossAndGradient, MatchTheFormulaAndItsDifferences) {
+  for (const LossCase& c : kLosses)
+    for (const std::size_t n : {1U, 2U, 10U, 17U}) {
+      const Tensor y = uniform_tensor({3, n}, n, 0.1F, 0.9F);
+      Tensor t({3, n});
+      std::vector<std::int32_t> labels(3);
+      for (std::size_t i = 0; i < 3; ++i) {
+        labels[i] = static_cast<std::int32_t>((i * 5) % n);
+        t.view()(i, (i * 5) % n) = 1;
+      }
+      Tensor d({3, n});
+      const double loss = loss_and_gradient(c.loss, y, {.values = t.view()}, 0.5F, d);
+      double expected = 0;
+      for (std::size_t i = 0; i < 3; ++i) {
+        auto row = testing::to_double(y.view().row(i));
+        const auto target = testing::to_double(t.view().row(i));
+        expected += c.formula(row, target);
+        for (std::size_t k = 0; k < n; ++k) {
+          const double h = 1e-5;
+          const double at = row[k];
+          row[k] = at + h;
+          const double above = c.formula(row, target);
+          row[k] = at - h;
+          const double below = c.formula(row, target);
+          row[k] = at;
+          EXPECT_NEAR(d.view()(i, k), 0.5 * (above - below) / (2 * h), 1e-6) << kind(c.loss);
+        }
+      }
+      EXPECT_NEAR(loss, expected, 1e-5) << kind(c.loss);
+      if (std::holds_alternative<SumOfSquaredErrors>(c.loss)) continue;
+      Tensor by_label({3, n});
+      EXPECT_NEAR(loss_and_gradient(c.loss, y, {.labels = labels}, 0.5F, by_label), loss, 1e-6);
+      for (std::size_t i = 0; i < d.size(); ++i)
+        EXPECT_NEAR(by_label.values()[i], d.values()[i], 1e-6) << kind(c.loss);
+    }
+}
+
+}  // namespace
+}  // namespace gradatim

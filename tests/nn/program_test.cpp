@@ -1,0 +1,259 @@
+#include "gradatim/nn/program.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "gradatim/core/error.hpp"
+#include "gradatim/core/reference.hpp"
+#include "support/numbers.hpp"
+
+namespace gradatim {
+namespace {
+
+using testing::to_double;
+using testing::uniform_tensor;
+
+// A forward pass in double, straight from the formulae: the oracle for loss and gradient.
+double reference_loss(const Network& network, const Loss& loss, std::span<const double> theta,
+                      const std::vector<double>& inputs, std::size_t rows,
+                      std::span<const std::int32_t> labels) {
+  std::vector<double> x = inputs;
+  std::size_t width = network.input.size();
+  std::size_t offset = 0;
+  for (const Layer& layer : network.layers) {
+    if (const auto* dense = std::get_if<Dense>(&layer)) {
+      std::vector<double> y(rows * dense->units);
+      reference::gemm<double>(kernels::Transpose::no, kernels::Transpose::no, rows, dense->units,
+                              width, x, theta.subspan(offset, width * dense->units), y);
+      offset += width * dense->units;
+      for (std::size_t i = 0; i < y.size(); ++i) y[i] += theta[offset + i % dense->units];
+      offset += dense->units;
+      width = dense->units;
+      x = y;
+    } else if (std::holds_alternative<Softmax>(layer)) {
+      for (std::size_t i = 0; i < rows; ++i) {
+        const std::vector<double> row(x.begin() + static_cast<std::ptrdiff_t>(i * width),
+                                      x.begin() + static_cast<std::ptrdiff_t>((i + 1) * width));
+        reference::softmax<double>(row, std::span(x).subspan(i * width, width));
+      }
+    } else {
+      for (double& v : x) {
+        if (std::holds_alternative<Sigmoid>(layer)) v = reference::sigmoid(v);
+        if (std::holds_alternative<Relu>(layer)) v = reference::relu(v);
+        if (std::holds_alternative<Tanh>(layer)) v = std::tanh(v);
+      }
+    }
+  }
+  double sum = 0;
+  for (std::size_t i = 0; i < rows; ++i) {
+    const std::span<const double> y = std::span(x).subspan(i * width, width);
+    const auto label = static_cast<std::size_t>(labels[i]);
+    std::vector<double> one_hot(width);
+    one_hot[label] = 1;
+    if (std::holds_alternative<SoftmaxCrossEntropy>(loss))
+      sum += reference::softmax_cross_entropy(y, label);
+    else if (std::holds_alternative<CrossEntropy>(loss))
+      sum -= std::log(y[label] + static_cast<double>(1e-7F));
+    else
+      for (std::size_t k = 0; k < width; ++k) sum += 0.5 * std::pow(y[k] - one_hot[k], 2);
+  }
+  return sum / static_cast<double>(rows);
+}
+
+struct Case {
+  Network network;
+  Loss loss;
+};
+
+Dense dense(std::size_t units) { return {units, Gaussian{0.5F}, Gaussian{0.5F}}; }
+
+const Case kCases[] = {
+    {{{7}, {dense(3)}}, SoftmaxCrossEntropy{}},
+    {{{1}, {dense(1)}}, SumOfSquaredErrors{}},
+    {{{7}, {dense(5), Sigmoid{}, dense(3)}}, SoftmaxCrossEntropy{}},
+    {{{6}, {dense(17), Tanh{}, dense(4), Sigmoid{}}}, SumOfSquaredErrors{}},
+    {{{5}, {dense(9), Relu{}, dense(8), Tanh{}, dense(6)}}, SoftmaxCrossEntropy{}},
+    {{{6}, {dense(5), Sigmoid{}, dense(4), Softmax{}}}, CrossEntropy{}},
+    {{{4}, {Tanh{}, dense(3), Softmax{}}}, SumOfSquaredErrors{}},
+    {{{3}, {dense(4), dense(5), Sigmoid{}, Tanh{}, dense(2)}}, SoftmaxCrossEntropy{}},
+};
+
+struct Samples {
+  Tensor inputs;
+  std::vector<std::int32_t> labels;
+  Tensor one_hot;
+
+  Samples(const Network& network, std::size_t rows)
+      : inputs(uniform_tensor(network.input.batched(rows), rows)),
+        labels(rows),
+        one_hot({rows, output_shape(network).size()}) {
+    for (std::size_t i = 0; i < rows; ++i) {
+      labels[i] = static_cast<std::int32_t>((i * 7) % one_hot.shape()[1]);
+      one_hot.view()(i, static_cast<std::size_t>(labels[i])) = 1;
+    }
+  }
+  Batch batch(const Loss& loss) const {
+    if (std::holds_alternative<SumOfSquaredErrors>(loss))
+      return {.inputs = inputs.view(), .targets = {.values = one_hot.view()}};
+    return {.inputs = inputs.view(), .targets = {.labels = labels}};
+  }
+};
+
+// Every parameter of every network against central differences of the double reference.
+TEST(Program, LossAndEveryGradientMatchTheReference) {
+  TaskPool pool(1);
+  for (const Case& c : kCases)
+    for (const std::size_t rows : {1U, 2U, 5U, 33U}) {
+      Program program(c.network, c.loss, rows);
+      const Parameters parameters = initialize(c.network, 3);
+      const Samples samples(c.network, rows);
+      std::vector<float> gradient(program.layout().size, 99.0F);
+      const double loss =
+          program.gradient(parameters.theta(), samples.batch(c.loss), gradient, pool);
+
+      auto theta = to_double(parameters.theta());
+      const auto inputs = to_double(samples.inputs.values());
+      const auto at = [&] {
+        return reference_loss(c.network, c.loss, theta, inputs, rows, samples.labels);
+      };
+      EXPECT_NEAR(loss, at(), 2e-6 * (1 + at()));
+      EXPECT_NEAR(program.loss(parameters.theta(), samples.batch(c.loss), pool), loss, 0.0);
+      for (std::size_t i = 0; i < theta.size(); ++i) {
+        constexpr double kStep = 1e-5;
+        const double before = theta[i];
+        theta[i] = before + kStep;
+        const double above = at();
+        theta[i] = before - kStep;
+        const double below = at();
+        theta[i] = before;
+        ASSERT_NEAR(gradient[i], (above - below) / (2 * kStep), 3e-6)
+            << "parameter " << i << " of\n"
+            << to_string(c.network);
+      }
+    }
+}
+
+// Bytes and the floats they stand for give the same loss and gradient, up to rounding.
+TEST(Program, BytesMatchFloats) {
+  const Network network({130}, {Dense{50, Gaussian{0.1F}}, Sigmoid{}, Dense{10, Gaussian{0.3F}}});
+  constexpr std::size_t kRows = 100;
+  Samples samples(network, kRows);
+  ByteTensor bytes({kRows, 130});
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    const float u = samples.inputs.values()[i];
+    bytes.values()[i] = u < 0 ? 0 : static_cast<std::uint8_t>(255 * u);
+  }
+  kernels::bytes_to_float(bytes.values(), 1.0F / 255, samples.inputs.values());
+
+  TaskPool pool(1);
+  Program program(network, SoftmaxCrossEntropy{}, kRows);
+  ASSERT_TRUE(program.accepts_bytes());
+  const Parameters parameters = initialize(network, 1);
+  std::vector<float> dense_gradient(program.layout().size);
+  std::vector<float> byte_gradient(program.layout().size);
+  Batch batch = samples.batch(SoftmaxCrossEntropy{});
+  const double dense_loss = program.gradient(parameters.theta(), batch, dense_gradient, pool);
+  batch.inputs = ByteInputs{bytes.view(), 1.0F / 255};
+  const double byte_loss = program.gradient(parameters.theta(), batch, byte_gradient, pool);
+  EXPECT_NEAR(byte_loss, dense_loss, 1e-6);
+  for (std::size_t i = 0; i < dense_gradient.size(); ++i)
+    ASSERT_NEAR(byte_gradient[i], dense_gradient[i], 1e-7) << i;
+}
+
+TEST(Program, BitsDoNotDependOnThreads) {
+  const Network network({300},
+                        {Dense{200, He{}}, Relu{}, Dense{100, Xavier{}}, Sigmoid{}, Dense{7}});
+  constexpr std::size_t kRows = 128;
+  const Samples samples(network, kRows);
+  const Parameters parameters = initialize(network, 1);
+  ByteTensor bytes({kRows, 300});
+  for (std::size_t i = 0; i < bytes.size(); ++i)
+    bytes.values()[i] = static_cast<std::uint8_t>((i * i) % 7 == 0 ? i % 256 : 0);
+  for (const bool as_bytes : {false, true}) {
+    Batch batch = samples.batch(SoftmaxCrossEntropy{});
+    if (as_bytes) batch.inputs = ByteInputs{bytes.view()};
+    std::vector<float> first;
+    double first_loss = 0;
+    for (const std::size_t threads : {1U, 2U, 3U, 7U}) {
+      TaskPool pool(threads);
+      Program program(network, SoftmaxCrossEntropy{}, kRows);
+      std::vector<float> gradient(program.layout().size);
+      const double loss = program.gradient(parameters.theta(), batch, gradient, pool);
+      if (threads == 1) {
+        first = gradient;
+        first_loss = loss;
+      }
+      EXPECT_EQ(gradient, first) << threads << " threads";
+      EXPECT_EQ(loss, first_loss);
+    }
+  }
+}
+
+// A plan for many rows serves fewer, and remembers nothing of the batch before.
+TEST(Program, SmallerBatchesAfterLargerOnes) {
+  const Case& c = kCases[4];
+  TaskPool pool(1);
+  Program large(c.network, c.loss, 100);
+  Program small(c.network, c.loss, 3);
+  const Parameters parameters = initialize(c.network, 3);
+  std::vector<float> used(large.layout().size);
+  std::vector<float> fresh(large.layout().size);
+  large.gradient(parameters.theta(), Samples(c.network, 100).batch(c.loss), used, pool);
+  const Samples three(c.network, 3);
+  const double a = large.gradient(parameters.theta(), three.batch(c.loss), used, pool);
+  const double b = small.gradient(parameters.theta(), three.batch(c.loss), fresh, pool);
+  EXPECT_NEAR(a, b, 1e-6);
+  for (std::size_t i = 0; i < used.size(); ++i) EXPECT_NEAR(used[i], fresh[i], 1e-7);
+}
+
+TEST(Program, NamesWhereAValueStopsBeingFinite) {
+  const Network network({3}, {Dense{4}, Sigmoid{}, Dense{2}});
+  TaskPool pool(1);
+  Program program(network, SoftmaxCrossEntropy{}, 2);
+  const Samples samples(network, 2);
+  const Batch batch = samples.batch(SoftmaxCrossEntropy{});
+  Parameters parameters = initialize(network, 1);
+  EXPECT_EQ(program.first_non_finite(parameters.theta(), batch), std::nullopt);
+  parameters["dense2.weight"](1, 1) = NAN;
+  EXPECT_EQ(program.first_non_finite(parameters.theta(), batch), "dense2.weight");
+  parameters["dense2.weight"](1, 1) = 3e38F;
+  for (float& w : parameters["dense2.weight"].values()) w = 3e38F;
+  EXPECT_EQ(program.first_non_finite(parameters.theta(), batch), "layer 3 (dense)");
+  Tensor bad = samples.inputs;
+  bad.values()[0] = INFINITY;
+  EXPECT_EQ(program.first_non_finite(parameters.theta(),
+                                     {.inputs = bad.view(), .targets = batch.targets}),
+            "the inputs");
+}
+
+TEST(Program, RejectsWhatDoesNotFit) {
+  const Network network({3}, {Dense{4}, Sigmoid{}, Dense{2}});
+  EXPECT_THROW(Program(network, SoftmaxCrossEntropy{}, 0), InvalidArgument);
+  EXPECT_THROW(Program({{3}, {Dense{2}, Softmax{}}}, SoftmaxCrossEntropy{}, 1), InvalidArgument);
+  TaskPool pool(1);
+  Program program(network, SoftmaxCrossEntropy{}, 2);
+  std::vector<float> theta(program.layout().size);
+  std::vector<float> gradient(program.layout().size);
+  const Samples three(network, 3);
+  EXPECT_THROW(program.gradient(theta, three.batch(SoftmaxCrossEntropy{}), gradient, pool),
+               ShapeError);
+  const Samples wide(Network({4}, {Dense{2}}), 2);
+  EXPECT_THROW(program.gradient(theta, wide.batch(SoftmaxCrossEntropy{}), gradient, pool),
+               ShapeError);
+  const Samples two(network, 2);
+  std::vector<float> short_theta(5);
+  EXPECT_THROW(program.gradient(short_theta, two.batch(SoftmaxCrossEntropy{}), gradient, pool),
+               ShapeError);
+  Program no_bytes({{3}, {Sigmoid{}, Dense{2}}}, SoftmaxCrossEntropy{}, 2);
+  const ByteTensor bytes({2, 3});
+  EXPECT_FALSE(no_bytes.accepts_bytes());
+  EXPECT_THROW(
+      no_bytes.loss(std::vector<float>(8),
+                    {.inputs = ByteInputs{bytes.view()}, .targets = {.labels = two.labels}}, pool),
+      InvalidArgument);
+}
+
+}  // namespace
+}  // namespace gradatim

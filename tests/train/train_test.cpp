@@ -1,0 +1,177 @@
+#include "gradatim/train/train.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "gradatim/core/error.hpp"
+#include "gradatim/nn/program.hpp"
+#include "support/datasets.hpp"
+
+namespace gradatim {
+namespace {
+
+using testing::striped_dataset;
+
+const Network kNetwork({36}, {Dense{12, Xavier{}}, Tanh{}, Dense{4, Xavier{}}});
+const TrainOptions kOptions{.optimizer = Sgd{0.5F}, .batch = 20, .steps = 200, .threads = 1};
+
+struct Recorder : TrainObserver {
+  std::vector<StepRecord> steps;
+  std::vector<EpochRecord> epochs;
+  std::size_t stop_after = SIZE_MAX;
+
+  bool on_step(const StepRecord& record) override {
+    steps.push_back(record);
+    return record.step < stop_after;
+  }
+  void on_epoch(const EpochRecord& record) override { epochs.push_back(record); }
+};
+
+TEST(Train, LearnsAndRecordsEveryStepAndEpoch) {
+  Recorder recorder;
+  const TrainResult result = train(kNetwork, striped_dataset(), kOptions, &recorder);
+  EXPECT_EQ(result.reason, StopReason::steps_done);
+  EXPECT_EQ(result.steps, 200U);
+  ASSERT_EQ(recorder.steps.size(), 200U);
+  for (std::size_t i = 0; i < 200; ++i) EXPECT_EQ(recorder.steps[i].step, i + 1);
+  EXPECT_NEAR(recorder.steps.front().loss, std::log(4.0), 0.6);
+  EXPECT_LT(recorder.steps.back().loss, 0.1);
+  EXPECT_EQ(result.train_loss, recorder.steps.back().loss);
+  EXPECT_GT(result.test_accuracy, 0.98);
+  ASSERT_EQ(recorder.epochs.size(), 10U);  // 400 samples by 20
+  EXPECT_EQ(recorder.epochs[3].epoch, 4U);
+  EXPECT_EQ(recorder.epochs[3].step, 80U);
+  EXPECT_EQ(recorder.epochs.back().test_accuracy, result.test_accuracy);
+}
+
+TEST(Train, AnIncompleteLastEpochIsEvaluatedToo) {
+  Recorder recorder;
+  TrainOptions options = kOptions;
+  options.steps = 25;
+  train(kNetwork, striped_dataset(), options, &recorder);
+  ASSERT_EQ(recorder.epochs.size(), 2U);
+  EXPECT_EQ(recorder.epochs[1].epoch, 2U);
+  EXPECT_EQ(recorder.epochs[1].step, 25U);
+}
+
+// One step by hand: theta - learning_rate · gradient of the batch that the sampler draws.
+TEST(Train, AStepIsTheGradientOfItsBatch) {
+  const Dataset data = striped_dataset();
+  TrainOptions options = kOptions;
+  options.steps = 1;
+  const TrainResult result = train(kNetwork, data, options);
+
+  BatchSampler sampler({.samples = 400, .batch = 20, .seed = options.seed});
+  Tensor inputs({20, 36});
+  std::vector<std::int32_t> labels(20);
+  gather(data.train, sampler.indices(0), inputs.view(), labels);
+  Parameters expected = initialize(kNetwork, options.seed);
+  Program program(kNetwork, options.loss, 20);
+  std::vector<float> gradient(program.layout().size);
+  TaskPool pool(1);
+  const double loss = program.gradient(
+      expected.theta(), {.inputs = inputs.view(), .targets = {.labels = labels}}, gradient, pool);
+  EXPECT_NEAR(result.train_loss, loss, 1e-6);
+  for (std::size_t i = 0; i < gradient.size(); ++i)
+    ASSERT_NEAR(result.parameters.theta()[i], expected.theta()[i] - 0.5F * gradient[i], 1e-6);
+}
+
+TEST(Train, SameSeedSameBitsForAnyThreadsAndSampling) {
+  const Dataset data = striped_dataset();
+  for (const Sampling sampling : {Sampling::with_replacement, Sampling::shuffled_epochs}) {
+    TrainOptions options = kOptions;
+    options.sampling = sampling;
+    options.batch = 64;
+    options.steps = 50;
+    const TrainResult first = train(kNetwork, data, options);
+    for (const std::size_t threads : {2U, 3U, 7U}) {
+      options.threads = threads;
+      const TrainResult again = train(kNetwork, data, options);
+      EXPECT_TRUE(std::ranges::equal(again.parameters.theta(), first.parameters.theta()));
+    }
+    options.seed = 2;
+    const TrainResult other = train(kNetwork, data, options);
+    EXPECT_FALSE(std::ranges::equal(other.parameters.theta(), first.parameters.theta()));
+  }
+}
+
+TEST(Train, TheObserverCanStopIt) {
+  Recorder recorder;
+  recorder.stop_after = 7;
+  const TrainResult result = train(kNetwork, striped_dataset(), kOptions, &recorder);
+  EXPECT_EQ(result.reason, StopReason::stopped_by_observer);
+  EXPECT_EQ(result.steps, 7U);
+  EXPECT_EQ(recorder.epochs.size(), 1U) << "what was reached is evaluated";
+}
+
+TEST(Train, ALossThatIsNotFiniteEndsItAndNamesStepAndPlace) {
+  TrainOptions options = kOptions;
+  options.optimizer = Sgd{1e30F};
+  const Network relu({36}, {Dense{12, He{}}, Relu{}, Dense{4, He{}}});
+  const TrainResult result = train(relu, striped_dataset(), options);
+  EXPECT_EQ(result.reason, StopReason::non_finite);
+  EXPECT_LT(result.steps, 10U);
+  EXPECT_NE(result.message.find("step " + std::to_string(result.steps + 1)), std::string::npos)
+      << result.message;
+  EXPECT_NE(result.message.find("dense"), std::string::npos) << result.message;
+}
+
+TEST(Train, MomentumLearnsToo) {
+  TrainOptions options = kOptions;
+  options.optimizer = Momentum{0.05F, 0.9F};
+  EXPECT_GT(train(kNetwork, striped_dataset(), options).test_accuracy, 0.98);
+}
+
+TEST(Train, DenseDataTakesTheFloatPathAndLearns) {
+  Dataset data = striped_dataset();
+  for (Split* split : {&data.train, &data.test})
+    for (std::uint8_t& byte : split->images.values())
+      byte = static_cast<std::uint8_t>(byte / 2 + 1);  // no zero is left to skip
+  EXPECT_GT(train(kNetwork, data, kOptions).test_accuracy, 0.98);
+}
+
+TEST(Train, RejectsWhatDoesNotFitTogether) {
+  const Dataset data = striped_dataset();
+  const auto with = [&](auto change) {
+    TrainOptions options = kOptions;
+    change(options);
+    return options;
+  };
+  EXPECT_THROW(train(kNetwork, data, with([](auto& o) { o.batch = 0; })), InvalidArgument);
+  EXPECT_THROW(train(kNetwork, data, with([](auto& o) { o.steps = 0; })), InvalidArgument);
+  EXPECT_THROW(train(kNetwork, data, with([](auto& o) {
+                       o.batch = 401;
+                       o.sampling = Sampling::shuffled_epochs;
+                     })),
+               InvalidArgument);
+  EXPECT_NO_THROW(train(kNetwork, data, with([](auto& o) {
+                          o.batch = 401;  // with replacement, there are always enough
+                          o.steps = 1;
+                        })));
+  EXPECT_THROW(train({{784}, {Dense{4}}}, data, kOptions), ShapeError);
+  EXPECT_THROW(train({{36}, {Dense{3}}}, data, kOptions), ShapeError);
+  EXPECT_THROW(train(kNetwork, data, with([](auto& o) { o.loss = SumOfSquaredErrors{}; })),
+               InvalidArgument);
+}
+
+TEST(StepsPerEpoch, RoundsUp) {
+  EXPECT_EQ(steps_per_epoch(60'000, 100), 600U);
+  EXPECT_EQ(steps_per_epoch(401, 20), 21U);
+}
+
+TEST(Accuracy, CountsTheLargestOutput) {
+  const Network network({36}, {Dense{4, Zeros{}}});
+  Parameters parameters = initialize(network, 1);
+  for (std::size_t i = 0; i < 36; ++i)
+    if (i / 6 < 4) parameters["dense1.weight"](i, i / 6) = 1;
+  TaskPool pool(2);
+  EXPECT_GT(accuracy(network, parameters.theta(), testing::striped_split(5000, 9), pool), 0.99);
+  const Parameters nothing = initialize(network, 1);
+  EXPECT_EQ(accuracy(network, nothing.theta(), testing::striped_split(100, 9), pool), 0.25)
+      << "ties go to the first class";
+  EXPECT_EQ(accuracy(network, nothing.theta(), Split{}, pool), 0.0);
+}
+
+}  // namespace
+}  // namespace gradatim
