@@ -13,6 +13,7 @@ enum class LineStyle {
   line,
   thin,              // a pale hairline, for noise that a bolder line sums up
   line_with_points,  // for few points
+  points,
 };
 
 struct Series {
@@ -23,6 +24,14 @@ struct Series {
   int color = 0;  // of a palette that colour-blind readers can tell apart; taken modulo its size
 };
 
+/// From (x, y) to (x + dx, y + dy).
+struct Arrow {
+  double x = 0;
+  double y = 0;
+  double dx = 0;
+  double dy = 0;
+};
+
 /// One pair of axes.
 struct Panel {
   std::string title;
@@ -30,8 +39,11 @@ struct Panel {
   std::string y_label;
   bool logarithmic_y = false;
   bool legend_at_bottom = false;  // for curves that rise
+  bool equal_units = false;       // a circle is round
+  std::optional<std::pair<double, double>> x_range{};
   std::optional<std::pair<double, double>> y_range{};
-  std::vector<Series> series;
+  std::vector<Series> series{};
+  std::vector<Arrow> arrows{};
 };
 
 /// Panels side by side under one title.
