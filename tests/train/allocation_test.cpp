@@ -62,11 +62,16 @@ TEST(Allocation, NoneInATrainingStepAfterTheFirst) {
   Dataset dense = sparse;
   for (std::uint8_t& byte : dense.train.images.values()) byte |= 1;
   for (const Dataset* data : {&sparse, &dense})
-    for (const Optimizer& optimizer : {Optimizer(Sgd{}), Optimizer(Momentum{})})
+    for (const Optimizer& optimizer : {Optimizer(Sgd{}), Optimizer(Momentum{}), Optimizer(Adam{})})
       for (const Sampling sampling : {Sampling::with_replacement, Sampling::shuffled_epochs}) {
         AllocationObserver observer;
         train(kNetwork, *data,
-              {.optimizer = optimizer, .batch = 7, .steps = 58, .sampling = sampling, .threads = 1},
+              {.optimizer = optimizer,
+               .clipping = ClipByGlobalNorm{},
+               .batch = 7,
+               .steps = 58,
+               .sampling = sampling,
+               .threads = 1},
               &observer);
         EXPECT_GT(observer.after_second, 0U);
         EXPECT_EQ(observer.at_end, observer.after_second);
