@@ -57,7 +57,7 @@ void append_cell(Series& series, const std::array<Corner, 4>& corners, double le
 }
 
 Series contour(const Grid& grid, double level) {
-  Series series{.label = {}, .x = {}, .y = {}, .style = LineStyle::thin, .color = 2};
+  Series series{.style = LineStyle::thin, .color = 2};
   for (std::size_t r = 0; r < kCells; ++r) {
     for (std::size_t c = 0; c < kCells; ++c) {
       const auto corner = [&](std::size_t row, std::size_t column) {

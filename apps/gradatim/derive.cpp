@@ -143,9 +143,8 @@ Plot tangent_plot(const DeriveCommand& command, const Formula& f, double value, 
   constexpr int kPoints = 400;
   const double x0 = command.at[0];
   const double reach = 1.5 * std::max(1.0, std::abs(x0));
-  Series curve{.label = command.expression, .x = {}, .y = {}};
-  Series tangent{
-      .label = fmt::format("tangent of slope {:.6g}", slope), .x = {}, .y = {}, .color = 1};
+  Series curve{.label = command.expression};
+  Series tangent{.label = fmt::format("tangent of slope {:.6g}", slope), .color = 1};
   for (int i = 0; i <= kPoints; ++i) {
     const double x = x0 + reach * (2.0 * i / kPoints - 1);
     curve.x.push_back(x);
@@ -153,7 +152,7 @@ Plot tangent_plot(const DeriveCommand& command, const Formula& f, double value, 
     tangent.x.push_back(x);
     tangent.y.push_back(value + slope * (x - x0));
   }
-  const Series point{.label = {}, .x = {x0}, .y = {value}, .style = LineStyle::points, .color = 1};
+  const Series point{.x = {x0}, .y = {value}, .style = LineStyle::points, .color = 1};
   return {.title = "",
           .panels = {
               {.title = "", .x_label = "x", .y_label = "f(x)", .series = {curve, tangent, point}}}};
@@ -176,7 +175,7 @@ Plot contour_plot(const DeriveCommand& command, const Formula& f, const Values& 
         return f(Values{a, b});
       },
       *panel.x_range, *panel.y_range, 12);
-  panel.series.push_back({.label = {}, .x = {x}, .y = {y}, .style = LineStyle::points, .color = 1});
+  panel.series.push_back({.x = {x}, .y = {y}, .style = LineStyle::points, .color = 1});
   panel.arrows.push_back({x, y, -scale * slope[0], -scale * slope[1]});
   return {.title = "", .panels = {panel}};
 }

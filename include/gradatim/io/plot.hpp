@@ -17,9 +17,9 @@ enum class LineStyle {
 };
 
 struct Series {
-  std::string label;  // in the legend; none if empty
-  std::vector<double> x;
-  std::vector<double> y;  // as many as x; a NaN interrupts the line
+  std::string label{};  // in the legend; none if empty
+  std::vector<double> x{};
+  std::vector<double> y{};  // as many as x; a NaN interrupts the line
   LineStyle style = LineStyle::line;
   int color = 0;  // of a palette that colour-blind readers can tell apart; taken modulo its size
 };
@@ -34,9 +34,9 @@ struct Arrow {
 
 /// One pair of axes.
 struct Panel {
-  std::string title;
-  std::string x_label;
-  std::string y_label;
+  std::string title{};
+  std::string x_label{};
+  std::string y_label{};
   bool logarithmic_y = false;
   bool legend_at_bottom = false;  // for curves that rise
   bool equal_units = false;       // a circle is round
@@ -48,8 +48,8 @@ struct Panel {
 
 /// Panels side by side under one title.
 struct Plot {
-  std::string title;
-  std::vector<Panel> panels;
+  std::string title{};
+  std::vector<Panel> panels{};
 };
 
 /// Draws the plot into each file, as its extension says (.svg or .png), by gnuplot, which is run
