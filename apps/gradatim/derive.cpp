@@ -239,7 +239,8 @@ void add_derive_command(CLI::App& app, int& exit_code) {
       "Draw the curve and its tangent, or contours and minus the gradient (.svg, .png)");
   sub->add_flag("--json", command->json, "Print the result as one JSON object");
   sub->footer("Functions: " + function_names() +
-              ".\nExits with 1 if the derivative is refuted by differences or does not exist.");
+              ".\nA formula that begins with '-' goes last, after --."
+              "\nExits with 1 if the derivative is refuted by differences or does not exist.");
   sub->callback([command, &exit_code] { exit_code = run_derive(*command); });
 }
 
