@@ -105,7 +105,7 @@ void byte_gemm(TensorView<const std::uint8_t> bytes, float scale, ConstTensorVie
 void byte_gemm_transposed(TensorView<const std::uint8_t> bytes, float scale,
                           ConstTensorView packed_dy, std::size_t first, TensorView<float> dw);
 
-/// The instruction set that the kernels above run with on this processor, such as "AVX3_DL".
+/// The instruction set that the kernels above run with on this processor, such as "AVX3".
 const char* instruction_set();
 
 }  // namespace gradatim::kernels
