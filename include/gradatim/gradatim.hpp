@@ -39,6 +39,7 @@
 #include "gradatim/nn/operation.hpp"
 #include "gradatim/nn/parameters.hpp"
 #include "gradatim/nn/program.hpp"
+#include "gradatim/nn/reference_layers.hpp"
 #include "gradatim/optim/optimizer.hpp"
 #include "gradatim/optim/schedule.hpp"
 #include "gradatim/optim/schedule.hpp"

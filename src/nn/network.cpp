@@ -12,13 +12,15 @@ namespace gradatim {
 
 std::string_view kind(const Layer& layer) {
   static constexpr std::array<std::string_view, std::variant_size_v<Layer>> kKinds{
-      "dense", "sigmoid", "relu", "tanh", "softmax"};
+      "dense",      "sigmoid", "relu", "tanh",     "softmax",
+      "leaky_relu", "gelu",    "silu", "softplus", "flatten"};
   return kKinds.at(layer.index());
 }
 
 std::string_view kind(const Loss& loss) {
   static constexpr std::array<std::string_view, std::variant_size_v<Loss>> kKinds{
-      "softmax_cross_entropy", "cross_entropy", "sum_of_squared_errors"};
+      "softmax_cross_entropy", "cross_entropy",      "sum_of_squared_errors",
+      "binary_cross_entropy",  "mean_squared_error", "huber"};
   return kKinds.at(loss.index());
 }
 

@@ -87,17 +87,20 @@ Program::Plan::Plan(const Network& network_value, const Loss& loss_value, std::s
       row_tasks(1),
       layout(parameter_layout(network)),
       operations(make_operations(network)) {
+  check_loss(loss);
   if (max_rows == 0) throw InvalidArgument("program: the batch must have at least 1 row, got 0");
   std::size_t work = 0;
   std::size_t offset = 0;
+  bool wanted = false;  // by the backward pass of a layer: what the current slot holds
   for (std::size_t i = 0; i < operations.size(); ++i) {
     const Operation& operation = *operations[i];
     const Shape shape = {max_rows, operation.output().size()};
-    const bool reuse = i > 0 && operation.in_place() && !operations[i - 1]->backward_reads_output();
-    if (!reuse) {
+    if (!(i > 0 && (operation.renames() || (operation.in_place() && !wanted)))) {
       outputs.emplace_back(shape);
       d_outputs.emplace_back(shape);
+      wanted = false;
     }
+    wanted = wanted || (!operation.renames() && operation.backward_reads_output());
     slot.push_back(outputs.size() - 1);
     parameter_offset.push_back(offset);
     for (const ParameterSpec& spec : operation.parameters()) offset += spec.shape.size();

@@ -35,7 +35,7 @@ inline constexpr Range kSeed{.low = 0, .high = 9'223'372'036'854'774'784.0};
 
 inline std::string_view kind(const Initializer& initializer) {
   constexpr std::array<std::string_view, std::variant_size_v<Initializer>> kNames{
-      "gaussian", "xavier", "he", "zeros"};
+      "gaussian", "xavier", "he", "zeros", "automatic"};
   return kNames[initializer.index()];
 }
 
@@ -68,6 +68,21 @@ void describe(Visitor& v, Dense& layer) {
   v.required("units", layer.units, kCount);
   v.field("weight", layer.weight);
   v.field("bias", layer.bias);
+}
+
+template <class Visitor>
+void describe(Visitor& v, LeakyRelu& layer) {
+  v.field("slope", layer.slope, kNotNegative);
+}
+
+template <class Visitor>
+void describe(Visitor& v, SoftmaxCrossEntropy& loss) {
+  v.field("label_smoothing", loss.label_smoothing, kFraction);
+}
+
+template <class Visitor>
+void describe(Visitor& v, Huber& loss) {
+  v.field("delta", loss.delta, kPositive);
 }
 
 template <class Visitor>

@@ -96,6 +96,16 @@ TEST(Initialize, FollowsEachInitialiser) {
   EXPECT_NEAR(deviation_of(p["dense4.bias"].values()), 2.0, 2 * 0.36);
 }
 
+TEST(Initialize, AutomaticLooksAtWhatFollows) {
+  const Dense dense{200, Automatic{}};
+  const Network network({100}, {dense, Relu{}, dense, Tanh{}, dense, Flatten{}, Gelu{}, dense});
+  const Parameters p = initialize(network, 7);
+  EXPECT_NEAR(deviation_of(p["dense1.weight"].values()), std::sqrt(2.0 / 100), 0.004);  // He
+  EXPECT_NEAR(deviation_of(p["dense2.weight"].values()), std::sqrt(2.0 / 400), 0.002);  // Xavier
+  EXPECT_NEAR(deviation_of(p["dense3.weight"].values()), std::sqrt(2.0 / 200), 0.003);
+  EXPECT_NEAR(deviation_of(p["dense4.weight"].values()), std::sqrt(2.0 / 400), 0.002);
+}
+
 TEST(Initialize, DependsOnTheSeedAndTheTensorOnly) {
   const Parameters a = initialize(kTwoLayer, 1);
   const Parameters again = initialize(kTwoLayer, 1);

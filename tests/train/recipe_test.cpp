@@ -77,9 +77,10 @@ TEST(Recipe, NamesUnknownKeysAndKindsWithThePlaceAndTheNearest) {
   EXPECT_EQ(refusal("data = \"mnist\"\ninput = [4]\nlayers = [{ kind = \"dense\", unit = 3, "
                     "units = 3 }]"),
             "dir/small.toml:3:29: layers[0].unit: unknown key; did you mean 'units'?");
-  EXPECT_EQ(refusal("data = \"mnist\"\ninput = [4]\nlayers = [\"relu\", \"sigmod\"]"),
-            "dir/small.toml:3:19: layers[1]: unknown name 'sigmod'; did you mean 'sigmoid'? "
-            "(one of dense, sigmoid, relu, tanh, softmax)");
+  EXPECT_EQ(
+      refusal("data = \"mnist\"\ninput = [4]\nlayers = [\"relu\", \"sigmod\"]"),
+      "dir/small.toml:3:19: layers[1]: unknown name 'sigmod'; did you mean 'sigmoid'? "
+      "(one of dense, sigmoid, relu, tanh, softmax, leaky_relu, gelu, silu, softplus, flatten)");
   EXPECT_CONTAINS(refusal_of_line("loss = \"cross_entropie\""), "did you mean 'cross_entropy'?");
   EXPECT_CONTAINS(refusal_of_setting("optimizer.kind=sdg"), "did you mean 'sgd'?");
   EXPECT_CONTAINS(refusal_of_line("sampling = \"shuffled\""), "did you mean 'shuffled_epochs'?");
@@ -240,8 +241,9 @@ Recipe random_recipe(std::uint64_t seed) {
   const auto word = [&] { return philox({.seed = seed}, drawn++)[0]; };
   const auto below = [&](std::uint32_t n) { return word() % n; };
   const auto initializer = [&]() -> Initializer {
-    const std::array<Initializer, 4> all{Gaussian{random_float(word())}, Xavier{}, He{}, Zeros{}};
-    return all[below(4)];
+    const std::array<Initializer, 5> all{Gaussian{random_float(word())}, Xavier{}, He{}, Zeros{},
+                                         Automatic{}};
+    return all[below(5)];
   };
   Recipe recipe;
   for (std::uint32_t i = below(20); i > 0; --i) recipe.name += static_cast<char>(below(128));
@@ -251,13 +253,22 @@ Recipe random_recipe(std::uint64_t seed) {
   for (auto& extent : extents) extent = 1 + below(9);
   recipe.network.input = Shape(extents);
   for (std::uint32_t i = below(5) + 1; i > 0; --i) {
-    const std::array<Layer, 5> all{Dense{1 + below(1000), initializer(), initializer()}, Sigmoid{},
-                                   Relu{}, Tanh{}, Softmax{}};
-    recipe.network.layers.push_back(all[below(5)]);
+    const std::array<Layer, 10> all{Dense{1 + below(1000), initializer(), initializer()},
+                                    Sigmoid{},
+                                    Relu{},
+                                    Tanh{},
+                                    Softmax{},
+                                    LeakyRelu{random_float(word())},
+                                    Gelu{},
+                                    Silu{},
+                                    Softplus{},
+                                    Flatten{}};
+    recipe.network.layers.push_back(all[below(10)]);
   }
-  const std::array<Loss, 3> losses{SoftmaxCrossEntropy{}, CrossEntropy{0.125F},
-                                   SumOfSquaredErrors{}};
-  recipe.options.loss = losses[below(3)];
+  const std::array<Loss, 6> losses{SoftmaxCrossEntropy{0.25F}, CrossEntropy{0.125F},
+                                   SumOfSquaredErrors{},       BinaryCrossEntropy{},
+                                   MeanSquaredError{},         Huber{random_float(word())}};
+  recipe.options.loss = losses[below(6)];
   const auto fraction = [&] { return static_cast<float>(below(1U << 24U)) * 0x1p-24F; };
   const float rate = random_float(word());
   const std::array<Optimizer, 8> optimizers{
@@ -308,7 +319,7 @@ layers = [
   { kind = "dense", units = 3, weight = "he", bias = "zeros" },
   "sigmoid",
 ]
-loss = "softmax_cross_entropy"
+loss = { kind = "softmax_cross_entropy", label_smoothing = 0.0 }
 optimizer = { kind = "momentum", learning_rate = 0.5, momentum = 0.25 }
 schedule = "constant"
 warmup = 0

@@ -28,7 +28,12 @@ struct He {
 struct Zeros {
   friend bool operator==(const Zeros&, const Zeros&) = default;
 };
-using Initializer = std::variant<Gaussian, Xavier, He, Zeros>;
+/// He where relu, leaky_relu, gelu, silu or softplus is the next layer that is neither pooling nor
+/// reshaping, Xavier otherwise.
+struct Automatic {
+  friend bool operator==(const Automatic&, const Automatic&) = default;
+};
+using Initializer = std::variant<Gaussian, Xavier, He, Zeros, Automatic>;
 
 // ---- Layers: descriptions only, each a function of one sample. x is the layer's input.
 
@@ -54,12 +59,37 @@ struct Tanh {
 struct Softmax {
   friend bool operator==(const Softmax&, const Softmax&) = default;
 };
-using Layer = std::variant<Dense, Sigmoid, Relu, Tanh, Softmax>;
+/// x > 0 ? x : slope · x, slope at least 0; its derivative at 0 is taken as slope.
+struct LeakyRelu {
+  float slope = 0.01F;
+  friend bool operator==(const LeakyRelu&, const LeakyRelu&) = default;
+};
+/// 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x³))): Hendrycks and Gimpel's tanh form, 2016; torch
+/// calls it approximate="tanh".
+struct Gelu {
+  friend bool operator==(const Gelu&, const Gelu&) = default;
+};
+/// x / (1 + exp(-x)), also called swish.
+struct Silu {
+  friend bool operator==(const Silu&, const Silu&) = default;
+};
+/// log(1 + exp(x))
+struct Softplus {
+  friend bool operator==(const Softplus&, const Softplus&) = default;
+};
+/// The same values as one vector per sample.
+struct Flatten {
+  friend bool operator==(const Flatten&, const Flatten&) = default;
+};
+using Layer =
+    std::variant<Dense, Sigmoid, Relu, Tanh, Softmax, LeakyRelu, Gelu, Silu, Softplus, Flatten>;
 
 // ---- Losses: the mean over a batch of the loss of one sample.
 
-/// -log softmax(x)[label], fused: no overflow, no log of zero, for any finite x.
+/// -sum_k t_k log softmax(x)_k, fused: no overflow, no log of zero, for any finite x. A label is
+/// one-hot t; label_smoothing s in [0, 1) replaces t by (1 - s) t + s / classes (Szegedy, 2016).
 struct SoftmaxCrossEntropy {
+  float label_smoothing = 0.0F;
   friend bool operator==(const SoftmaxCrossEntropy&, const SoftmaxCrossEntropy&) = default;
 };
 /// -sum_k t_k log(y_k + epsilon) of probabilities y: the chapter's, with its 1e-7.
@@ -71,7 +101,23 @@ struct CrossEntropy {
 struct SumOfSquaredErrors {
   friend bool operator==(const SumOfSquaredErrors&, const SumOfSquaredErrors&) = default;
 };
-using Loss = std::variant<SoftmaxCrossEntropy, CrossEntropy, SumOfSquaredErrors>;
+/// The mean over k of -t_k log sigmoid(x_k) - (1 - t_k) log(1 - sigmoid(x_k)), t_k in [0, 1]: yes
+/// or no for each output on its own, fused as max(x, 0) - x t + log(1 + exp(-|x|)).
+struct BinaryCrossEntropy {
+  friend bool operator==(const BinaryCrossEntropy&, const BinaryCrossEntropy&) = default;
+};
+/// The mean over k of (y_k - t_k)².
+struct MeanSquaredError {
+  friend bool operator==(const MeanSquaredError&, const MeanSquaredError&) = default;
+};
+/// The mean over k of 0.5 e² where |e| = |y_k - t_k| is at most delta, delta (|e| - 0.5 delta)
+/// beyond (Huber, 1964). delta is positive.
+struct Huber {
+  float delta = 1.0F;
+  friend bool operator==(const Huber&, const Huber&) = default;
+};
+using Loss = std::variant<SoftmaxCrossEntropy, CrossEntropy, SumOfSquaredErrors, BinaryCrossEntropy,
+                          MeanSquaredError, Huber>;
 
 /// "dense", "sigmoid", ... as recipes and parameter names spell them; "softmax_cross_entropy", ...
 std::string_view kind(const Layer& layer);

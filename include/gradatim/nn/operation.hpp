@@ -31,6 +31,8 @@ class Operation {
   virtual std::vector<ParameterSpec> parameters() const { return {}; }
   /// True if y may be the memory of x, and dx that of dy: backward then never reads x.
   virtual bool in_place() const { return false; }
+  /// True if y has the values of x, only under another shape. Then in_place() is true too.
+  virtual bool renames() const { return false; }
   /// False if backward never reads y, so that the next layer may work in its memory.
   virtual bool backward_reads_output() const { return true; }
 
