@@ -2,8 +2,10 @@
 
 /// Every public header of gradatim, in the order in which data flows.
 #include "gradatim/core/batch.hpp"
+#include "gradatim/core/convolution.hpp"
 #include "gradatim/core/error.hpp"
 #include "gradatim/core/kernels.hpp"
+#include "gradatim/core/pooling.hpp"
 #include "gradatim/core/random.hpp"
 #include "gradatim/core/reference.hpp"
 #include "gradatim/core/reference_updates.hpp"

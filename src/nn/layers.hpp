@@ -30,6 +30,14 @@ std::unique_ptr<const Operation> make_operation(const Softplus& layer, const Sha
                                                 const std::string& label);
 std::unique_ptr<const Operation> make_operation(const Flatten& layer, const Shape& input,
                                                 const std::string& label);
+std::unique_ptr<const Operation> make_operation(const Conv2d& layer, const Shape& input,
+                                                const std::string& label);
+std::unique_ptr<const Operation> make_operation(const MaxPool2d& layer, const Shape& input,
+                                                const std::string& label);
+std::unique_ptr<const Operation> make_operation(const AvgPool2d& layer, const Shape& input,
+                                                const std::string& label);
+std::unique_ptr<const Operation> make_operation(const GlobalAvgPool& layer, const Shape& input,
+                                                const std::string& label);
 
 /// A power of two, at most 8, that cuts `items` into pieces of at least `grain` items and 2^20
 /// floating point operations each: a function of shapes only, so the same for any thread count.

@@ -7,10 +7,14 @@
 
 namespace gradatim {
 
-std::size_t Operation::gradient_tasks(std::size_t) const { return parameters().empty() ? 0 : 1; }
+std::size_t Operation::gradient_tasks(std::size_t) const {
+  return parameters().empty() || adds_gradient_by_rows() ? 0 : 1;
+}
 
 void Operation::parameter_gradient(std::size_t, ConstTensorView, ConstTensorView,
                                    std::span<float>) const {}
+
+void Operation::add_gradient(ConstTensorView, ConstTensorView, std::span<float>) const {}
 
 std::string layer_label(const Network& network, std::size_t index) {
   return fmt::format("layer {} ({})", index + 1, kind(network.layers[index]));

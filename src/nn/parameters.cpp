@@ -36,11 +36,17 @@ bool is_rectifier(const Layer& layer) {
          std::holds_alternative<Softplus>(layer);
 }
 
+// It moves values or averages them; what happens to them is up to the next.
+bool is_passage(const Layer& layer) {
+  return std::holds_alternative<Flatten>(layer) || std::holds_alternative<MaxPool2d>(layer) ||
+         std::holds_alternative<AvgPool2d>(layer) || std::holds_alternative<GlobalAvgPool>(layer);
+}
+
 // What Automatic is for the layer at `index`.
 Initializer chosen_by_what_follows(const Network& network, std::size_t index) {
   for (std::size_t i = index + 1; i < network.layers.size(); ++i) {
     if (is_rectifier(network.layers[i])) return He{};
-    if (!std::holds_alternative<Flatten>(network.layers[i])) break;
+    if (!is_passage(network.layers[i])) break;
   }
   return Xavier{};
 }

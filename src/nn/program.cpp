@@ -51,7 +51,7 @@ struct Program::Plan {
   void pack(std::span<const float> theta);
   void forward_layer(std::size_t layer, std::span<const float> theta, const RowRange& range);
   double forward(std::span<const float> theta, const RowRange& range);
-  void backward(std::span<const float> theta, const RowRange& range);
+  void backward(std::span<const float> theta, std::size_t row_task);
   void parameter_gradient(std::size_t layer, std::size_t task, std::span<float> d_theta) const;
   double mean_loss() const;
 
@@ -70,6 +70,7 @@ struct Program::Plan {
   std::vector<Tensor> d_outputs;  // the gradient of the loss by them
   ByteInputBuffers bytes;
   std::vector<double> task_loss;
+  std::vector<Tensor> partial_gradients;  // (row_tasks, parameters) of layers that add by rows
   std::vector<std::pair<std::size_t, std::size_t>> gradient_tasks;  // (layer, task)
 
   // The current batch.
@@ -105,11 +106,17 @@ Program::Plan::Plan(const Network& network_value, const Loss& loss_value, std::s
     parameter_offset.push_back(offset);
     for (const ParameterSpec& spec : operation.parameters()) offset += spec.shape.size();
     work += operation.operations_per_row();
-    for (std::size_t task = 0; task < operation.gradient_tasks(max_rows); ++task)
-      gradient_tasks.emplace_back(i, task);
+    const std::size_t tasks =
+        operation.adds_gradient_by_rows() ? 1 : operation.gradient_tasks(max_rows);
+    for (std::size_t task = 0; task < tasks; ++task) gradient_tasks.emplace_back(i, task);
   }
   parameter_offset.push_back(offset);
   row_tasks = tasks_for(max_rows, 24, work);
+  for (std::size_t i = 0; i < operations.size(); ++i)
+    partial_gradients.emplace_back(
+        operations[i]->adds_gradient_by_rows()
+            ? Shape{row_tasks, parameter_offset[i + 1] - parameter_offset[i]}
+            : Shape{0});
   task_loss.resize(row_tasks);
   byte_layer = dynamic_cast<const DenseOperation*>(operations[0].get());
   if (byte_layer != nullptr)
@@ -188,10 +195,16 @@ double Program::Plan::forward(std::span<const float> theta, const RowRange& rang
                            d_outputs.back().view().slice(range.first, range.count));
 }
 
-void Program::Plan::backward(std::span<const float> theta, const RowRange& range) {
-  if (range.count == 0) return;
+void Program::Plan::backward(std::span<const float> theta, std::size_t row_task) {
+  const RowRange range = row_range(row_task);
   for (std::size_t i = operations.size(); i-- > 0;) {
     const auto dy = d_outputs[slot[i]].view().slice(range.first, range.count);
+    if (operations[i]->adds_gradient_by_rows()) {
+      const auto partial = partial_gradients[i].view().row(row_task);
+      std::ranges::fill(partial, 0.0F);
+      operations[i]->add_gradient(input(i, range), dy, partial);
+    }
+    if (range.count == 0) continue;
     if (i > 0) {
       const auto y = outputs[slot[i]].view().slice(range.first, range.count);
       const auto dx = d_outputs[slot[i - 1]].view().slice(range.first, range.count);
@@ -207,7 +220,9 @@ void Program::Plan::parameter_gradient(std::size_t layer, std::size_t task,
   const std::span<float> part = d_theta.subspan(
       parameter_offset[layer], parameter_offset[layer + 1] - parameter_offset[layer]);
   const ConstTensorView dy = d_outputs[slot[layer]].view().slice(0, rows);
-  if (layer == 0 && byte_inputs.size() != 0)
+  if (operations[layer]->adds_gradient_by_rows())
+    kernels::sum_rows(partial_gradients[layer], part);
+  else if (layer == 0 && byte_inputs.size() != 0)
     byte_layer->parameter_gradient_bytes(task, byte_inputs, byte_scale, dy,
                                          bytes.gradient.view().slice(0, rows), part);
   else
@@ -246,7 +261,7 @@ double Program::gradient(std::span<const float> theta, const Batch& batch, std::
   pool.parallel_for(plan.row_tasks, [&](std::size_t task) {
     const RowRange range = plan.row_range(task);
     plan.task_loss[task] = plan.forward(theta, range);
-    plan.backward(theta, range);
+    plan.backward(theta, task);
   });
   pool.parallel_for(plan.gradient_tasks.size(), [&](std::size_t i) {
     const auto [layer, task] = plan.gradient_tasks[i];
@@ -284,6 +299,7 @@ std::optional<std::string> Program::first_non_finite(std::span<const float> thet
 
 std::size_t Program::workspace_bytes() const {
   std::size_t floats = plan_->bytes.weight.size() + plan_->bytes.gradient.size();
+  for (const Tensor& buffer : plan_->partial_gradients) floats += buffer.size();
   for (const Tensor& buffer : plan_->outputs) floats += 2 * buffer.size();
   return floats * sizeof(float);
 }

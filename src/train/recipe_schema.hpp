@@ -30,7 +30,7 @@ inline constexpr Range kNotNegative{.low = 0};
 inline constexpr Range kShare{.low = 0, .high = 1};
 inline constexpr Range kFactor{.low = 0, .high = 1, .low_open = true};  // (0, 1]
 inline constexpr Range kCount{.low = 1, .high = 4'294'967'295.0};
-inline constexpr Range kSteps{.low = 0, .high = 4'294'967'295.0};
+inline constexpr Range kWhole{.low = 0, .high = 4'294'967'295.0};
 inline constexpr Range kSeed{.low = 0, .high = 9'223'372'036'854'774'784.0};
 
 inline std::string_view kind(const Initializer& initializer) {
@@ -68,6 +68,34 @@ void describe(Visitor& v, Dense& layer) {
   v.required("units", layer.units, kCount);
   v.field("weight", layer.weight);
   v.field("bias", layer.bias);
+}
+
+template <class Visitor>
+void describe(Visitor& v, Conv2d& layer) {
+  v.required("filters", layer.filters, kCount);
+  v.field("kernel", layer.kernel, kCount);
+  v.field("stride", layer.stride, kCount);
+  v.field("padding", layer.padding, kWhole);
+  v.field("groups", layer.groups, kCount);
+  v.field("weight", layer.weight);
+  v.field("bias", layer.bias);
+}
+
+template <class Visitor, class Pool>
+void describe_pool(Visitor& v, Pool& layer) {
+  v.field("size", layer.size, kCount);
+  v.field("stride", layer.stride, kCount);
+  v.field("padding", layer.padding, kWhole);
+}
+
+template <class Visitor>
+void describe(Visitor& v, MaxPool2d& layer) {
+  describe_pool(v, layer);
+}
+
+template <class Visitor>
+void describe(Visitor& v, AvgPool2d& layer) {
+  describe_pool(v, layer);
 }
 
 template <class Visitor>
@@ -203,7 +231,7 @@ void describe(Visitor& v, Recipe& recipe) {
   v.field("loss", recipe.options.loss);
   v.field("optimizer", recipe.options.optimizer);
   v.field("schedule", recipe.options.schedule);
-  v.field("warmup", recipe.options.warmup, kSteps);
+  v.field("warmup", recipe.options.warmup, kWhole);
   v.field("clipping", recipe.options.clipping);
   v.field("weight_decay", recipe.options.weight_decay);
   v.field("no_decay", recipe.options.no_decay);

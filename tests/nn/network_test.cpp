@@ -31,11 +31,11 @@ TEST(Network, IsAValue) {
 
 TEST(Network, PrintsItsLayersAndParameters) {
   EXPECT_EQ(to_string(kTwoLayer),
-            "input               (784)\n"
-            "dense                (50)      39250 parameters\n"
-            "sigmoid              (50)\n"
-            "dense                (10)        510 parameters\n"
-            "total                          39760 parameters\n");
+            "input                     (784)\n"
+            "dense                      (50)      39250 parameters\n"
+            "sigmoid                    (50)\n"
+            "dense                      (10)        510 parameters\n"
+            "total                                39760 parameters\n");
 }
 
 TEST(ParameterLayout, NamesEveryTensorInOneVectorWithoutGaps) {

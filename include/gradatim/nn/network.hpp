@@ -81,8 +81,42 @@ struct Softplus {
 struct Flatten {
   friend bool operator==(const Flatten&, const Flatten&) = default;
 };
-using Layer =
-    std::variant<Dense, Sigmoid, Relu, Tanh, Softmax, LeakyRelu, Gelu, Silu, Softplus, Flatten>;
+// ---- Layers on images, samples of shape (channels, height, width). Along an extent, windows give
+// floor((extent + 2 padding - size) / stride) + 1 outputs.
+
+/// y(f, i, j) = b(f) + sum over channels c and offsets u, v of W(f, c, u, v) · x(c, i·stride + u -
+/// padding, j·stride + v - padding), x zero outside, with W (filters, channels / groups, kernel,
+/// kernel) and b (filters). Filters and channels are cut into `groups` that see only each other.
+struct Conv2d {
+  std::size_t filters = 0;
+  std::size_t kernel = 3;
+  std::size_t stride = 1;
+  std::size_t padding = 0;
+  std::size_t groups = 1;
+  Initializer weight = Automatic{};
+  Initializer bias = Zeros{};
+  friend bool operator==(const Conv2d&, const Conv2d&) = default;
+};
+/// The largest value of each window, padding left out. The gradient goes to the first of equals.
+struct MaxPool2d {
+  std::size_t size = 2;
+  std::size_t stride = 2;
+  std::size_t padding = 0;  // less than size
+  friend bool operator==(const MaxPool2d&, const MaxPool2d&) = default;
+};
+/// The mean of each window, padding counted as zeros.
+struct AvgPool2d {
+  std::size_t size = 2;
+  std::size_t stride = 2;
+  std::size_t padding = 0;  // less than size
+  friend bool operator==(const AvgPool2d&, const AvgPool2d&) = default;
+};
+/// The mean of each channel: (channels, height, width) becomes (channels).
+struct GlobalAvgPool {
+  friend bool operator==(const GlobalAvgPool&, const GlobalAvgPool&) = default;
+};
+using Layer = std::variant<Dense, Sigmoid, Relu, Tanh, Softmax, LeakyRelu, Gelu, Silu, Softplus,
+                           Flatten, Conv2d, MaxPool2d, AvgPool2d, GlobalAvgPool>;
 
 // ---- Losses: the mean over a batch of the loss of one sample.
 

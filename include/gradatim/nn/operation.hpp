@@ -43,11 +43,17 @@ class Operation {
   virtual void backward(std::span<const float> theta, ConstTensorView x, ConstTensorView y,
                         ConstTensorView dy, TensorView<float> dx) const = 0;
 
-  /// How many independent tasks the gradient of the parameters is cut into for a batch of `rows`.
+  /// How many independent tasks parameter_gradient is cut into for a batch of `rows`.
   virtual std::size_t gradient_tasks(std::size_t rows) const;
   /// The task's part of d_theta, overwritten, from the whole batch.
   virtual void parameter_gradient(std::size_t task, ConstTensorView x, ConstTensorView dy,
                                   std::span<float> d_theta) const;
+
+  /// True if the gradient of the parameters is added up by add_gradient while the rows pass
+  /// backward, instead of by parameter_gradient in tasks of its own behind them.
+  virtual bool adds_gradient_by_rows() const { return false; }
+  /// d_theta += that of some rows.
+  virtual void add_gradient(ConstTensorView x, ConstTensorView dy, std::span<float> d_theta) const;
 
   /// Floating point operations of forward for one row, for cutting batches into tasks.
   virtual std::size_t operations_per_row() const { return output().size(); }

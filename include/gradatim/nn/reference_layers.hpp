@@ -83,4 +83,91 @@ std::vector<T> forward(const Flatten&, const Shape&, std::span<const T>, std::sp
   return {x.begin(), x.end()};
 }
 
+namespace detail {
+
+/// x(c, i - padding, j - padding) of an image of shape (channels, height, width); `outside` where
+/// there is none.
+template <class T>
+T pixel(std::span<const T> x, const Shape& image, std::size_t c, std::size_t i, std::size_t j,
+        std::size_t padding, const T& outside) {
+  if (i < padding || j < padding || i >= image[1] + padding || j >= image[2] + padding)
+    return outside;
+  return x[(c * image[1] + i - padding) * image[2] + j - padding];
+}
+
+/// y(c, i, j) = f(c, i, j) for `channels` channels and as many windows as fit.
+template <class T, class F>
+std::vector<T> each_window(const Shape& image, std::size_t channels, std::size_t size,
+                           std::size_t stride, std::size_t padding, F f) {
+  std::vector<T> y;
+  for (std::size_t c = 0; c < channels; ++c)
+    for (std::size_t i = 0; i + size <= image[1] + 2 * padding; i += stride)
+      for (std::size_t j = 0; j + size <= image[2] + 2 * padding; j += stride)
+        y.push_back(f(c, i, j));
+  return y;
+}
+
+}  // namespace detail
+
+template <class T>
+std::vector<T> forward(const Conv2d& layer, const Shape& input, std::span<const T> theta,
+                       std::span<const T> x) {
+  const std::size_t k = layer.kernel;
+  const std::size_t channels = input[0] / layer.groups;
+  const std::size_t filters = layer.filters / layer.groups;
+  const std::span<const T> bias = theta.last(layer.filters);
+  return detail::each_window<T>(input, layer.filters, k, layer.stride, layer.padding,
+                                [&](std::size_t f, std::size_t i, std::size_t j) {
+                                  T sum = bias[f];
+                                  for (std::size_t c = 0; c < channels; ++c)
+                                    for (std::size_t u = 0; u < k; ++u)
+                                      for (std::size_t v = 0; v < k; ++v)
+                                        sum = sum + theta[((f * channels + c) * k + u) * k + v] *
+                                                        detail::pixel(
+                                                            x, input, f / filters * channels + c,
+                                                            i + u, j + v, layer.padding, T(0));
+                                  return sum;
+                                });
+}
+
+template <class T>
+std::vector<T> forward(const MaxPool2d& layer, const Shape& input, std::span<const T>,
+                       std::span<const T> x) {
+  return detail::each_window<T>(input, input[0], layer.size, layer.stride, layer.padding,
+                                [&](std::size_t c, std::size_t i, std::size_t j) {
+                                  T largest = T(-HUGE_VAL);
+                                  for (std::size_t u = 0; u < layer.size; ++u)
+                                    for (std::size_t v = 0; v < layer.size; ++v) {
+                                      const T value = detail::pixel(x, input, c, i + u, j + v,
+                                                                    layer.padding, T(-HUGE_VAL));
+                                      if (largest < value) largest = value;
+                                    }
+                                  return largest;
+                                });
+}
+
+template <class T>
+std::vector<T> forward(const AvgPool2d& layer, const Shape& input, std::span<const T>,
+                       std::span<const T> x) {
+  return detail::each_window<T>(input, input[0], layer.size, layer.stride, layer.padding,
+                                [&](std::size_t c, std::size_t i, std::size_t j) {
+                                  T sum = T(0);
+                                  for (std::size_t u = 0; u < layer.size; ++u)
+                                    for (std::size_t v = 0; v < layer.size; ++v)
+                                      sum = sum + detail::pixel(x, input, c, i + u, j + v,
+                                                                layer.padding, T(0));
+                                  return sum / T(static_cast<double>(layer.size * layer.size));
+                                });
+}
+
+template <class T>
+std::vector<T> forward(const GlobalAvgPool&, const Shape& input, std::span<const T>,
+                       std::span<const T> x) {
+  const std::size_t area = input[1] * input[2];
+  std::vector<T> y(input[0], T(0));
+  for (std::size_t i = 0; i < x.size(); ++i) y[i / area] = y[i / area] + x[i];
+  for (T& sum : y) sum = sum / T(static_cast<double>(area));
+  return y;
+}
+
 }  // namespace gradatim::reference

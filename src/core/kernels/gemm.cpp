@@ -1,34 +1,17 @@
 #include <fmt/format.h>
-#include <omp.h>
 #include <oneapi/dnnl/dnnl.h>
 
 #include <algorithm>
 #include <array>
 
 #include "core/kernels/checks.hpp"
+#include "core/kernels/one_openmp_thread.hpp"
 #include "core/kernels/small_gemm.hpp"
 #include "gradatim/core/error.hpp"
 #include "gradatim/core/kernels.hpp"
 
 namespace gradatim::kernels {
 namespace {
-
-// oneDNN's OpenMP build would start a team of its own inside each of our tasks. The limit is
-// per thread and given back, so a host program's OpenMP is left as it was.
-class OneOpenMpThread {
- public:
-  OneOpenMpThread() : before_(omp_get_max_threads()) {
-    if (before_ != 1) omp_set_num_threads(1);
-  }
-  ~OneOpenMpThread() {
-    if (before_ != 1) omp_set_num_threads(before_);
-  }
-  OneOpenMpThread(const OneOpenMpThread&) = delete;
-  OneOpenMpThread& operator=(const OneOpenMpThread&) = delete;
-
- private:
-  int before_;
-};
 
 struct Operand {
   std::size_t rows;
