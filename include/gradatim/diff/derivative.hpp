@@ -41,25 +41,18 @@ struct WatchedFunction {
   }
 };
 
+/// d as the caller's type; rounding to it is part of the error of what the caller is given.
 template <class T, class E>
 Derivative<T> narrowed(const Derivative<E>& d) {
-  if constexpr (std::same_as<T, E>) {
-    return d;
-  } else {
-    // Rounding to T is part of the error of what the caller is given.
-    const T value = static_cast<T>(d.value);
-    const E rounding = std::abs(static_cast<E>(value) - d.value);
-    return {value,
-            static_cast<T>(d.error + rounding),
-            static_cast<T>(d.step),
-            d.evaluations,
-            d.status,
-            d.method};
-  }
+  const T value = static_cast<T>(d.value);
+  const E rounding = std::abs(static_cast<E>(value) - d.value);
+  return {
+      value,   static_cast<T>(d.error + rounding), static_cast<T>(d.step), d.evaluations, d.status,
+      d.method};
 }
 
 template <class E, class F>
-Derivative<E> differentiate_once(F& f, E x, const Dual&) {
+inline Derivative<E> differentiate_once(F& f, E x, const Dual&) {
   using D = DualNumber<E>;
   D argument = D::variable(x);
   const D y = f(argument);
@@ -70,7 +63,7 @@ Derivative<E> differentiate_once(F& f, E x, const Dual&) {
 }
 
 template <class E, class F>
-Derivative<E> differentiate_once(F& f, E x, const Tape&) {
+inline Derivative<E> differentiate_once(F& f, E x, const Tape&) {
   Recording<E> recording;
   Derivative<E> d{.method = Tape::kName};
   bool modified = false;
@@ -88,7 +81,7 @@ Derivative<E> differentiate_once(F& f, E x, const Tape&) {
 }
 
 template <class E, class F>
-Derivative<E> differentiate_once(F& f, E x, const ComplexStep& method) {
+inline Derivative<E> differentiate_once(F& f, E x, const ComplexStep& method) {
   bool modified = false;
   const auto watched = [&](const std::complex<E>& at) {
     std::complex<E> argument = at;
@@ -134,11 +127,26 @@ void measure_rounding(Derivative<E>& d, F& f, E x, const M& method) {
 }
 
 template <class E, class F, class M>
-Derivative<E> differentiate_exactly(F& f, E x, const M& method) {
+inline Derivative<E> differentiate_exactly(F& f, E x, const M& method) {
   Derivative<E> d = differentiate_once(f, x, method);
   if (measures<E>(method.error) && d.status != Status::kNonFinite)
     measure_rounding(d, f, x, method);
   return d;
+}
+
+// The result is made where the caller wants it and never copied: a copy of what was just written
+// costs more than two cheap evaluations.
+template <class E, class F, class M>
+inline Derivative<E> differentiate_scalar(F& f, E x, const M& method) {
+  if constexpr (DifferenceMethod<M>) {
+    WatchedFunction<E, F> watched{f};
+    Derivative<E> d = differentiate(watched, x, method);
+    if (watched.modified) [[unlikely]]
+      d.status = worse(d.status, Status::kInputModified);
+    return d;
+  } else {
+    return differentiate_exactly(f, x, method);
+  }
 }
 
 }  // namespace detail
@@ -151,14 +159,10 @@ Derivative<E> differentiate_exactly(F& f, E x, const M& method) {
 template <class F, std::floating_point T, Method M>
 Derivative<T> derivative(F&& f, T x, const M& method) {
   using E = detail::ScalarEvaluationT<F, T>;
-  if constexpr (DifferenceMethod<M>) {
-    detail::WatchedFunction<E, std::remove_reference_t<F>> watched{f};
-    auto d = detail::differentiate(watched, static_cast<E>(x), method);
-    if (watched.modified) d.status = detail::worse(d.status, Status::kInputModified);
-    return detail::narrowed<T>(d);
-  } else {
-    return detail::narrowed<T>(detail::differentiate_exactly(f, static_cast<E>(x), method));
-  }
+  if constexpr (std::same_as<T, E>)
+    return detail::differentiate_scalar(f, x, method);
+  else
+    return detail::narrowed<T>(detail::differentiate_scalar(f, static_cast<E>(x), method));
 }
 
 /// f'(x) by Dual with its rounding measured where f takes DualNumber, otherwise by Ridders.

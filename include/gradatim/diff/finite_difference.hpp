@@ -31,16 +31,14 @@ inline Derivative<T> differentiate(G&& g, T x, const Forward& method) {
   const T h = at.above - x;
   const T f_x = g(x);
   const T f_above = g(at.above);
-  Derivative<T> d{.value = (f_above - f_x) / h, .step = h, .evaluations = 2};
-  if (measures<T>(method.error)) {
+  const T value = (f_above - f_x) / h;
+  T error = std::numeric_limits<T>::quiet_NaN();
+  const bool measured = measures<T>(method.error);
+  if (measured) {
     const T wide = around(x, 2 * step, Forward::kName).above;
-    const T slope = (g(wide) - f_x) / (wide - x);
-    d.error = std::abs(slope - d.value) + rounding_error(f_above, f_x, h);
-    d.evaluations = 3;
+    error = std::abs((g(wide) - f_x) / (wide - x) - value) + rounding_error(f_above, f_x, h);
   }
-  d.status = finite_status(d.value);
-  d.method = Forward::kName;
-  return d;
+  return {value, error, h, measured ? 3U : 2U, finite_status(value), Forward::kName};
 }
 
 template <class T, class G>
@@ -50,16 +48,15 @@ inline Derivative<T> differentiate(G&& g, T x, const Central& method) {
   const auto at = around(x, step, Central::kName);
   const T f_above = g(at.above);
   const T f_below = g(at.below);
-  Derivative<T> d{.value = (f_above - f_below) / at.width(), .step = at.step(), .evaluations = 2};
-  if (measures<T>(method.error)) {
+  const T value = (f_above - f_below) / at.width();
+  T error = std::numeric_limits<T>::quiet_NaN();
+  const bool measured = measures<T>(method.error);
+  if (measured) {
     const auto wide = around(x, 2 * step, Central::kName);
     const T slope = (g(wide.above) - g(wide.below)) / wide.width();
-    d.error = std::abs(slope - d.value) / 3 + rounding_error(f_above, f_below, at.width());
-    d.evaluations = 4;
+    error = std::abs(slope - value) / 3 + rounding_error(f_above, f_below, at.width());
   }
-  d.status = finite_status(d.value);
-  d.method = Central::kName;
-  return d;
+  return {value, error, at.step(), measured ? 4U : 2U, finite_status(value), Central::kName};
 }
 
 /// The derivative as a weighted sum of the slopes over x ± h, x ± 2h, ...; one row an order.
