@@ -30,7 +30,8 @@ struct MatrixView {
 };
 
 /// c = op(a) op(b), or c += op(a) op(b): op(a) is (m, k), op(b) (k, n), c (m, n), none overlapping
-/// c. oneDNN's sgemm on the calling thread; an empty k gives zeros.
+/// c. On the calling thread: small products by a kernel of our own, which allocates nothing, others
+/// by oneDNN's sgemm, which takes and frees packing buffers. An empty k gives zeros.
 void gemm(Transpose transpose_a, Transpose transpose_b, const MatrixView& a, const MatrixView& b,
           TensorView<float> c, Update update = Update::overwrite);
 
@@ -104,14 +105,6 @@ void byte_gemm(TensorView<const std::uint8_t> bytes, float scale, ConstTensorVie
 /// dy (rows, units) packed as (rows, packed_columns(units)) and dw (count, units).
 void byte_gemm_transposed(TensorView<const std::uint8_t> bytes, float scale,
                           ConstTensorView packed_dy, std::size_t first, TensorView<float> dw);
-
-// ---- Optimizer updates over one span.
-
-/// theta -= learning_rate · g
-void sgd(std::span<float> theta, std::span<const float> g, float learning_rate);
-/// v = momentum · v - learning_rate · g; theta += v
-void momentum(std::span<float> theta, std::span<const float> g, std::span<float> v,
-              float learning_rate, float momentum);
 
 /// The instruction set that the kernels above run with on this processor, such as "AVX3".
 const char* instruction_set();
