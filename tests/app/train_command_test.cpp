@@ -106,7 +106,7 @@ TEST(TrainCommand, CtrlCStopsAfterTheStepAndLeavesACompleteRun) {
   const Workshop workshop;
   for (const auto& [signal, exit_code] : {std::pair{"INT", 130}, std::pair{"TERM", 143}}) {
     const Outcome outcome = workshop.gradatim_under(
-        {"timeout", "--preserve-status", "-s", signal, "2"},
+        {"timeout", "-k", "30", "--preserve-status", "-s", signal, "2"},
         {"train", "tiny", "--data-dir", "data", "--json", "--steps", "4000000000"});
     EXPECT_EQ(outcome.exit_code, exit_code) << outcome.err;
     const auto json = outcome.json();

@@ -26,13 +26,14 @@ layers = [
 optimizer = { kind = "momentum", learning_rate = 0.5, momentum = 0.25 }
 )";
 
-Recipe parse(std::string_view text, std::vector<std::string> settings = {}) {
+Recipe parse(std::string_view text, const std::vector<std::string>& settings = {}) {
   std::vector<Setting> list;
+  list.reserve(settings.size());
   for (const std::string& setting : settings) list.push_back({setting, "--set " + setting});
   return parse_recipe(text, "dir/small.toml", list);
 }
 
-std::string refusal(std::string_view text, std::vector<std::string> settings = {}) {
+std::string refusal(std::string_view text, const std::vector<std::string>& settings = {}) {
   return message_of<InvalidArgument>([&] { parse(text, settings); });
 }
 
