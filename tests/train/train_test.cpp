@@ -168,6 +168,21 @@ TEST(Train, EveryOptimizerLearns) {
   }
 }
 
+TEST(Train, AConvolutionalNetworkLearnsWithTheSameBitsForAnyThreads) {
+  const Network network(
+      {1, 6, 6}, {Conv2d{8, 3, 1, 1}, Relu{}, MaxPool2d{}, Flatten{}, Dense{4, Automatic{}}});
+  TrainOptions options = kOptions;
+  options.optimizer = Adam{0.01F};
+  options.batch = 64;
+  const TrainResult first = train(network, striped_dataset(), options);
+  EXPECT_GT(first.test_accuracy, 0.98);
+  for (const std::size_t threads : {2U, 3U, 7U}) {
+    options.threads = threads;
+    const TrainResult again = train(network, striped_dataset(), options);
+    EXPECT_TRUE(std::ranges::equal(again.parameters.theta(), first.parameters.theta()));
+  }
+}
+
 // With the gradient clipped to next to nothing, only decay is left: 10 times 1 - 0.1 · 0.5.
 TEST(Train, DecaysWhatIsNotExcepted) {
   TrainOptions options = kOptions;

@@ -4,10 +4,10 @@
 #include <oneapi/dnnl/dnnl.hpp>
 
 #include <algorithm>
-#include <array>
 #include <mutex>
 #include <optional>
 
+#include "core/kernels/channel_blocks.hpp"
 #include "core/kernels/checks.hpp"
 #include "core/kernels/one_openmp_thread.hpp"
 #include "gradatim/core/error.hpp"
@@ -72,11 +72,15 @@ dnnl::memory wrap(const Layout& of, const float* values) {
 struct Edge {
   Layout outside, inside;
   dnnl::reorder in, out;
+  std::size_t block = 0;  // of an image's channels, if that is all that differs
 
   Edge(const Layout& outer, const Layout& inner) : outside(outer), inside(inner) {
     if (same()) return;
     in = dnnl::reorder(dnnl::reorder::primitive_desc(cpu(), outer, cpu(), inner));
     out = dnnl::reorder(dnnl::reorder::primitive_desc(cpu(), inner, cpu(), outer));
+    if (outer.dims().size() != 4) return;
+    if (inner == layout(outer.dims(), Tag::nChw16c)) block = 16;
+    if (inner == layout(outer.dims(), Tag::nChw8c)) block = 8;
   }
   bool same() const { return outside == inside; }
 };
@@ -98,7 +102,15 @@ class Passage {
     if (!edge_.same()) edge_.in.execute(stream(), outer_, inner_);
   }
   void carry_out() {
-    if (!edge_.same()) edge_.out.execute(stream(), inner_, outer_);
+    if (edge_.same()) return;
+    if (edge_.block == 0) {
+      edge_.out.execute(stream(), inner_, outer_);
+      return;
+    }
+    const Dims dims = edge_.outside.dims();
+    unpack_channels(static_cast<const float*>(inner_.get_data_handle()), edge_.block,
+                    static_cast<std::size_t>(dims[1]), static_cast<std::size_t>(dims[2] * dims[3]),
+                    static_cast<float*>(outer_.get_data_handle()));
   }
 
  private:

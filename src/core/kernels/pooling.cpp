@@ -6,6 +6,7 @@
 #include <hwy/highway.h>
 
 #include "core/kernels/loops-inl.h"
+#include "core/kernels/pair_lines.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace gradatim::kernels::HWY_NAMESPACE {
@@ -27,47 +28,54 @@ HWY_INLINE std::size_t MaxPairs(D d, std::size_t i, const float* above, const fl
   return i;
 }
 
-// Lines of a few pairs are common: whole vectors, then halves and quarters of the widest.
-void MaxLine(const float* above, const float* below, float* y, std::size_t pairs) {
-  std::size_t i = MaxPairs(FloatTag(), 0, above, below, y, pairs);
-  i = MaxPairs(hn::CappedTag<float, 8>(), i, above, below, y, pairs);
-  i = MaxPairs(hn::CappedTag<float, 4>(), i, above, below, y, pairs);
-  MaxPairs(hn::CappedTag<float, 1>(), i, above, below, y, pairs);
+// x (2 lines, 2 pairs), y (lines, pairs). Lines of a few pairs are common: whole vectors, then
+// halves and quarters of the widest.
+void MaxLines(const float* x, float* y, std::size_t lines, std::size_t pairs) {
+  for (std::size_t line = 0; line < lines; ++line) {
+    const float* above = x + 4 * line * pairs;
+    const float* below = above + 2 * pairs;
+    float* to = y + line * pairs;
+    std::size_t i = MaxPairs(FloatTag(), 0, above, below, to, pairs);
+    i = MaxPairs(hn::CappedTag<float, 8>(), i, above, below, to, pairs);
+    i = MaxPairs(hn::CappedTag<float, 4>(), i, above, below, to, pairs);
+    MaxPairs(hn::CappedTag<float, 1>(), i, above, below, to, pairs);
+  }
 }
 
 // dx of the same: dy to the first of the four that equals y.
 template <class D>
-HWY_INLINE std::size_t SpreadPairs(D d, std::size_t i, const float* above, const float* below,
-                                   const float* y, const float* dy, float* d_above, float* d_below,
-                                   std::size_t pairs) {
+HWY_INLINE std::size_t SpreadPairs(D d, std::size_t i, const PairLines& line, std::size_t pairs) {
   for (; i + hn::Lanes(d) <= pairs; i += hn::Lanes(d)) {
     hn::Vec<D> a;
     hn::Vec<D> b;
     hn::Vec<D> c;
     hn::Vec<D> e;
-    hn::LoadInterleaved2(d, above + 2 * i, a, b);
-    hn::LoadInterleaved2(d, below + 2 * i, c, e);
-    const auto top = hn::LoadU(d, y + i);
-    const auto g = hn::LoadU(d, dy + i);
+    hn::LoadInterleaved2(d, line.x + 2 * i, a, b);
+    hn::LoadInterleaved2(d, line.x + 2 * (pairs + i), c, e);
+    const auto top = hn::LoadU(d, line.y + i);
+    const auto g = hn::LoadU(d, line.dy + i);
     const auto is_a = hn::Eq(a, top);
     const auto is_b = hn::AndNot(is_a, hn::Eq(b, top));
     const auto above_has = hn::Or(is_a, is_b);
     const auto is_c = hn::AndNot(above_has, hn::Eq(c, top));
     const auto is_e = hn::AndNot(hn::Or(above_has, is_c), hn::Eq(e, top));
     hn::StoreInterleaved2(hn::IfThenElseZero(is_a, g), hn::IfThenElseZero(is_b, g), d,
-                          d_above + 2 * i);
+                          line.dx + 2 * i);
     hn::StoreInterleaved2(hn::IfThenElseZero(is_c, g), hn::IfThenElseZero(is_e, g), d,
-                          d_below + 2 * i);
+                          line.dx + 2 * (pairs + i));
   }
   return i;
 }
 
-void SpreadLine(const float* above, const float* below, const float* y, const float* dy,
-                float* d_above, float* d_below, std::size_t pairs) {
-  std::size_t i = SpreadPairs(FloatTag(), 0, above, below, y, dy, d_above, d_below, pairs);
-  i = SpreadPairs(hn::CappedTag<float, 8>(), i, above, below, y, dy, d_above, d_below, pairs);
-  i = SpreadPairs(hn::CappedTag<float, 4>(), i, above, below, y, dy, d_above, d_below, pairs);
-  SpreadPairs(hn::CappedTag<float, 1>(), i, above, below, y, dy, d_above, d_below, pairs);
+void SpreadLines(const PairLines& all, std::size_t lines, std::size_t pairs) {
+  for (std::size_t n = 0; n < lines; ++n) {
+    const PairLines line{all.x + 4 * n * pairs, all.y + n * pairs, all.dy + n * pairs,
+                         all.dx + 4 * n * pairs};
+    std::size_t i = SpreadPairs(FloatTag(), 0, line, pairs);
+    i = SpreadPairs(hn::CappedTag<float, 8>(), i, line, pairs);
+    i = SpreadPairs(hn::CappedTag<float, 4>(), i, line, pairs);
+    SpreadPairs(hn::CappedTag<float, 1>(), i, line, pairs);
+  }
 }
 
 }  // namespace gradatim::kernels::HWY_NAMESPACE
@@ -80,8 +88,8 @@ HWY_AFTER_NAMESPACE();
 
 namespace gradatim::kernels {
 namespace {
-HWY_EXPORT(MaxLine);
-HWY_EXPORT(SpreadLine);
+HWY_EXPORT(MaxLines);
+HWY_EXPORT(SpreadLines);
 
 bool is_pairs(const ImageShape& image, const Window& window) {
   return window == Window{2, 2, 0} && image.width % 2 == 0 && image.height % 2 == 0;
@@ -136,12 +144,8 @@ void max_pool(const ImageShape& image, const Window& window, ConstTensorView x,
               TensorView<float> y) {
   check_pool(image, window, x.shape(), y.shape());
   if (is_pairs(image, window)) {
-    const std::size_t width = image.width;
     const std::size_t lines = x.rows() * image.channels * image.height / 2;
-    for (std::size_t line = 0; line < lines; ++line) {
-      const float* above = x.data() + 2 * line * width;
-      HWY_DYNAMIC_DISPATCH(MaxLine)(above, above + width, y.data() + line * width / 2, width / 2);
-    }
+    HWY_DYNAMIC_DISPATCH(MaxLines)(x.data(), y.data(), lines, image.width / 2);
     return;
   }
   for (std::size_t n = 0; n < x.rows(); ++n) {
@@ -160,15 +164,9 @@ void max_pool_backward(const ImageShape& image, const Window& window, ConstTenso
   check_pool(image, window, x.shape(), y.shape());
   check_pool(image, window, dx.shape(), dy.shape());
   if (is_pairs(image, window)) {
-    const std::size_t width = image.width;
     const std::size_t lines = x.rows() * image.channels * image.height / 2;
-    for (std::size_t line = 0; line < lines; ++line) {
-      const float* above = x.data() + 2 * line * width;
-      float* d_above = dx.data() + 2 * line * width;
-      const std::size_t at = line * width / 2;
-      HWY_DYNAMIC_DISPATCH(SpreadLine)
-      (above, above + width, y.data() + at, dy.data() + at, d_above, d_above + width, width / 2);
-    }
+    HWY_DYNAMIC_DISPATCH(SpreadLines)
+    ({x.data(), y.data(), dy.data(), dx.data()}, lines, image.width / 2);
     return;
   }
   std::ranges::fill(dx.values(), 0.0F);
