@@ -111,7 +111,10 @@ std::string try_mirror(const FileFetch& fetch, const std::string& mirror) {
       request_for(fetch, mirror, fmt::format("{}.gz", fetch.file().name));
   const bool resumed = std::filesystem::file_size(fetch.part, ignored) > 0 && !ignored;
   std::string failure = detail::download(request);
-  if (!failure.empty()) return failure;
+  if (!failure.empty()) {
+    if (std::filesystem::is_empty(fetch.part, ignored)) remove_part(fetch);
+    return failure;
+  }
   failure = verify(fetch.part, fetch.file());
   if (failure.empty()) return failure;
   remove_part(fetch);

@@ -210,7 +210,7 @@ TEST_F(FetchTest, NotFoundIsReportedWithTheMirror) {
   options.mirrors = {server.url("nowhere/")};
   const std::string message = error_of_fetch();
   EXPECT_TRUE(contains(message, server.url("nowhere/")) && contains(message, "404")) << message;
-  EXPECT_FALSE(fs::exists(target(0)));
+  EXPECT_TRUE(fs::is_empty(folder.path()));
 }
 
 TEST_F(FetchTest, AStalledServerIsLeftForTheNext) {

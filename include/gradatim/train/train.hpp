@@ -23,6 +23,7 @@ struct TrainOptions {
   Sampling sampling = Sampling::with_replacement;
   std::uint64_t seed = 1;
   std::size_t threads = 0;  // 0: one a core
+  friend bool operator==(const TrainOptions&, const TrainOptions&) = default;
 };
 
 /// An epoch is ceil(samples / batch) steps, also when batches are drawn with replacement.

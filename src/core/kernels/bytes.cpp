@@ -28,19 +28,25 @@ constexpr std::array<float, 256> kByteValue = [] {
   return values;
 }();
 
-// Bit i is set where bytes[i] is not zero, for i < count <= 64.
-HWY_INLINE std::uint64_t NonZeroMask(const std::uint8_t* HWY_RESTRICT bytes, std::size_t count) {
+// Bit i is set where bytes[i] is not zero, for 64 bytes.
+HWY_INLINE std::uint64_t NonZeroMask(const std::uint8_t* HWY_RESTRICT bytes) {
   const hn::ScalableTag<std::uint8_t> d;
   std::uint64_t mask = 0;
-  std::size_t i = 0;
-  for (; i + hn::Lanes(d) <= count; i += hn::Lanes(d)) {
+  for (std::size_t i = 0; i < kMaskBits; i += hn::Lanes(d)) {
     std::uint64_t bits = 0;
     hn::StoreMaskBits(d, hn::Ne(hn::LoadU(d, bytes + i), hn::Zero(d)),
                       reinterpret_cast<std::uint8_t*>(&bits));
     mask |= bits << i;
   }
-  for (; i < count; ++i) mask |= static_cast<std::uint64_t>(bytes[i] != 0) << i;
   return mask;
+}
+
+// The same for the first `count` of them.
+HWY_INLINE std::uint64_t NonZeroMask(const std::uint8_t* HWY_RESTRICT bytes, std::size_t count) {
+  if (count == kMaskBits) return NonZeroMask(bytes);
+  alignas(kAlignment) std::uint8_t padded[kMaskBits] = {};
+  std::memcpy(padded, bytes, count);
+  return NonZeroMask(padded);
 }
 
 // V neighbouring vectors of a sum.
@@ -212,12 +218,12 @@ void ByteGemmTransposed(TensorView<const std::uint8_t> bytes, float scale, Const
   const std::size_t units = dw.shape()[1];
   const std::size_t stride = dy.shape()[1];
   alignas(kAlignment) std::uint8_t tile[kTile][kTileRows];
+  std::uint64_t masks[kTile][kTileRows / kMaskBits];
   for (std::size_t r = 0; r < bytes.rows(); r += kTileRows) {
     const std::size_t rows = std::min(kTileRows, bytes.rows() - r);
     for (std::size_t i = 0; i < dw.rows(); i += kTile) {
       const std::size_t columns = std::min(kTile, dw.rows() - i);
       TransposeTile(bytes.data() + r * inputs + first + i, inputs, rows, columns, tile);
-      std::uint64_t masks[kTile][kTileRows / kMaskBits];
       for (std::size_t c = 0; c < columns; ++c)
         for (std::size_t b = 0; b < rows; b += kMaskBits)
           masks[c][b / kMaskBits] = NonZeroMask(tile[c] + b, std::min(kMaskBits, rows - b));
@@ -227,8 +233,8 @@ void ByteGemmTransposed(TensorView<const std::uint8_t> bytes, float scale, Const
           Panel<V> panel;
           panel.Clear();
           for (std::size_t b = 0; b < rows; b += kMaskBits)
-            panel.Add(masks[c][b / kMaskBits], tile[c] + b,
-                      dy.data() + (r + b) * stride + column, stride);
+            panel.Add(masks[c][b / kMaskBits], tile[c] + b, dy.data() + (r + b) * stride + column,
+                      stride);
           panel.Write(scale, units - column, r != 0, dw.data() + (i + c) * units + column);
         });
       }

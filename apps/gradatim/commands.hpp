@@ -1,0 +1,17 @@
+#pragma once
+
+namespace CLI {
+class App;
+}
+
+/// Each file of this folder that is named as a subcommand adds it here. A command runs while the
+/// command line is parsed, prints to stdout, and sets exit_code; it throws gradatim::Error for main
+/// to report.
+namespace gradatim::app {
+
+void add_train_command(CLI::App& app, int& exit_code);
+void add_eval_command(CLI::App& app, int& exit_code);
+void add_predict_command(CLI::App& app, int& exit_code);
+void add_doctor_command(CLI::App& app, int& exit_code);
+
+}  // namespace gradatim::app

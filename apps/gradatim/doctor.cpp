@@ -1,0 +1,176 @@
+#include <curl/curl.h>
+#include <dnnl.h>
+#include <fmt/format.h>
+#include <openssl/crypto.h>
+#include <png.h>
+#include <sched.h>
+#include <tbb/version.h>
+#include <zlib.h>
+
+#include <hwy/highway.h>
+#include <hwy/targets.h>
+#include <CLI/CLI.hpp>
+#include <fstream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+#include <thread>
+
+#include "commands.hpp"
+#include "exit_codes.hpp"
+#include "gradatim/core/error.hpp"
+#include "gradatim/data/catalogue.hpp"
+#include "gradatim/io/plot.hpp"
+#include "paths.hpp"
+
+namespace gradatim::app {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct DoctorCommand {
+  std::string data_dir;
+  bool json = false;
+};
+
+// The value of the first line of /proc/cpuinfo that starts with `key`.
+std::string cpu_info(const std::string& key) {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);)
+    if (line.starts_with(key))
+      if (const std::size_t colon = line.find(": "); colon != std::string::npos)
+        return line.substr(colon + 2);
+  return "unknown";
+}
+
+// Those that the kernels can make use of.
+std::vector<std::string> cpu_features() {
+  constexpr std::string_view kOfInterest[] = {"sse4_2",   "avx",      "avx2",        "fma",
+                                              "avx512f",  "avx512bw", "avx512_vnni", "avx512_bf16",
+                                              "amx_tile", "asimd",    "sve"};
+  std::istringstream flags(cpu_info("flags"));
+  std::vector<std::string> found;
+  for (std::string flag; flags >> flag;)
+    if (std::find(std::begin(kOfInterest), std::end(kOfInterest), flag) != std::end(kOfInterest))
+      found.push_back(flag);
+  return found;
+}
+
+std::string highway_target() {
+  const std::int64_t supported = hwy::SupportedTargets();
+  return hwy::TargetName(supported & -supported);  // the best has the lowest bit
+}
+
+std::string onednn_isa() {
+  switch (dnnl_get_effective_cpu_isa()) {
+    case dnnl_cpu_isa_sse41:
+      return "SSE4.1";
+    case dnnl_cpu_isa_avx:
+      return "AVX";
+    case dnnl_cpu_isa_avx2:
+      return "AVX2";
+    case dnnl_cpu_isa_avx2_vnni:
+      return "AVX2 with VNNI";
+    case dnnl_cpu_isa_avx512_core:
+      return "AVX-512";
+    case dnnl_cpu_isa_avx512_core_vnni:
+      return "AVX-512 with VNNI";
+    case dnnl_cpu_isa_avx512_core_bf16:
+      return "AVX-512 with BF16";
+    case dnnl_cpu_isa_avx512_core_amx:
+      return "AVX-512 with AMX";
+    default:
+      return "its best";
+  }
+}
+
+std::size_t usable_cores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return std::thread::hardware_concurrency();
+  return static_cast<std::size_t>(CPU_COUNT(&set));
+}
+
+Json libraries() {
+  const auto* onednn = dnnl_version();
+  const std::string gnuplot = gnuplot_version();
+  return {{"oneDNN", fmt::format("{}.{}.{}", onednn->major, onednn->minor, onednn->patch)},
+          {"Highway", fmt::format("{}.{}.{}", HWY_MAJOR, HWY_MINOR, HWY_PATCH)},
+          {"oneTBB", TBB_runtime_version()},
+          {"zlib", zlibVersion()},
+          {"libpng", png_get_libpng_ver(nullptr)},
+          {"libcurl", curl_version_info(CURLVERSION_NOW)->version},
+          {"OpenSSL", OpenSSL_version(OPENSSL_VERSION_STRING)},
+          {"gnuplot", gnuplot.empty() ? Json(nullptr) : Json(gnuplot)}};
+}
+
+Json datasets(const DataPaths& paths) {
+  Json found = Json::object();
+  for (const DatasetEntry& entry : catalogue()) {
+    try {
+      const auto location = locate(entry, paths);
+      found[std::string(entry.name)] = location ? Json(location->folder.string()) : Json(nullptr);
+    } catch (const Error& error) {
+      found[std::string(entry.name)] = error.what();
+    }
+  }
+  return found;
+}
+
+Json diagnosis(const DoctorCommand& command) {
+  const DataPaths paths = data_paths(command.data_dir);
+  return {{"version", GRADATIM_VERSION},
+          {"cpu", cpu_info("model name")},
+          {"cpu_features", cpu_features()},
+          {"highway_target", highway_target()},
+          {"onednn_isa", onednn_isa()},
+          {"hardware_threads", std::thread::hardware_concurrency()},
+          {"usable_cores", usable_cores()},
+          {"libraries", libraries()},
+          {"data_cache", paths.cache.string()},
+          {"data", datasets(paths)}};
+}
+
+void print(const Json& found) {
+  const auto text = [](const Json& value) { return value.get<std::string>(); };
+  fmt::print("gradatim {}\n\n", text(found["version"]));
+  fmt::print("processor  {}\n", text(found["cpu"]));
+  fmt::print("features  ");
+  for (const Json& feature : found["cpu_features"]) fmt::print(" {}", text(feature));
+  fmt::print("\nin use     Highway {}, oneDNN {}\n", text(found["highway_target"]),
+             text(found["onednn_isa"]));
+  fmt::print("threads    {} of {} cores\n\nlibraries\n", found["usable_cores"].get<std::size_t>(),
+             found["hardware_threads"].get<std::size_t>());
+  for (const auto& [name, version] : found["libraries"].items())
+    fmt::print("  {:<9}{}\n", name,
+               version.is_null() ? "missing: runs get no curves (apt-get install gnuplot-nox)"
+                                 : text(version));
+  fmt::print("\ndata\n");
+  for (const auto& [name, folder] : found["data"].items())
+    fmt::print(
+        "  {:<15}{}\n", name,
+        folder.is_null() ? fmt::format("not here: gradatim data fetch {}", name) : text(folder));
+  fmt::print("  {:<15}{}\n", "(cache)", text(found["data_cache"]));
+}
+
+int run_doctor(const DoctorCommand& command) {
+  const Json found = diagnosis(command);
+  if (command.json)
+    fmt::print("{}\n", found.dump(-1, ' ', false, Json::error_handler_t::replace));
+  else
+    print(found);
+  return kDone;
+}
+
+}  // namespace
+
+void add_doctor_command(CLI::App& app, int& exit_code) {
+  auto command = std::make_shared<DoctorCommand>();
+  CLI::App* sub = app.add_subcommand("doctor", "What this machine has that gradatim uses");
+  sub->add_option("--data-dir", command->data_dir, "Folder to look for data in first");
+  sub->add_flag("--json", command->json, "Print the result as one JSON object");
+  sub->callback([command, &exit_code] { exit_code = run_doctor(*command); });
+}
+
+}  // namespace gradatim::app

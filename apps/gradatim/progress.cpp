@@ -1,0 +1,77 @@
+#include "progress.hpp"
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "text.hpp"
+
+namespace gradatim::app {
+namespace {
+
+constexpr std::chrono::milliseconds kRedraw{100};
+constexpr std::size_t kTextWidth = 72;  // of the line but for the bar, at the most
+
+std::size_t terminal_width(std::FILE* out) {
+  winsize size{};
+  return ioctl(fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+std::size_t digits(std::size_t number) { return fmt::formatted_size("{}", number); }
+
+}  // namespace
+
+Progress::Progress(std::FILE* out, std::size_t steps, std::size_t steps_per_epoch)
+    : out_(out),
+      terminal_(isatty(fileno(out)) != 0),
+      steps_(steps),
+      steps_per_epoch_(steps_per_epoch) {}
+
+bool Progress::on_step(const StepRecord& record) {
+  loss_sum_ += record.loss;
+  ++loss_count_;
+  if (!terminal_) return true;
+  const auto now = Clock::now();
+  if (now - drawn_ >= kRedraw) draw(record, now);
+  return true;
+}
+
+void Progress::draw(const StepRecord& record, Clock::time_point now) {
+  const double seconds = std::chrono::duration<double>(now - started_).count();
+  const double rate = seconds > 0 ? static_cast<double>(record.step) / seconds : 0;
+  const double left = rate > 0 ? static_cast<double>(steps_ - record.step) / rate : 0;
+  const std::string text = fmt::format("{}/{}  {:.0f} steps/s  loss {:.4f}  {} left", record.step,
+                                       steps_, rate, record.loss, duration(left));
+  const std::size_t width = terminal_width(out_);
+  const std::size_t bar_width =
+      width > kTextWidth ? std::min<std::size_t>(30, width - kTextWidth + 20) : 10;
+  const std::size_t filled = record.step * bar_width / steps_;
+  fmt::print(out_, "\r[{:#<{}}{:.<{}}] {}\x1b[K", "", filled, "", bar_width - filled, text);
+  std::fflush(out_);
+  bar_is_drawn_ = true;
+  drawn_ = now;
+}
+
+void Progress::finish() {
+  if (bar_is_drawn_) fmt::print(out_, "\r\x1b[K");
+  bar_is_drawn_ = false;
+  std::fflush(out_);
+}
+
+void Progress::on_epoch(const EpochRecord& record) {
+  finish();
+  losses_.push_back(loss_count_ > 0 ? loss_sum_ / static_cast<double>(loss_count_) : 0);
+  test_accuracies_.push_back(record.test_accuracy);
+  loss_sum_ = 0;
+  loss_count_ = 0;
+  const std::size_t epochs = (steps_ + steps_per_epoch_ - 1) / steps_per_epoch_;
+  fmt::print(out_,
+             "epoch {:>{}}/{}  step {:>{}}  loss {:.4f}  train accuracy {:.4f}  test {:.4f}\n",
+             record.epoch, digits(epochs), epochs, record.step, digits(steps_), losses_.back(),
+             record.train_accuracy, record.test_accuracy);
+  std::fflush(out_);
+}
+
+}  // namespace gradatim::app

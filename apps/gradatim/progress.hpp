@@ -1,0 +1,43 @@
+#pragma once
+
+#include <chrono>
+#include <cstdio>
+#include <vector>
+
+#include "gradatim/train/train.hpp"
+
+namespace gradatim::app {
+
+/// Shows training as it goes: a line an epoch, and on a terminal a bar below, drawn at most ten
+/// times a second.
+class Progress final : public TrainObserver {
+ public:
+  Progress(std::FILE* out, std::size_t steps, std::size_t steps_per_epoch);
+
+  bool on_step(const StepRecord& record) override;
+  void on_epoch(const EpochRecord& record) override;
+  /// Removes the bar.
+  void finish();
+
+  /// What was seen, for the summary.
+  const std::vector<double>& losses() const { return losses_; }  // the mean of each epoch
+  const std::vector<double>& test_accuracies() const { return test_accuracies_; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  void draw(const StepRecord& record, Clock::time_point now);
+
+  std::FILE* out_;
+  bool terminal_;
+  bool bar_is_drawn_ = false;
+  std::size_t steps_;
+  std::size_t steps_per_epoch_;
+  Clock::time_point started_ = Clock::now();
+  Clock::time_point drawn_{};
+  double loss_sum_ = 0;  // of this epoch
+  std::size_t loss_count_ = 0;
+  std::vector<double> losses_;
+  std::vector<double> test_accuracies_;
+};
+
+}  // namespace gradatim::app

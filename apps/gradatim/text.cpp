@@ -1,0 +1,72 @@
+#include "text.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <vector>
+
+namespace gradatim::app {
+namespace {
+
+constexpr std::array<std::string_view, 9> kColumns{" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+constexpr std::array<std::string_view, 9> kEighths{"", "▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"};
+
+}  // namespace
+
+std::string one_line(std::string_view message) {
+  std::string line(message);
+  for (char& c : line)
+    if (static_cast<unsigned char>(c) < ' ' || c == '\x7F') c = ' ';
+  return line;
+}
+
+std::string class_name(std::span<const std::string> names, std::size_t index) {
+  return index < names.size() ? one_line(names[index]) : fmt::format("{}", index);
+}
+
+std::string duration(double seconds) {
+  const auto whole = static_cast<long>(std::ceil(std::max(seconds, 0.0)));
+  if (whole >= 3600)
+    return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
+  return fmt::format("{}:{:02}", whole / 60, whole % 60);
+}
+
+std::string block_bar(double share, std::size_t width) {
+  const double clamped = share > 0 ? std::min(share, 1.0) : 0;  // NaN too
+  const auto eighths =
+      static_cast<std::size_t>(std::lround(clamped * 8 * static_cast<double>(width)));
+  std::string bar;
+  for (std::size_t i = 0; i < eighths / 8; ++i) bar += kEighths[8];
+  bar += kEighths[eighths % 8];
+  return padded(bar, width);
+}
+
+std::string sparkline(std::span<const double> values, std::size_t width) {
+  const std::size_t count = std::min(values.size(), width);
+  std::vector<double> shown;
+  for (std::size_t i = 0; i < count; ++i)  // the last of each of `count` parts
+    shown.push_back(values[(i + 1) * values.size() / count - 1]);
+  std::string line;
+  if (shown.empty()) return line;
+  const auto [low, high] = std::minmax_element(shown.begin(), shown.end());
+  for (const double value : shown) {
+    const double share = *high > *low ? (value - *low) / (*high - *low) : 0.5;
+    line += std::isfinite(share) ? kColumns[1 + static_cast<std::size_t>(share * 7)] : kColumns[0];
+  }
+  return line;
+}
+
+std::size_t columns(std::string_view text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;  // not a continuation byte
+  }));
+}
+
+std::string padded(std::string_view text, std::size_t width) {
+  const std::size_t taken = columns(text);
+  return std::string(text) + std::string(taken < width ? width - taken : 0, ' ');
+}
+
+}  // namespace gradatim::app

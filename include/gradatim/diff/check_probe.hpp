@@ -1,0 +1,204 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "gradatim/diff/extrapolation.hpp"
+
+// How check_gradient looks at f along one coordinate.
+namespace gradatim::detail {
+
+enum class Shape1D { kSmooth, kKink, kJump, kUnbounded, kNonFinite };
+
+/// g around x at one step.
+template <class E>
+struct Sample {
+  E step;
+  E g_above;
+  E g_below;
+  E slope_above;  // (g(x+h) - g(x)) / h
+  E slope_below;  // (g(x) - g(x-h)) / h
+  E noise;        // of either slope, from rounding
+
+  E gap() const { return std::abs(slope_above - slope_below); }
+};
+
+template <class E>
+struct Probed {
+  Shape1D shape = Shape1D::kNonFinite;
+  E value = std::numeric_limits<E>::quiet_NaN();
+  E error = std::numeric_limits<E>::quiet_NaN();
+  E slope_below = std::numeric_limits<E>::quiet_NaN();
+  E slope_above = std::numeric_limits<E>::quiet_NaN();
+  E secant = 0;       // the largest slope at the outermost step: the scale of the derivative
+  bool flat = false;  // every sample equal to g(x)
+};
+
+/// Samples g at steps that halve until the derivative has settled or the steps run out, then says
+/// what g looks like there. A kink's one-sided slopes keep their distance as h shrinks, a jump
+/// keeps |g(x±h) - g(x)|, a smooth function loses both in proportion to h.
+template <class E, class G>
+class Probe {
+ public:
+  Probe(G& g, E x, E g_x, double step, double target)
+      : g_(g), x_(x), g_x_(g_x), step_(step), target_(static_cast<E>(target)) {}
+
+  Probed<E> run() {
+    Probed<E> p;
+    if (!std::isfinite(g_x_)) return p;
+    sample_until_settled();
+    if (samples_.empty() || is_island()) return p;
+    p.value = table_.value();
+    p.error = table_.error();
+    p.flat = std::ranges::all_of(samples_, [this](const auto& s) { return is_flat(s); });
+    p.secant =
+        std::max(std::abs(samples_.front().slope_above), std::abs(samples_.front().slope_below));
+    const Sample<E>& last = last_significant();
+    p.slope_above = last.slope_above;
+    p.slope_below = last.slope_below;
+    p.shape = shape();
+    return p;
+  }
+
+ private:
+  static constexpr int kMostLevels = 44;
+  static constexpr int kMostIdleRows = 6;  // of the table, without a better entry
+  static constexpr std::size_t kTail = 8;  // samples that must agree on a kink or a jump
+
+  void sample_until_settled() {
+    double step = step_;
+    const double smallest = 4 * static_cast<double>(smallest_step(x_));
+    for (int level = 0; level < kMostLevels && step >= smallest && !settled_; ++level, step /= 2)
+      sample(around(x_, step, "check_gradient"));
+  }
+
+  void sample(const Abscissae<E>& at) {
+    const E above = g_(at.above);
+    const E below = g_(at.below);
+    if (!std::isfinite(above) || !std::isfinite(below)) {
+      above_missing_ |= !std::isfinite(above);
+      below_missing_ |= !std::isfinite(below);
+      table_.interrupt();
+      samples_.clear();
+      return;
+    }
+    const E rounding = rounding_error(above, below, at.width());
+    const E best = table_.error();
+    table_.add((above - below) / at.width(), rounding, at.step());
+    rows_since_best_ = table_.error() < best ? 0 : rows_since_best_ + 1;
+    const E magnitude = std::max({std::abs(above), std::abs(below), std::abs(g_x_)});
+    samples_.push_back({.step = at.step(),
+                        .g_above = above,
+                        .g_below = below,
+                        .slope_above = (above - g_x_) / (at.above - x_),
+                        .slope_below = (g_x_ - below) / (x_ - at.below),
+                        .noise = 4 * std::numeric_limits<E>::epsilon() * magnitude / at.step()});
+    const E magnitude_of_slope = std::abs(table_.value());
+    const bool precise = table_.error() <= target_ * magnitude_of_slope;
+    const bool idle =
+        rows_since_best_ > kMostIdleRows && 1000 * table_.error() < magnitude_of_slope;
+    const bool exhausted = 2 * rounding > table_.error() || idle;
+    settled_ = table_.rows() >= kLeastRows && (precise || exhausted) && looks_smooth();
+  }
+
+  /// The gap between the one-sided slopes, as long as it stands out of the rounding, falls with h.
+  bool looks_smooth() const {
+    std::size_t last = samples_.size();
+    while (last > 0 && !is_significant(samples_[last - 1])) --last;
+    const bool visible = last == samples_.size();
+    const auto fell = [this](std::size_t i) {
+      return samples_[i].gap() <= E(0.75) * samples_[i - 1].gap();
+    };
+    if (last < 2) return !visible;
+    return fell(last - 1) && (!visible || last < 3 || fell(last - 2));
+  }
+
+  /// f is finite only on a speck around x: what lies beyond it on both sides is no function.
+  bool is_island() const {
+    return above_missing_ && below_missing_ && samples_.front().step < E(1e-6) * step_scale(x_);
+  }
+
+  bool is_flat(const Sample<E>& s) const { return s.g_above == g_x_ && s.g_below == g_x_; }
+
+  bool is_significant(const Sample<E>& s) const { return s.gap() > 8 * s.noise; }
+
+  const Sample<E>& last_significant() const {
+    const auto found = std::find_if(samples_.rbegin(), samples_.rend(),
+                                    [this](const auto& s) { return is_significant(s); });
+    return found == samples_.rend() ? samples_.back() : *found;
+  }
+
+  Shape1D shape() {
+    if (jumps_beyond_a_flat()) return Shape1D::kJump;
+    if (settled_) return Shape1D::kSmooth;
+    const auto jump = [this](const Sample<E>& s) {
+      return std::max(std::abs(s.g_above - g_x_), std::abs(s.g_below - g_x_));
+    };
+    const auto jump_noise = [](const Sample<E>& s) { return 16 * s.noise * s.step; };
+    if (tail_ratio(jump, jump_noise) > 0.9) return Shape1D::kJump;
+    const auto gap = [](const Sample<E>& s) { return s.gap(); };
+    const auto noise = [](const Sample<E>& s) { return 8 * s.noise; };
+    if (tail_ratio(gap, noise) > 0.85) return Shape1D::kKink;
+    const auto slope = [](const Sample<E>& s) { return std::abs(s.slope_above + s.slope_below); };
+    if (tail_ratio(slope, noise) > 1.2) return Shape1D::kUnbounded;
+    return Shape1D::kSmooth;
+  }
+
+  /// The factor by which `measure` changes when the step halves, if it is much the same over the
+  /// last kTail samples where it stands out of its noise; otherwise 0, as for noise itself.
+  template <class Measure, class Noise>
+  double tail_ratio(const Measure& measure, const Noise& noise) const {
+    std::size_t end = samples_.size();
+    while (end > 0 && !(measure(samples_[end - 1]) > noise(samples_[end - 1]))) --end;
+    if (end < kTail) return 0;
+    double low = std::numeric_limits<double>::infinity();
+    double high = 0;
+    for (std::size_t i = end - kTail + 1; i < end; ++i) {
+      const auto ratio = static_cast<double>(measure(samples_[i]) / measure(samples_[i - 1]));
+      low = std::min(low, ratio);
+      high = std::max(high, ratio);
+    }
+    return high < 1.4 * low ? (low + high) / 2 : 0;
+  }
+
+  /// Constant next to x, but not as far as the first step: whether a step of a step function lies
+  /// between, found by bisection. Its derivative 0 would say nothing of it.
+  bool jumps_beyond_a_flat() {
+    if (!is_flat(samples_.back())) return false;
+    const auto varied = std::find_if(samples_.rbegin(), samples_.rend(),
+                                     [this](const auto& s) { return !is_flat(s); });
+    if (varied == samples_.rend()) return false;
+    const E sign = varied->g_above != g_x_ ? E(1) : E(-1);
+    const E rise = std::abs((sign > 0 ? varied->g_above : varied->g_below) - g_x_);
+    if (rise <= 16 * varied->noise * varied->step) return false;
+    E flat = 0;
+    E risen = varied->step;
+    while (risen - flat > E(1e-9) * varied->step) {
+      const E middle = (flat + risen) / 2;
+      const E rise_there = std::abs(g_(x_ + sign * middle) - g_x_);
+      if (rise_there == 0)
+        flat = middle;
+      else if (!(rise_there < rise / 2))
+        risen = middle;
+      else
+        return false;
+    }
+    return true;
+  }
+
+  G& g_;
+  E x_;
+  E g_x_;
+  double step_;
+  E target_;
+  ExtrapolationTable<E> table_{2};
+  std::vector<Sample<E>> samples_;
+  int rows_since_best_ = 0;
+  bool settled_ = false;
+  bool above_missing_ = false;
+  bool below_missing_ = false;
+};
+
+}  // namespace gradatim::detail

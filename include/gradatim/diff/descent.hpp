@@ -1,0 +1,249 @@
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "gradatim/diff/gradient.hpp"
+
+namespace gradatim {
+
+/// Why a descent ended.
+enum class Stop {
+  kConverged,  // the gradient's largest entry is at most `tolerance`
+  kStepsUsedUp,
+  kHardlyMoved,  // steps used up within a millionth of the start: the learning rate is too small
+  kDiverged,     // f rose many steps in a row: the learning rate is too large
+  kNonFinite,    // f or its gradient became NaN or infinite
+  kNoDescent,    // minimise(): no step along the gradient lowers f, down to rounding
+};
+
+std::string_view to_string(Stop stop);
+
+/// x <- x + v,  v <- momentum·v - learning_rate·gradient.
+struct GradientDescentOptions {
+  double learning_rate = 0.01;
+  std::size_t steps = 100;
+  double tolerance = 0;  // on the gradient's largest entry; 0: only where it vanishes
+  double momentum = 0;
+  bool keep_path = true;
+};
+
+/// Steepest descent with backtracking: the step, first the one Barzilai and Borwein propose (IMA J.
+/// Numer. Anal. 8, 1988), is shrunk until f falls by `sufficient`·step·|gradient|² (Armijo, 1966).
+struct MinimiseOptions {
+  std::size_t steps = 1000;
+  double tolerance = 1e-8;
+  double first_step = 1;
+  double shrink = 0.5;
+  double sufficient = 1e-4;
+  bool keep_path = true;
+};
+
+/// Where a descent ended and how it got there. path[0] is the start; path and values are empty
+/// unless asked for.
+template <class C>
+struct Descent {
+  C point = {};
+  detail::ElementT<C> value = 0;
+  std::vector<C> path = {};
+  std::vector<detail::ElementT<C>> values = {};
+  std::size_t steps = 0;
+  std::size_t evaluations = 0;
+  Stop stop = Stop::kStepsUsedUp;
+};
+
+namespace detail {
+
+void validate(const GradientDescentOptions& options);
+void validate(const MinimiseOptions& options);
+
+/// f and its gradient, by the method that suits f, counting evaluations.
+template <class F, class C>
+struct Slope {
+  using T = ElementT<C>;
+  using E = ValueT<F, C>;
+  F& f;
+  std::size_t evaluations = 0;
+
+  T value_and_gradient_at(const C& point, C& d_point) {
+    const auto method = default_method<F, const C>(ErrorEstimate::kNone);
+    if constexpr (AutomaticMethod<std::remove_cv_t<decltype(method)>> && std::same_as<T, E>) {
+      const auto exact = exact_gradient<T>(f, point, d_point.data(), method);
+      evaluations += exact.evaluations;
+      return exact.value;
+    } else {
+      auto g = gradient(f, point, method);
+      d_point = std::move(g.value);
+      evaluations += g.evaluations;
+      return value_at(point);
+    }
+  }
+  T value_at(const C& point) {
+    ++evaluations;
+    auto argument = converted<E>(point);
+    return static_cast<T>(call_with<F, C, E>(f, argument));
+  }
+};
+
+template <class C>
+ElementT<C> largest_entry(const C& c) {
+  ElementT<C> largest = 0;
+  for (std::size_t i = 0; i < length(c); ++i) {
+    const auto magnitude = std::abs(c.data()[i]);
+    if (!(magnitude <= largest)) largest = magnitude;  // a NaN stays
+  }
+  return largest;
+}
+
+template <class C>
+bool hardly_moved(const C& from, const C& to) {
+  using T = ElementT<C>;
+  T moved = 0;
+  for (std::size_t i = 0; i < length(from); ++i)
+    moved = std::max(moved, std::abs(to.data()[i] - from.data()[i]));
+  return moved <= T(1e-6) * std::max(largest_entry(from), T(1e-6));
+}
+
+template <class C>
+void record(Descent<C>& d, bool keep_path) {
+  if (!keep_path) return;
+  d.path.push_back(d.point);
+  d.values.push_back(d.value);
+}
+
+/// Whether there is nothing left to do; d.stop then says why.
+template <class C, class Options>
+bool ended(Descent<C>& d, const C& d_x, const Options& options) {
+  const auto steepest = largest_entry(d_x);
+  if (!std::isfinite(d.value) || !std::isfinite(steepest))
+    d.stop = Stop::kNonFinite;
+  else if (steepest <= static_cast<ElementT<C>>(options.tolerance))
+    d.stop = Stop::kConverged;
+  else if (d.steps >= options.steps)
+    d.stop = Stop::kStepsUsedUp;
+  else
+    return false;
+  return true;
+}
+
+/// Rises of f in a row after which a descent is taken to diverge.
+inline constexpr int kMostRises = 10;
+
+template <class F, class C>
+Descent<C> descend(F& f, C x, const GradientDescentOptions& options) {
+  using T = ElementT<C>;
+  validate(options);
+  const C start = x;
+  Slope<F, C> slope{f};
+  auto d_x = filled<C>(length(x), T(0));
+  auto velocity = d_x;
+  Descent<C> d{.point = std::move(x)};
+  const T first = d.value = slope.value_and_gradient_at(d.point, d_x);
+  record(d, options.keep_path);
+  for (int rises = 0; rises < kMostRises && !ended(d, d_x, options); ++d.steps) {
+    for (std::size_t i = 0; i < length(start); ++i) {
+      T& v = velocity.data()[i];
+      v = static_cast<T>(options.momentum) * v -
+          static_cast<T>(options.learning_rate) * d_x.data()[i];
+      d.point.data()[i] += v;
+    }
+    const T previous = std::exchange(d.value, slope.value_and_gradient_at(d.point, d_x));
+    record(d, options.keep_path);
+    rises = d.value > previous ? rises + 1 : 0;
+    if (rises == kMostRises && d.value > first) d.stop = Stop::kDiverged;
+  }
+  d.evaluations = slope.evaluations;
+  if (d.stop == Stop::kStepsUsedUp && d.steps > 0 && hardly_moved(start, d.point))
+    d.stop = Stop::kHardlyMoved;
+  return d;
+}
+
+template <class C>
+ElementT<C> product(const C& a, const C& b) {
+  ElementT<C> sum = 0;
+  for (std::size_t i = 0; i < length(a); ++i) sum += a.data()[i] * b.data()[i];
+  return sum;
+}
+
+template <class C>
+C minus(const C& a, const C& b) {
+  C difference = a;
+  for (std::size_t i = 0; i < length(a); ++i) difference.data()[i] -= b.data()[i];
+  return difference;
+}
+
+/// Moves d.point to the first point along -d_x, from `step` on, where f falls enough; false if a
+/// step that still moves the point does not exist.
+template <class F, class C>
+bool backtrack(Slope<F, C>& slope, Descent<C>& d, const C& d_x, ElementT<C> step,
+               const MinimiseOptions& options) {
+  using T = ElementT<C>;
+  const T fall = static_cast<T>(options.sufficient) * product(d_x, d_x);
+  for (;; step *= static_cast<T>(options.shrink)) {
+    C trial = d.point;
+    for (std::size_t i = 0; i < length(trial); ++i) trial.data()[i] -= step * d_x.data()[i];
+    if (same_bits(trial.data(), d.point.data(), length(trial))) return false;
+    const T value = slope.value_at(trial);
+    if (!(value <= d.value - step * fall)) continue;
+    d.point = std::move(trial);
+    d.value = value;
+    return true;
+  }
+}
+
+template <class F, class C>
+Descent<C> minimise_from(F& f, C x, const MinimiseOptions& options) {
+  using T = ElementT<C>;
+  validate(options);
+  Slope<F, C> slope{f};
+  auto d_x = filled<C>(length(x), T(0));
+  Descent<C> d{.point = std::move(x)};
+  d.value = slope.value_and_gradient_at(d.point, d_x);
+  record(d, options.keep_path);
+  T step = static_cast<T>(options.first_step);
+  for (; !ended(d, d_x, options); ++d.steps) {
+    const C from = d.point;
+    const C d_from = d_x;
+    if (!backtrack(slope, d, d_x, step, options)) {
+      d.stop = Stop::kNoDescent;
+      break;
+    }
+    d.value = slope.value_and_gradient_at(d.point, d_x);
+    record(d, options.keep_path);
+    const C moved = minus(d.point, from);
+    const T bend = product(moved, minus(d_x, d_from));
+    step = bend > 0 ? product(moved, moved) / bend : static_cast<T>(options.first_step);
+  }
+  d.evaluations = slope.evaluations;
+  return d;
+}
+
+}  // namespace detail
+
+/// Gradient descent from x with a fixed learning rate. The gradient is taken as gradient(f, x)
+/// would, exactly where f is generic. Throws InvalidArgument for options outside their range.
+template <class F, Point X>
+auto gradient_descent(F&& f, const X& x, const GradientDescentOptions& options = {}) {
+  return detail::descend(f, detail::converted<detail::ElementT<X>>(x), options);
+}
+template <class F, std::floating_point T>
+auto gradient_descent(F&& f, std::initializer_list<T> x,
+                      const GradientDescentOptions& options = {}) {
+  return detail::descend(f, std::vector<T>(x), options);
+}
+
+/// Gradient descent from x with a backtracking line search: f falls at every step, and no learning
+/// rate has to be found.
+template <class F, Point X>
+auto minimise(F&& f, const X& x, const MinimiseOptions& options = {}) {
+  return detail::minimise_from(f, detail::converted<detail::ElementT<X>>(x), options);
+}
+template <class F, std::floating_point T>
+auto minimise(F&& f, std::initializer_list<T> x, const MinimiseOptions& options = {}) {
+  return detail::minimise_from(f, std::vector<T>(x), options);
+}
+
+}  // namespace gradatim

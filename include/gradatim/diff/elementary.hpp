@@ -1,0 +1,399 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <concepts>
+#include <numbers>
+#include <type_traits>
+
+// Arithmetic and the functions of <cmath> on scalars that carry a derivative, once for all of them:
+// DualNumber and Variable say only how a derivative passes through one operation,
+//   a.chain(value, slope)            of one operand,
+//   combine(value, a, d_a, b, d_b)   of two,
+// with the partial derivatives at the operands' values. Found by argument-dependent lookup: call
+// them unqualified, as in `using std::exp; exp(x)`, or as gradatim::exp(x); not as std::exp(x).
+//
+// Comparisons look at values. Where a function has no derivative the convention is: abs' (0) = 0,
+// max and min at a tie take the first operand's, floor, ceil, round and trunc have derivative 0.
+namespace gradatim {
+
+// So that generic code, here and in a user's `gd::exp(x)`, also finds them for plain numbers.
+using std::abs;
+using std::acos;
+using std::acosh;
+using std::asin;
+using std::asinh;
+using std::atan;
+using std::atan2;
+using std::atanh;
+using std::cbrt;
+using std::ceil;
+using std::cos;
+using std::cosh;
+using std::erf;
+using std::erfc;
+using std::exp;
+using std::exp2;
+using std::expm1;
+using std::fabs;
+using std::floor;
+using std::fmax;
+using std::fmin;
+using std::hypot;
+using std::isfinite;
+using std::isinf;
+using std::isnan;
+using std::log;
+using std::log10;
+using std::log1p;
+using std::log2;
+using std::max;
+using std::min;
+using std::pow;
+using std::round;
+using std::sin;
+using std::sinh;
+using std::sqrt;
+using std::tan;
+using std::tanh;
+using std::trunc;
+
+template <class D>
+concept Differential = requires(const D& d) {
+  typename D::Base;
+  { d.value } -> std::convertible_to<typename D::Base>;
+  { d.chain(d.value, d.value) } -> std::same_as<D>;
+};
+
+template <class A>
+concept Arithmetic = std::is_arithmetic_v<A>;
+
+/// The plain number inside any number of layers of derivative.
+template <Arithmetic A>
+constexpr A plain_value(A a) {
+  return a;
+}
+template <Differential D>
+constexpr auto plain_value(const D& d) {
+  return plain_value(d.value);
+}
+
+namespace detail {
+
+/// The arithmetic type under all layers, in which constants are kept.
+template <class S>
+struct PlainScalar {
+  using type = S;
+};
+template <Differential D>
+struct PlainScalar<D> {
+  using type = typename PlainScalar<typename D::Base>::type;
+};
+template <class S>
+using PlainScalarT = typename PlainScalar<S>::type;
+
+/// A constant next to a D: converted once, to what D is made of.
+template <Differential D, Arithmetic A>
+constexpr auto constant(A a) {
+  return static_cast<PlainScalarT<D>>(a);
+}
+
+}  // namespace detail
+
+template <Differential D>
+constexpr D operator+(const D& a) {
+  return a;
+}
+template <Differential D>
+constexpr D operator-(const D& a) {
+  return a.chain(-a.value, typename D::Base(-1));
+}
+
+template <Differential D>
+constexpr D operator+(const D& a, const D& b) {
+  return combine(a.value + b.value, a, typename D::Base(1), b, typename D::Base(1));
+}
+template <Differential D>
+constexpr D operator-(const D& a, const D& b) {
+  return combine(a.value - b.value, a, typename D::Base(1), b, typename D::Base(-1));
+}
+template <Differential D>
+constexpr D operator*(const D& a, const D& b) {
+  return combine(a.value * b.value, a, b.value, b, a.value);
+}
+template <Differential D>
+constexpr D operator/(const D& a, const D& b) {
+  const typename D::Base quotient = a.value / b.value;
+  const typename D::Base inverse = typename D::Base(1) / b.value;
+  return combine(quotient, a, inverse, b, -quotient * inverse);
+}
+
+template <Differential D, Arithmetic A>
+constexpr D operator+(const D& a, A b) {
+  return a.chain(a.value + detail::constant<D>(b), typename D::Base(1));
+}
+template <Differential D, Arithmetic A>
+constexpr D operator+(A a, const D& b) {
+  return b.chain(detail::constant<D>(a) + b.value, typename D::Base(1));
+}
+template <Differential D, Arithmetic A>
+constexpr D operator-(const D& a, A b) {
+  return a.chain(a.value - detail::constant<D>(b), typename D::Base(1));
+}
+template <Differential D, Arithmetic A>
+constexpr D operator-(A a, const D& b) {
+  return b.chain(detail::constant<D>(a) - b.value, typename D::Base(-1));
+}
+template <Differential D, Arithmetic A>
+constexpr D operator*(const D& a, A b) {
+  return a.chain(a.value * detail::constant<D>(b), typename D::Base(detail::constant<D>(b)));
+}
+template <Differential D, Arithmetic A>
+constexpr D operator*(A a, const D& b) {
+  return b.chain(detail::constant<D>(a) * b.value, typename D::Base(detail::constant<D>(a)));
+}
+template <Differential D, Arithmetic A>
+constexpr D operator/(const D& a, A b) {
+  return a.chain(a.value / detail::constant<D>(b),
+                 typename D::Base(1) / typename D::Base(detail::constant<D>(b)));
+}
+template <Differential D, Arithmetic A>
+constexpr D operator/(A a, const D& b) {
+  const typename D::Base quotient = detail::constant<D>(a) / b.value;
+  return b.chain(quotient, -quotient / b.value);
+}
+
+template <Differential D, class B>
+constexpr D& operator+=(D& a, const B& b) {
+  return a = a + b;
+}
+template <Differential D, class B>
+constexpr D& operator-=(D& a, const B& b) {
+  return a = a - b;
+}
+template <Differential D, class B>
+constexpr D& operator*=(D& a, const B& b) {
+  return a = a * b;
+}
+template <Differential D, class B>
+constexpr D& operator/=(D& a, const B& b) {
+  return a = a / b;
+}
+
+namespace detail {
+/// A D and a D, or a D and a plain number, in either order.
+template <class A, class B>
+concept Comparable = (Differential<A> && (std::same_as<A, B> || Arithmetic<B>)) ||
+                     (Arithmetic<A> && Differential<B>);
+}  // namespace detail
+
+template <class A, class B>
+  requires detail::Comparable<A, B>
+constexpr bool operator==(const A& a, const B& b) {
+  return plain_value(a) == plain_value(b);
+}
+template <class A, class B>
+  requires detail::Comparable<A, B>
+constexpr auto operator<=>(const A& a, const B& b) {
+  return plain_value(a) <=> plain_value(b);
+}
+
+template <Differential D>
+bool isnan(const D& a) {
+  return isnan(plain_value(a));
+}
+template <Differential D>
+bool isinf(const D& a) {
+  return std::isinf(plain_value(a));
+}
+template <Differential D>
+bool isfinite(const D& a) {
+  return std::isfinite(plain_value(a));
+}
+
+template <Differential D>
+D exp(const D& a) {
+  const typename D::Base value = exp(a.value);
+  return a.chain(value, value);
+}
+template <Differential D>
+D exp2(const D& a) {
+  const typename D::Base value = exp2(a.value);
+  return a.chain(value, value * std::numbers::ln2_v<detail::PlainScalarT<D>>);
+}
+template <Differential D>
+D expm1(const D& a) {
+  return a.chain(expm1(a.value), exp(a.value));
+}
+template <Differential D>
+D log(const D& a) {
+  return a.chain(log(a.value), 1 / a.value);
+}
+template <Differential D>
+D log2(const D& a) {
+  return a.chain(log2(a.value), std::numbers::log2e_v<detail::PlainScalarT<D>> / a.value);
+}
+template <Differential D>
+D log10(const D& a) {
+  return a.chain(log10(a.value), std::numbers::log10e_v<detail::PlainScalarT<D>> / a.value);
+}
+template <Differential D>
+D log1p(const D& a) {
+  return a.chain(log1p(a.value), 1 / (1 + a.value));
+}
+template <Differential D>
+D sqrt(const D& a) {
+  const typename D::Base value = sqrt(a.value);
+  return a.chain(value, 1 / (2 * value));
+}
+template <Differential D>
+D cbrt(const D& a) {
+  const typename D::Base value = cbrt(a.value);
+  return a.chain(value, 1 / (3 * value * value));
+}
+
+template <Differential D>
+D sin(const D& a) {
+  return a.chain(sin(a.value), cos(a.value));
+}
+template <Differential D>
+D cos(const D& a) {
+  return a.chain(cos(a.value), -sin(a.value));
+}
+template <Differential D>
+D tan(const D& a) {
+  const typename D::Base value = tan(a.value);
+  return a.chain(value, 1 + value * value);
+}
+template <Differential D>
+D asin(const D& a) {
+  return a.chain(asin(a.value), 1 / sqrt((1 - a.value) * (1 + a.value)));
+}
+template <Differential D>
+D acos(const D& a) {
+  return a.chain(acos(a.value), -1 / sqrt((1 - a.value) * (1 + a.value)));
+}
+template <Differential D>
+D atan(const D& a) {
+  return a.chain(atan(a.value), 1 / (1 + a.value * a.value));
+}
+template <Differential D>
+D sinh(const D& a) {
+  return a.chain(sinh(a.value), cosh(a.value));
+}
+template <Differential D>
+D cosh(const D& a) {
+  return a.chain(cosh(a.value), sinh(a.value));
+}
+/// tanh' = 1 / cosh², not 1 - tanh², which is 0 where tanh rounds to 1.
+template <Differential D>
+D tanh(const D& a) {
+  const typename D::Base sech = 1 / cosh(a.value);
+  return a.chain(tanh(a.value), sech * sech);
+}
+template <Differential D>
+D asinh(const D& a) {
+  return a.chain(asinh(a.value), 1 / sqrt(a.value * a.value + 1));
+}
+template <Differential D>
+D acosh(const D& a) {
+  return a.chain(acosh(a.value), 1 / sqrt((a.value - 1) * (a.value + 1)));
+}
+template <Differential D>
+D atanh(const D& a) {
+  return a.chain(atanh(a.value), 1 / ((1 - a.value) * (1 + a.value)));
+}
+template <Differential D>
+D erf(const D& a) {
+  constexpr auto kSlope = 2 * std::numbers::inv_sqrtpi_v<detail::PlainScalarT<D>>;
+  return a.chain(erf(a.value), kSlope * exp(-a.value * a.value));
+}
+template <Differential D>
+D erfc(const D& a) {
+  constexpr auto kSlope = -2 * std::numbers::inv_sqrtpi_v<detail::PlainScalarT<D>>;
+  return a.chain(erfc(a.value), kSlope * exp(-a.value * a.value));
+}
+
+template <Differential D>
+D abs(const D& a) {
+  if (a.value < 0) return -a;
+  return a.chain(a.value, typename D::Base(a.value > 0 ? 1 : 0));
+}
+template <Differential D>
+D fabs(const D& a) {
+  return abs(a);
+}
+template <Differential D>
+D floor(const D& a) {
+  return D(floor(plain_value(a)));
+}
+template <Differential D>
+D ceil(const D& a) {
+  return D(ceil(plain_value(a)));
+}
+template <Differential D>
+D round(const D& a) {
+  return D(round(plain_value(a)));
+}
+template <Differential D>
+D trunc(const D& a) {
+  return D(trunc(plain_value(a)));
+}
+
+/// a^b for a constant b: exact slopes at a = 0 and for negative a with whole b.
+template <Differential D, Arithmetic A>
+D pow(const D& a, A exponent) {
+  const auto b = detail::constant<D>(exponent);
+  if (b == 0) return D(1);
+  if (b == 2) return a.chain(a.value * a.value, 2 * a.value);
+  return a.chain(pow(a.value, b), b * pow(a.value, b - 1));
+}
+template <Differential D, Arithmetic A>
+D pow(A base, const D& b) {
+  const auto a = detail::constant<D>(base);
+  const typename D::Base value = pow(typename D::Base(a), b.value);
+  return b.chain(value, a == 0 ? typename D::Base(0) : value * log(a));
+}
+template <Differential D>
+D pow(const D& a, const D& b) {
+  if (is_constant(b)) return pow(a, plain_value(b));
+  const typename D::Base value = pow(a.value, b.value);
+  const typename D::Base d_b = a.value == 0 ? typename D::Base(0) : value * log(a.value);
+  return combine(value, a, b.value * pow(a.value, b.value - 1), b, d_b);
+}
+
+template <Differential D>
+D hypot(const D& a, const D& b) {
+  const typename D::Base value = hypot(a.value, b.value);
+  return combine(value, a, a.value / value, b, b.value / value);
+}
+template <Differential D>
+D atan2(const D& y, const D& x) {
+  const typename D::Base square = x.value * x.value + y.value * y.value;
+  return combine(atan2(y.value, x.value), y, x.value / square, x, -y.value / square);
+}
+
+template <class A, class B>
+  requires detail::Comparable<A, B>
+auto max(const A& a, const B& b) {
+  using D = std::conditional_t<Differential<A>, A, B>;
+  return a < b ? D(b) : D(a);
+}
+template <class A, class B>
+  requires detail::Comparable<A, B>
+auto min(const A& a, const B& b) {
+  using D = std::conditional_t<Differential<A>, A, B>;
+  return b < a ? D(b) : D(a);
+}
+template <class A, class B>
+  requires detail::Comparable<A, B>
+auto fmax(const A& a, const B& b) {
+  return max(a, b);
+}
+template <class A, class B>
+  requires detail::Comparable<A, B>
+auto fmin(const A& a, const B& b) {
+  return min(a, b);
+}
+
+}  // namespace gradatim

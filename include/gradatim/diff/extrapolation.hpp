@@ -1,0 +1,129 @@
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
+#include "gradatim/diff/methods.hpp"
+#include "gradatim/diff/result.hpp"
+#include "gradatim/diff/step.hpp"
+
+namespace gradatim::detail {
+
+/// Richardson's table for estimates whose truncation is a series in even powers of the step,
+/// row by row as the step shrinks by `ratio`:
+///   T(k, j) = T(k, j-1) + (T(k, j-1) - T(k-1, j-1)) / (ratio^2j - 1).
+/// The error of an entry is its larger distance from the two it was made of (Ridders) plus the
+/// rounding error of the estimate it rests on.
+template <class T>
+class ExtrapolationTable {
+ public:
+  static constexpr std::size_t kColumns = 10;
+
+  explicit ExtrapolationTable(T ratio) : ratio_squared_(ratio * ratio) {}
+
+  /// `estimate` at the next smaller step, itself uncertain by `rounding`.
+  void add(T estimate, T rounding, T step) {
+    std::array<T, kColumns> next{};
+    next[0] = estimate;
+    T factor = ratio_squared_;
+    row_error_ = std::numeric_limits<T>::infinity();
+    const std::size_t columns = std::min(rows_ + 1, kColumns);
+    for (std::size_t j = 1; j < columns; ++j) {
+      next[j] = next[j - 1] + (next[j - 1] - row_[j - 1]) / (factor - 1);
+      factor *= ratio_squared_;
+      const T spread = std::max(std::abs(next[j] - next[j - 1]), std::abs(next[j] - row_[j - 1]));
+      consider(next[j], spread + 2 * rounding, step);
+    }
+    row_ = next;
+    ++rows_;
+  }
+  /// Forgets the rows, not the best entry: an estimate is missing from the sequence.
+  void interrupt() { rows_ = 0; }
+
+  std::size_t rows() const { return rows_; }
+  T value() const { return value_; }
+  T error() const { return error_; }
+  T step() const { return step_; }
+  /// The smallest error in the last row alone.
+  T row_error() const { return row_error_; }
+  T last_diagonal() const { return row_[std::min(rows_, kColumns) - 1]; }
+
+ private:
+  void consider(T value, T error, T step) {
+    row_error_ = std::min(row_error_, error);
+    if (!(error < error_)) return;
+    value_ = value;
+    error_ = error;
+    step_ = step;
+  }
+
+  T ratio_squared_;
+  std::array<T, kColumns> row_{};
+  std::size_t rows_ = 0;
+  T value_ = std::numeric_limits<T>::quiet_NaN();
+  T error_ = std::numeric_limits<T>::infinity();
+  T step_ = std::numeric_limits<T>::quiet_NaN();
+  T row_error_ = std::numeric_limits<T>::infinity();
+};
+
+template <class T>
+Derivative<T> extrapolated(const ExtrapolationTable<T>& table, std::size_t evaluations,
+                           std::string_view name) {
+  Derivative<T> d{.value = table.value(), .evaluations = evaluations, .method = name};
+  if (!std::isfinite(table.error()) || !std::isfinite(d.value)) {
+    d.status = Status::kNonFinite;
+    return d;
+  }
+  d.error = table.error();
+  d.step = table.step();
+  if (d.error > std::abs(d.value) / 2 && d.error > std::sqrt(std::numeric_limits<T>::epsilon()))
+    d.status = Status::kNotConverged;
+  return d;
+}
+
+template <class T, class G>
+Derivative<T> differentiate(G&& g, T x, const Richardson& method) {
+  if (method.levels < 2) throw_invalid_levels(Richardson::kName, method.levels);
+  double step = method.step == 0 ? 0.0625 : method.step;
+  ExtrapolationTable<T> table(2);
+  for (int level = 0; level < method.levels; ++level, step /= 2) {
+    const auto at = around(x, step, Richardson::kName);
+    const T f_above = g(at.above);
+    const T f_below = g(at.below);
+    table.add((f_above - f_below) / at.width(), rounding_error(f_above, f_below, at.width()),
+              at.step());
+  }
+  return extrapolated(table, 2 * static_cast<std::size_t>(method.levels), Richardson::kName);
+}
+
+/// Rows below which agreement may be chance, such as a step that is a whole number of periods.
+inline constexpr std::size_t kLeastRows = 5;
+
+template <class T, class G>
+Derivative<T> differentiate(G&& g, T x, const Ridders& method) {
+  if (method.levels < 2) throw_invalid_levels(Ridders::kName, method.levels);
+  double step = method.step == 0 ? 0.13 : method.step;
+  around(x, step, Ridders::kName);
+  ExtrapolationTable<T> table(static_cast<T>(method.ratio));
+  std::size_t evaluations = 0;
+  for (int level = 0; level < method.levels; ++level, step /= method.ratio) {
+    if (step < static_cast<double>(smallest_step(x))) break;
+    const auto at = around(x, step, Ridders::kName);
+    const T f_above = g(at.above);
+    const T f_below = g(at.below);
+    evaluations += 2;
+    if (!std::isfinite(f_above) || !std::isfinite(f_below)) {
+      table.interrupt();
+      continue;
+    }
+    const T rounding = rounding_error(f_above, f_below, at.width());
+    table.add((f_above - f_below) / at.width(), rounding, at.step());
+    if (table.rows() >= kLeastRows && rounding * static_cast<T>(method.ratio) > table.error())
+      break;
+  }
+  return extrapolated(table, evaluations, Ridders::kName);
+}
+
+}  // namespace gradatim::detail

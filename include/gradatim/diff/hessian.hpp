@@ -1,0 +1,131 @@
+#pragma once
+
+#include <vector>
+
+#include "gradatim/diff/jacobian.hpp"
+
+namespace gradatim {
+namespace detail {
+
+/// The mean of the two halves; how far they are apart is part of the error.
+template <class E>
+void symmetrise(DerivativeMatrix<E>& h) {
+  for (std::size_t i = 0; i < h.rows; ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      const std::size_t lower = i * h.columns + j;
+      const std::size_t upper = j * h.columns + i;
+      const E apart = std::abs(h.value[lower] - h.value[upper]);
+      const E error = std::max({h.error[lower], h.error[upper], apart});
+      h.value[lower] = h.value[upper] = (h.value[lower] + h.value[upper]) / 2;
+      h.error[lower] = h.error[upper] = error;
+    }
+  }
+}
+
+/// The Jacobian by Ridders of the gradient by `method`, whose errors it divides by its steps.
+template <class E, class F, class X, class M>
+DerivativeMatrix<E> hessian_by(F& f, X& x, M method) {
+  using C = RebindT<X, E>;
+  if constexpr (requires { method.error; }) method.error = ErrorEstimate::kMeasured;
+  const auto point = converted<E>(x);
+  const auto at_x = differentiate_vector<E, C>(f, point, method);
+  if constexpr (requires { method.error; }) method.error = ErrorEstimate::kNone;
+  std::size_t evaluations = at_x.evaluations;
+  const auto gradient_of_f = [&](const C& at) {
+    auto g = differentiate_vector<E, C>(f, at, method);
+    evaluations += g.evaluations;
+    return std::move(g.value);
+  };
+  auto h = jacobian_by<E>(gradient_of_f, point, Ridders{});
+  h.evaluations = evaluations;
+  h.method = M::kName;
+  for (std::size_t i = 0; i < h.value.size(); ++i)
+    h.error[i] += at_x.error.data()[i / h.columns] / h.step[i];
+  symmetrise(h);
+  return h;
+}
+
+/// Dual numbers of dual numbers: the inner direction j, the outer i <= j.
+template <class E, class F, class X>
+DerivativeMatrix<E> hessian_by(F& f, X& x, Dual) {
+  using P = std::remove_cvref_t<X>;
+  using Inner = DualNumber<E>;
+  using Outer = DualNumber<Inner>;
+  const std::size_t n = length(x);
+  ScratchT<StorageT<F, P, Outer>> scratch(n);
+  auto& argument = *scratch;
+  DerivativeMatrix<E> h{.method = Dual::kName};
+  resize(h, n, n);
+  for (std::size_t i = 0; i < n; ++i) {
+    for (std::size_t j = i; j < n; ++j) {
+      for (std::size_t k = 0; k < n; ++k) {
+        const Inner value(static_cast<E>(x.data()[k]), {k == j ? E(1) : E(0)});
+        argument.data()[k] = Outer(value, {Inner(k == i ? E(1) : E(0))});
+      }
+      const Outer y = static_cast<Outer>(call_with<F, P, Outer>(f, argument));
+      h.value[i * n + j] = h.value[j * n + i] = y.tangent[0].tangent[0];
+      ++h.evaluations;
+    }
+  }
+  return h;
+}
+
+/// Forward over reverse: the tangent of a tape's adjoints is a row of the Hessian.
+template <class E, class F, class X>
+DerivativeMatrix<E> hessian_by(F& f, X& x, Tape) {
+  using P = std::remove_cvref_t<X>;
+  constexpr std::size_t kWidth = 4;
+  using D = DualNumber<E, kWidth>;
+  using V = Variable<D>;
+  const std::size_t n = length(x);
+  DerivativeMatrix<E> h{.method = Tape::kName};
+  resize(h, n, n);
+  for (std::size_t first = 0; first < n; first += kWidth) {
+    const std::size_t count = std::min(kWidth, n - first);
+    Recording<D> recording;
+    ScratchT<StorageT<F, P, V>> scratch(n);
+    auto& argument = *scratch;
+    for (std::size_t i = 0; i < n; ++i) {
+      D value(static_cast<E>(x.data()[i]));
+      if (i >= first && i < first + count) value.tangent[i - first] = 1;
+      argument.data()[i] = recording.input(value);
+    }
+    const V y = static_cast<V>(call_with<F, P, V>(f, argument));
+    const auto adjoint = recording.gradient(y);
+    for (std::size_t k = 0; k < count; ++k)
+      for (std::size_t j = 0; j < n; ++j) h.value[(first + k) * n + j] = adjoint[j].tangent[k];
+    ++h.evaluations;
+  }
+  return h;
+}
+
+}  // namespace detail
+
+/// The (n, n) matrix of second derivatives of f: R^n -> R at x. Dual takes n(n+1)/2 evaluations,
+/// Tape n/4 and as many sweeps; any other method differentiates its own gradient by Ridders.
+template <class F, class X, Method M>
+  requires Point<std::remove_cvref_t<X>>
+auto hessian(F&& f, X&& x, const M& method) {
+  using T = detail::ElementT<X>;
+  using E = detail::ValueT<F, X>;
+  return detail::narrowed_matrix<T>(detail::hessian_by<E>(f, x, method));
+}
+
+/// By Tape where f takes Variable<DualNumber>, otherwise by Ridders.
+template <class F, class X>
+  requires Point<std::remove_cvref_t<X>>
+auto hessian(F&& f, X&& x) {
+  using V = Variable<DualNumber<detail::ValueT<F, X>, 4>>;
+  if constexpr (detail::TakesVector<F, std::remove_cvref_t<X>, V>)
+    return hessian(f, x, Tape{});
+  else
+    return hessian(f, x, Ridders{});
+}
+
+template <class F, std::floating_point T, class... M>
+auto hessian(F&& f, std::initializer_list<T> x, const M&... method) {
+  const std::vector<T> point(x);
+  return hessian(f, point, method...);
+}
+
+}  // namespace gradatim

@@ -1,0 +1,188 @@
+#pragma once
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "gradatim/diff/gradient.hpp"
+
+namespace gradatim {
+namespace detail {
+
+/// The values of F: R^n -> R^m along one coordinate, each computed once: the m entries of a column
+/// are differentiated apart, at steps that mostly coincide.
+template <class Moving, class E>
+class ColumnCache {
+ public:
+  ColumnCache(Moving& point, std::size_t column) : point_(point), column_(column) {}
+
+  E operator()(std::size_t row, E t) {
+    const auto known = std::ranges::find(values_, t, &std::pair<E, std::vector<E>>::first);
+    if (known != values_.end()) return known->second[row];
+    point_.move(column_, t);
+    const auto y = point_.evaluate();
+    values_.emplace_back(t, std::vector<E>(y.data(), y.data() + length(y)));
+    return values_.back().second[row];
+  }
+  std::size_t rows(E t) {
+    (*this)(0, t);
+    return values_.back().second.size();
+  }
+  std::size_t evaluations() const { return values_.size(); }
+
+ private:
+  Moving& point_;
+  std::size_t column_;
+  std::vector<std::pair<E, std::vector<E>>> values_;
+};
+
+template <class T>
+void resize(DerivativeMatrix<T>& m, std::size_t rows, std::size_t columns) {
+  m.rows = rows;
+  m.columns = columns;
+  m.value.assign(rows * columns, T(0));
+  m.error.assign(rows * columns, std::numeric_limits<T>::quiet_NaN());
+  m.step = m.error;
+}
+
+template <class E, class F, class X, class M>
+  requires DifferenceMethod<M>
+DerivativeMatrix<E> jacobian_by(F& f, X& x, const M& method) {
+  using Moving = MovingPoint<F, X, E>;
+  Moving point(f, x);
+  DerivativeMatrix<E> jacobian{.method = M::kName};
+  for (std::size_t j = 0; j < point.size(); ++j) {
+    ColumnCache<Moving, E> column(point, j);
+    if (j == 0) resize(jacobian, column.rows(point.original(0)), point.size());
+    for (std::size_t i = 0; i < jacobian.rows; ++i) {
+      const auto d = differentiate([&](E t) { return column(i, t); }, point.original(j), method);
+      jacobian.value[i * jacobian.columns + j] = d.value;
+      jacobian.error[i * jacobian.columns + j] = d.error;
+      jacobian.step[i * jacobian.columns + j] = d.step;
+      jacobian.status = worse(jacobian.status, d.status);
+    }
+    point.put_back(j);
+    jacobian.evaluations += column.evaluations();
+  }
+  if (point.modified()) jacobian.status = worse(jacobian.status, Status::kInputModified);
+  return jacobian;
+}
+
+template <class E, class F, class X>
+DerivativeMatrix<E> jacobian_by(F& f, X& x, const Dual&) {
+  using P = std::remove_cvref_t<X>;
+  constexpr std::size_t kWidth = kLanes<P>;
+  using D = DualNumber<E, kWidth>;
+  const std::size_t n = length(x);
+  ScratchT<StorageT<F, P, D>> scratch(n);
+  auto& argument = *scratch;
+  DerivativeMatrix<E> jacobian{.method = Dual::kName};
+  for (std::size_t first = 0; first < n; first += kWidth) {
+    const std::size_t count = std::min(kWidth, n - first);
+    for (std::size_t i = 0; i < n; ++i) argument.data()[i] = D(static_cast<E>(x.data()[i]));
+    for (std::size_t k = 0; k < count; ++k) argument.data()[first + k].tangent[k] = 1;
+    const auto y = call_with<F, P, D>(f, argument);
+    if (first == 0) resize(jacobian, length(y), n);
+    for (std::size_t i = 0; i < jacobian.rows; ++i)
+      for (std::size_t k = 0; k < count; ++k)
+        jacobian.value[i * n + first + k] = y.data()[i].tangent[k];
+    ++jacobian.evaluations;
+  }
+  return jacobian;
+}
+
+template <class E, class F, class X>
+DerivativeMatrix<E> jacobian_by(F& f, X& x, const Tape&) {
+  using P = std::remove_cvref_t<X>;
+  using V = Variable<E>;
+  const std::size_t n = length(x);
+  Recording<E> recording;
+  ScratchT<StorageT<F, P, V>> scratch(n);
+  auto& argument = *scratch;
+  for (std::size_t i = 0; i < n; ++i)
+    argument.data()[i] = recording.input(static_cast<E>(x.data()[i]));
+  const auto y = call_with<F, P, V>(f, argument);
+  DerivativeMatrix<E> jacobian{.evaluations = 1, .method = Tape::kName};
+  resize(jacobian, length(y), n);
+  for (std::size_t i = 0; i < jacobian.rows; ++i)
+    std::ranges::copy(recording.gradient(y.data()[i]),
+                      jacobian.value.begin() + static_cast<std::ptrdiff_t>(i * n));
+  return jacobian;
+}
+
+template <class E, class F, class X>
+DerivativeMatrix<E> jacobian_by(F& f, X& x, const ComplexStep& method) {
+  using P = std::remove_cvref_t<X>;
+  using Z = std::complex<E>;
+  const std::size_t n = length(x);
+  ScratchT<StorageT<F, P, Z>> scratch(n);
+  auto& argument = *scratch;
+  std::copy_n(x.data(), n, argument.data());
+  DerivativeMatrix<E> jacobian{.evaluations = n, .method = ComplexStep::kName};
+  for (std::size_t j = 0; j < n; ++j) {
+    const auto at = static_cast<E>(x.data()[j]);
+    std::vector<Z> y;
+    const auto evaluate = [&](const Z& z) {
+      argument.data()[j] = z;
+      const auto values = call_with<F, P, Z>(f, argument);
+      y.assign(values.data(), values.data() + length(values));
+      return Z(0);
+    };
+    const E h = differentiate_complex(evaluate, at, method).step;
+    argument.data()[j] = at;
+    if (j == 0) resize(jacobian, y.size(), n);
+    for (std::size_t i = 0; i < jacobian.rows; ++i) jacobian.value[i * n + j] = y[i].imag() / h;
+  }
+  return jacobian;
+}
+
+template <class T, class E>
+DerivativeMatrix<T> narrowed_matrix(DerivativeMatrix<E>&& wide) {
+  for (const E value : wide.value) wide.status = worse(wide.status, finite_status(value));
+  if constexpr (std::same_as<T, E>) {
+    return std::move(wide);
+  } else {
+    DerivativeMatrix<T> m{
+        .evaluations = wide.evaluations, .status = wide.status, .method = wide.method};
+    resize(m, wide.rows, wide.columns);
+    for (std::size_t i = 0; i < wide.value.size(); ++i) {
+      const auto d = narrowed<T>(
+          Derivative<E>{.value = wide.value[i], .error = wide.error[i], .step = wide.step[i]});
+      m.value[i] = d.value;
+      m.error[i] = d.error;
+      m.step[i] = d.step;
+    }
+    return m;
+  }
+}
+
+}  // namespace detail
+
+/// d f_i / d x_j of f: R^n -> R^m, where f answers with a container that has data() and size().
+/// Dual needs n/4 evaluations, Tape one and m sweeps.
+template <class F, class X, Method M>
+  requires Point<std::remove_cvref_t<X>>
+auto jacobian(F&& f, X&& x, const M& method) {
+  using T = detail::ElementT<X>;
+  using E = detail::ValueT<F, X>;
+  return detail::narrowed_matrix<T>(detail::jacobian_by<E>(f, x, method));
+}
+
+/// By Dual where f takes DualNumber, otherwise by Ridders.
+template <class F, class X>
+  requires Point<std::remove_cvref_t<X>>
+auto jacobian(F&& f, X&& x) {
+  using P = std::remove_cvref_t<X>;
+  if constexpr (detail::TakesVector<F, P, DualNumber<detail::ValueT<F, X>, detail::kLanes<P>>>)
+    return jacobian(f, x, Dual{});
+  else
+    return jacobian(f, x, Ridders{});
+}
+
+template <class F, std::floating_point T, class... M>
+auto jacobian(F&& f, std::initializer_list<T> x, const M&... method) {
+  const std::vector<T> point(x);
+  return jacobian(f, point, method...);
+}
+
+}  // namespace gradatim

@@ -1,0 +1,128 @@
+#pragma once
+
+#include <algorithm>
+#include <type_traits>
+#include <utility>
+
+#include "gradatim/diff/callable.hpp"
+#include "gradatim/diff/point.hpp"
+
+namespace gradatim::detail {
+
+/// x, whose coordinates are moved while f is evaluated there. If the caller's x may be written to
+/// and f is evaluated in its type, it is moved in place, so that an f which reads x through a
+/// reference sees it move; otherwise a copy is. Whatever f writes to it is undone after each
+/// evaluation and noted, and in the end x has its bits back, also if f throws.
+template <class F, class X, class E>
+class MovingPoint {
+  static constexpr Argument kArgument = vector_argument<F, X, E>();
+  static constexpr bool kInPlace =
+      std::is_same_v<decltype(std::declval<X&>().data()), E*> &&
+      (kArgument == Argument::kSpan ||
+       (kArgument == Argument::kOwn && std::is_same_v<RebindT<X, E>, std::remove_cv_t<X>>));
+  using Storage = std::conditional_t<kInPlace, X&, StorageT<F, X, E>>;
+  using Copy = RebindT<X, E>;
+
+ public:
+  MovingPoint(F& f, X& x)
+      : f_(f), storage_(adopt(x)), original_(converted<E>(x)), expected_(original_) {}
+  ~MovingPoint() {
+    if constexpr (kInPlace) std::copy_n(original_.data(), size(), storage_.data());
+  }
+  MovingPoint(const MovingPoint&) = delete;
+  MovingPoint& operator=(const MovingPoint&) = delete;
+
+  std::size_t size() const { return length(original_); }
+  E original(std::size_t i) const { return original_.data()[i]; }
+  bool modified() const { return modified_; }
+  void forget_modified() { modified_ = false; }
+
+  void move(std::size_t i, E to) {
+    storage_.data()[i] = to;
+    expected_.data()[i] = to;
+  }
+  void put_back(std::size_t i) { move(i, original(i)); }
+
+  auto evaluate() {
+    auto value = call_with<F, X, E>(f_, storage_);
+    if (!same_bits(storage_.data(), expected_.data(), size())) {
+      modified_ = true;
+      std::copy_n(expected_.data(), size(), storage_.data());
+    }
+    return value;
+  }
+
+ private:
+  static decltype(auto) adopt(X& x) {
+    if constexpr (kInPlace) {
+      return (x);
+    } else {
+      auto copy = filled<StorageT<F, X, E>>(length(x), E{});
+      std::transform(x.data(), x.data() + length(x), copy.data(),
+                     [](auto v) { return static_cast<E>(v); });
+      return copy;
+    }
+  }
+
+  F& f_;
+  Storage storage_;
+  Copy original_;
+  Copy expected_;
+  bool modified_ = false;
+};
+
+/// t -> f(x with x_i = t).
+template <class Moving, class E>
+struct CoordinateSlice {
+  Moving& point;
+  std::size_t i;
+
+  E operator()(E t) {
+    point.move(i, t);
+    return static_cast<E>(point.evaluate());
+  }
+};
+
+/// A container for f's argument that is kept for the thread's next call of its kind.
+template <class C>
+class Borrowed {
+ public:
+  explicit Borrowed(std::size_t n) {
+    if (!shelf().empty()) {
+      value_ = std::move(shelf().back());
+      shelf().pop_back();
+    }
+    if constexpr (requires { value_.resize(n); }) value_.resize(n);
+  }
+  ~Borrowed() {
+    if constexpr (requires { value_.resize(0); }) shelf().push_back(std::move(value_));
+  }
+  Borrowed(const Borrowed&) = delete;
+  Borrowed& operator=(const Borrowed&) = delete;
+
+  C& operator*() { return value_; }
+
+ private:
+  static std::vector<C>& shelf() {
+    thread_local std::vector<C> free;
+    return free;
+  }
+  C value_;
+};
+
+/// Only std::vector is worth keeping: the others live on the stack.
+template <class C>
+struct Owned {
+  C value;
+  explicit Owned(std::size_t n)
+      : value(filled<C>(n, typename std::remove_cvref_t<C>::value_type{})) {}
+  C& operator*() { return value; }
+};
+template <class C>
+struct IsStdVector : std::false_type {};
+template <class T>
+struct IsStdVector<std::vector<T>> : std::true_type {};
+template <class C>
+using ScratchT = std::conditional_t<IsStdVector<C>::value, Borrowed<C>, Owned<C>>;
+
+}  // namespace gradatim::detail

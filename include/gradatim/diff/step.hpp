@@ -1,0 +1,77 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <string_view>
+
+namespace gradatim {
+
+/// max(1, |x|/16): what a relative step is multiplied by at x.
+template <class T>
+T step_scale(T x) {
+  return std::max(T(1), std::abs(x) / T(16));
+}
+
+/// The smallest relative step that moves x both ways: one unit in the last place of x.
+template <class T>
+T smallest_step(T x) {
+  const T magnitude = std::abs(x);
+  const T ulp = std::nextafter(magnitude, std::numeric_limits<T>::infinity()) - magnitude;
+  return std::max(ulp, std::numeric_limits<T>::min()) / step_scale(x);
+}
+
+namespace detail {
+
+[[noreturn]] void throw_vanishing_step(std::string_view method, double step, double x,
+                                       double smallest, int digits);
+[[noreturn]] void throw_invalid_step(std::string_view method, double step);
+[[noreturn]] void throw_invalid_order(int order);
+[[noreturn]] void throw_invalid_levels(std::string_view method, int levels);
+
+/// x + h and x - h as they are representable. A difference is divided by above - below, the step as
+/// realised, rather than by 2h, which is not what was done to x.
+template <class T>
+struct Abscissae {
+  T above;
+  T below;
+  T width() const { return above - below; }
+  T step() const { return width() / 2; }
+};
+
+/// Throws InvalidArgument, naming the smallest usable step, if x does not change when h is added or
+/// subtracted.
+template <class T>
+Abscissae<T> around(T x, double relative_step, std::string_view method) {
+  if (!(relative_step > 0) || relative_step == std::numeric_limits<double>::infinity()) [[unlikely]]
+    throw_invalid_step(method, relative_step);
+  const T h = static_cast<T>(relative_step) * step_scale(x);
+  const Abscissae<T> at{x + h, x - h};
+  if (at.above == x || at.below == x) [[unlikely]]
+    throw_vanishing_step(method, relative_step, static_cast<double>(x),
+                         static_cast<double>(smallest_step(x)), std::numeric_limits<T>::digits);
+  return at;
+}
+
+template <class T>
+bool usable(const Abscissae<T>& at, T x) {
+  return at.above != x && at.below != x;
+}
+
+/// epsilon^(1/root) of T, as a relative step.
+template <class T>
+double default_step(int root) {
+  return std::pow(static_cast<double>(std::numeric_limits<T>::epsilon()), 1.0 / root);
+}
+
+/// The rounding error of (f(above) - f(below)) / width if every value of f is right to one unit in
+/// the last place.
+template <class T>
+T rounding_error(T f_above, T f_below, T width) {
+  const T error =
+      std::numeric_limits<T>::epsilon() * (std::abs(f_above) + std::abs(f_below)) / width;
+  return std::max(error, std::numeric_limits<T>::min());
+}
+
+}  // namespace detail
+}  // namespace gradatim

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace gradatim {
+
+enum class LineStyle {
+  line,
+  thin,              // a pale hairline, for noise that a bolder line sums up
+  line_with_points,  // for few points
+};
+
+struct Series {
+  std::string label;  // in the legend; none if empty
+  std::vector<double> x;
+  std::vector<double> y;  // as many as x; a NaN interrupts the line
+  LineStyle style = LineStyle::line;
+  int color = 0;  // of a palette that colour-blind readers can tell apart; taken modulo its size
+};
+
+/// One pair of axes.
+struct Panel {
+  std::string title;
+  std::string x_label;
+  std::string y_label;
+  bool logarithmic_y = false;
+  bool legend_at_bottom = false;  // for curves that rise
+  std::optional<std::pair<double, double>> y_range{};
+  std::vector<Series> series;
+};
+
+/// Panels side by side under one title.
+struct Plot {
+  std::string title;
+  std::vector<Panel> panels;
+};
+
+/// Draws the plot into each file, as its extension says (.svg or .png), by gnuplot, which is run
+/// without a shell and reads no settings of the user's. Files appear whole or not at all.
+/// Throws InvalidArgument if a series has unequal numbers of x and y or an extension is unknown;
+/// DataError if gnuplot is missing or fails, or a file can't be written.
+void draw(const Plot& plot, std::span<const std::filesystem::path> files,
+          const std::filesystem::path& gnuplot = "gnuplot");
+
+/// "5.4 patchlevel 4", or nothing if it can't be run.
+std::string gnuplot_version(const std::filesystem::path& gnuplot = "gnuplot");
+
+}  // namespace gradatim

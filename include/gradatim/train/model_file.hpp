@@ -1,0 +1,35 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "gradatim/nn/network.hpp"
+#include "gradatim/nn/parameters.hpp"
+
+namespace gradatim {
+
+/// All that prediction needs: no recipe, no data.
+struct Model {
+  Network network;
+  Parameters parameters;
+  std::vector<std::string> class_names;  // of the outputs, in order; may be empty
+};
+
+/// Writes a safetensors file, whole or not at all: the tensors by their names ("dense1.weight") and
+/// as metadata "gradatim.network" (TOML, see parse_network), "gradatim.classes" (a JSON array of
+/// strings) and "gradatim.inputs" (what the network takes: "bytes / 255").
+void save_model(const std::filesystem::path& path, const Model& model);
+
+/// Reads what save_model wrote. Throws DataError naming the file if it is damaged (see
+/// read_safetensors), holds no network, or tensors that are not those of its network.
+Model load_model(const std::filesystem::path& path);
+
+/// Fills the parameters of a network from a file by tensor name, whoever wrote it. Throws DataError
+/// naming the file and the first tensor that is missing, superfluous or of another shape.
+void load_parameters(const std::filesystem::path& path, Parameters& parameters);
+
+/// SHA-256 of the raw float32 parameters, little-endian.
+std::string parameters_sha256(std::span<const float> theta);
+
+}  // namespace gradatim

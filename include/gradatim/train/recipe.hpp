@@ -1,0 +1,75 @@
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "gradatim/nn/network.hpp"
+#include "gradatim/train/train.hpp"
+
+namespace gradatim {
+
+/// Everything that decides the outcome of a training run, as a file says it:
+///
+///     data = "fashion-mnist"        # a name of the catalogue
+///     input = [784]                 # the shape of one sample
+///     layers = [                    # or a [[layers]] section each
+///       { kind = "dense", units = 50, weight = "he" },
+///       "relu",                     # short for { kind = "relu" }
+///       { kind = "dense", units = 10 },
+///     ]
+///     loss = "softmax_cross_entropy"
+///     optimizer = { kind = "sgd", learning_rate = 0.1 }
+///     batch = 100
+///     steps = 10000                 # or epochs = 16
+///     sampling = "with_replacement" # or "shuffled_epochs"
+///     seed = 1
+///
+/// data, input and layers are required; the rest has the defaults of TrainOptions.
+/// src/train/recipe_schema.hpp lists all keys and their ranges.
+struct Recipe {
+  std::string name;  // of the run folder; the file's, unless it says otherwise
+  std::string description;
+  std::string data;
+  Network network;
+  TrainOptions options;    // but for threads, which change no result and are not in the file
+  std::size_t epochs = 0;  // unless 0, options.steps is what resolve() makes of it
+  friend bool operator==(const Recipe&, const Recipe&) = default;
+};
+
+/// A value that replaces one of the recipe: "optimizer.learning_rate=0.05", "layers.0.units=100".
+/// The value is TOML; a bare word is taken as a string. Setting another `kind` clears the other
+/// keys of its table, and setting one of steps and epochs clears the other.
+struct Setting {
+  std::string text;
+  std::string origin;  // how an error calls it: "--lr 0.05"
+};
+
+/// Throws InvalidArgument with file, line and column (or the setting's origin), the key, what was
+/// expected and what came, for unknown keys and kinds with the nearest that exists; DataError if
+/// the file can't be read.
+Recipe read_recipe(const std::filesystem::path& path, std::span<const Setting> settings = {});
+
+/// The same from text; `name` stands for the file in errors.
+Recipe parse_recipe(std::string_view text, std::string_view name,
+                    std::span<const Setting> settings = {});
+
+/// The recipe as a file that reads back as the same recipe (threads left out).
+std::string to_toml(const Recipe& recipe);
+
+/// options.steps from epochs, for so many training samples; epochs is 0 afterwards.
+Recipe resolve(Recipe recipe, std::size_t train_samples);
+
+/// The file of a recipe given by path (it has a slash or ends in .toml) or by name: the first
+/// FOLDER/NAME.toml. Throws InvalidArgument, for a name with the nearest that exists.
+std::filesystem::path find_recipe(std::string_view name_or_path,
+                                  std::span<const std::filesystem::path> folders);
+
+/// A network alone, as a recipe's `input` and `layers`.
+std::string to_toml(const Network& network);
+/// Throws as parse_recipe.
+Network parse_network(std::string_view text, std::string_view name);
+
+}  // namespace gradatim

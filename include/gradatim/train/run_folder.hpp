@@ -1,0 +1,109 @@
+#pragma once
+
+#include <filesystem>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gradatim/io/csv.hpp"
+#include "gradatim/train/curves.hpp"
+#include "gradatim/train/model_file.hpp"
+#include "gradatim/train/recipe.hpp"
+#include "gradatim/train/train.hpp"
+
+namespace gradatim {
+
+/// What a run came to: summary.json, and the object of `gradatim train --json`.
+struct RunSummary {
+  std::string recipe;
+  std::string data;
+  std::string stopped;  // "steps_done", "interrupted" or "non_finite"
+  std::string message;  // of non_finite
+  std::size_t steps = 0;
+  double seconds = 0;
+  double steps_per_second = 0;
+  double train_loss = 0;
+  double train_accuracy = 0;
+  double test_accuracy = 0;
+  std::size_t parameters = 0;
+  std::string parameters_sha256;  // of the raw float32 theta
+  std::string run;                // the folder
+};
+/// One line, or indented for reading. Numbers that are not finite become null.
+std::string to_json(const RunSummary& summary, bool indented = false);
+
+/// Makes the folder of a run: `folder` itself, which may exist if it is empty. Throws
+/// InvalidArgument if it holds anything, DataError if it can't be made.
+std::filesystem::path create_run_folder(const std::filesystem::path& folder);
+
+/// The first of PARENT/NAME-1, PARENT/NAME-2, ... that does not exist, made. Characters of the name
+/// that are not letters, digits, '.', '_' or '-' become '-'.
+std::filesystem::path create_numbered_run_folder(const std::filesystem::path& parent,
+                                                 std::string_view name);
+
+/// Writes a run into its folder while it is trained:
+///
+///     recipe.toml        the resolved recipe, at once: `gradatim train RUN/recipe.toml` replays
+///     metrics.csv        step, loss; and epoch, train_accuracy, test_accuracy where evaluated
+///     model.safetensors  see save_model
+///     curves.svg, .png   by gnuplot, if it is there
+///     summary.json       last: a folder that has it is complete
+///
+/// All but metrics.csv appear whole or not at all. Throws DataError that names the file.
+class RunRecorder final : public TrainObserver {
+ public:
+  /// `recipe` is resolved, `train_samples` the size of an epoch.
+  RunRecorder(std::filesystem::path folder, const Recipe& recipe, std::size_t train_samples);
+
+  bool on_step(const StepRecord& record) override;
+  void on_epoch(const EpochRecord& record) override;
+
+  /// Writes what is left. `gnuplot` is the program that draws.
+  RunSummary finish(const TrainResult& result, const std::vector<std::string>& class_names,
+                    const std::filesystem::path& gnuplot = "gnuplot");
+  /// What finish() had to leave out, and why: a line each.
+  const std::vector<std::string>& notes() const { return notes_; }
+
+ private:
+  void write_row(const StepRecord& step, const EpochRecord* epoch);
+  void draw_curves(const std::filesystem::path& gnuplot);
+
+  std::filesystem::path folder_;
+  Recipe recipe_;
+  std::size_t epoch_steps_;
+  CsvWriter metrics_;
+  StepRecord pending_{};  // not yet written: its epoch's end may follow
+  LossCurve loss_;
+  std::vector<AccuracyPoint> accuracies_;
+  std::vector<std::string> notes_;
+};
+
+/// Tells several observers everything, in order; training goes on while all of them agree.
+class ObserverList final : public TrainObserver {
+ public:
+  ObserverList(std::initializer_list<TrainObserver*> observers) : observers_(observers) {}
+  bool on_step(const StepRecord& record) override {
+    bool go_on = true;
+    for (TrainObserver* observer : observers_) go_on = observer->on_step(record) && go_on;
+    return go_on;
+  }
+  void on_epoch(const EpochRecord& record) override {
+    for (TrainObserver* observer : observers_) observer->on_epoch(record);
+  }
+
+ private:
+  std::vector<TrainObserver*> observers_;
+};
+
+/// A run as its folder holds it.
+struct Run {
+  Recipe recipe;
+  Model model;
+};
+
+/// Throws DataError if recipe.toml or model.safetensors is missing or bad, or if the model is of
+/// another network than the recipe: then with the first tensor that differs.
+Run load_run(const std::filesystem::path& folder);
+
+}  // namespace gradatim

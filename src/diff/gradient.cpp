@@ -1,0 +1,24 @@
+#include "gradatim/diff/gradient.hpp"
+
+#include <fmt/format.h>
+
+#include "gradatim/core/error.hpp"
+
+namespace gradatim::detail {
+
+void throw_coordinate(std::size_t i, std::size_t n) {
+  throw InvalidArgument(
+      fmt::format("partial: expected a coordinate below {}, the size of x, got {}", n, i));
+}
+
+void throw_direction(std::size_t n, std::size_t direction) {
+  throw ShapeError(fmt::format("directional: expected a direction of {} values, as x has, got {}",
+                               n, direction));
+}
+
+void throw_output_size(std::size_t n, std::size_t output) {
+  throw ShapeError(fmt::format(
+      "value_and_gradient: expected room for {} derivatives, as x has values, got {}", n, output));
+}
+
+}  // namespace gradatim::detail

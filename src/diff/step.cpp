@@ -1,0 +1,29 @@
+#include "gradatim/diff/step.hpp"
+
+#include <fmt/format.h>
+
+#include "gradatim/core/error.hpp"
+
+namespace gradatim::detail {
+
+void throw_vanishing_step(std::string_view method, double step, double x, double smallest,
+                          int digits) {
+  throw InvalidArgument(
+      fmt::format("{}: the step {:.3g} vanishes at x = {:.17g}: x + h rounds to x in {} bits of "
+                  "precision; the smallest usable step there is {:.4g}",
+                  method, step, x, digits, smallest));
+}
+
+void throw_invalid_step(std::string_view method, double step) {
+  throw InvalidArgument(fmt::format("{}: expected a positive, finite step, got {}", method, step));
+}
+
+void throw_invalid_order(int order) {
+  throw InvalidArgument(fmt::format("stencil: expected order 4, 6 or 8, got {}", order));
+}
+
+void throw_invalid_levels(std::string_view method, int levels) {
+  throw InvalidArgument(fmt::format("{}: expected at least 2 levels, got {}", method, levels));
+}
+
+}  // namespace gradatim::detail

@@ -1,0 +1,170 @@
+#include "gradatim/io/plot.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cmath>
+#include <iterator>
+
+#include "gradatim/core/error.hpp"
+#include "gradatim/io/file.hpp"
+#include "io/process.hpp"
+
+namespace gradatim {
+namespace {
+
+// Wong, "Color blindness", Nature Methods 8, 2011, without its black and yellow.
+constexpr std::array<std::string_view, 6> kPalette{"#0072b2", "#d55e00", "#009e73",
+                                                   "#cc79a7", "#56b4e9", "#e69f00"};
+constexpr std::size_t kPanelWidth = 640;
+constexpr std::size_t kPanelHeight = 420;
+
+using Script = std::string;
+
+template <class... Arguments>
+void line(Script& script, fmt::format_string<Arguments...> format, Arguments&&... arguments) {
+  fmt::format_to(std::back_inserter(script), format, std::forward<Arguments>(arguments)...);
+  script += '\n';
+}
+
+// Between single quotes gnuplot interprets nothing; its scanner stumbles over some doubled quotes,
+// so that a quote within becomes the typographic one.
+std::string literal(std::string_view text) {
+  std::string quoted = "'";
+  for (const char c : text) {
+    if (c == '\'')
+      quoted += "\u2019";
+    else
+      quoted += static_cast<unsigned char>(c) < ' ' ? ' ' : c;
+  }
+  return quoted + "'";
+}
+
+void append_terminal(Script& script, const std::filesystem::path& file, std::size_t panels) {
+  const std::size_t width = kPanelWidth * panels;
+  if (file.extension() == ".svg") {
+    line(script, "set terminal svg noenhanced size {},{} font 'sans,13' background '#ffffff'",
+         width, kPanelHeight);
+  } else if (file.extension() == ".png") {
+    line(script, "set terminal pngcairo noenhanced size {},{} font 'sans,11' background '#ffffff'",
+         width, kPanelHeight);
+  } else {
+    throw InvalidArgument(
+        fmt::format("plot {}: expected the extension .svg or .png", file.string()));
+  }
+}
+
+void append_data(Script& script, std::string_view name, const Series& series) {
+  if (series.x.size() != series.y.size())
+    throw InvalidArgument(fmt::format("plot series '{}': {} values of x, {} of y", series.label,
+                                      series.x.size(), series.y.size()));
+  line(script, "{} << END", name);
+  if (series.x.empty()) line(script, "NaN NaN");  // gnuplot refuses a block without points
+  for (std::size_t i = 0; i < series.x.size(); ++i) {
+    if (std::isfinite(series.x[i]) && std::isfinite(series.y[i]))
+      line(script, "{} {}", series.x[i], series.y[i]);
+    else
+      line(script, "NaN NaN");
+  }
+  line(script, "END");
+}
+
+std::string style_of(const Series& series) {
+  const auto color = kPalette[static_cast<std::size_t>(series.color) % kPalette.size()];
+  switch (series.style) {
+    case LineStyle::thin:
+      return fmt::format("lines lw 0.5 lc rgb '#b0{}'", color.substr(1));
+    case LineStyle::line_with_points:
+      return fmt::format("linespoints lw 2 pt 7 ps 0.5 lc rgb '{}'", color);
+    case LineStyle::line:
+      break;
+  }
+  return fmt::format("lines lw 2 lc rgb '{}'", color);
+}
+
+void append_panel(Script& script, const Panel& panel, std::size_t index) {
+  line(script, "set title {}", literal(panel.title));
+  line(script, "set xlabel {}", literal(panel.x_label));
+  line(script, "set ylabel {}", literal(panel.y_label));
+  line(script, "{} logscale y", panel.logarithmic_y && !panel.series.empty() ? "set" : "unset");
+  line(script, "set key {} right", panel.legend_at_bottom ? "bottom" : "top");
+  if (panel.y_range) {
+    line(script, "set yrange [{}:{}]", panel.y_range->first, panel.y_range->second);
+  } else {
+    line(script, "set yrange [*:*]");
+  }
+  if (panel.series.empty()) {
+    line(script, "plot [0:1][0:1] NaN notitle");
+    return;
+  }
+  std::string parts;
+  for (std::size_t i = 0; i < panel.series.size(); ++i) {
+    const Series& series = panel.series[i];
+    const std::string title =
+        series.label.empty() ? "notitle" : fmt::format("title {}", literal(series.label));
+    parts += fmt::format("{}$data{}_{} using 1:2 with {} {}", i == 0 ? "" : ", ", index, i,
+                         style_of(series), title);
+  }
+  line(script, "plot {}", parts);
+}
+
+std::string gnuplot_script(const Plot& plot, const std::filesystem::path& file) {
+  Script script;
+  line(script, "set encoding utf8");
+  append_terminal(script, file, std::max<std::size_t>(plot.panels.size(), 1));
+  for (std::size_t p = 0; p < plot.panels.size(); ++p)
+    for (std::size_t s = 0; s < plot.panels[p].series.size(); ++s)
+      append_data(script, fmt::format("$data{}_{}", p, s), plot.panels[p].series[s]);
+  line(script, "set grid lc rgb '#dddddd'");
+  line(script, "set border 3 lc rgb '#666666'");
+  line(script, "set tics nomirror");
+  line(script, "set multiplot layout 1,{} title {}", std::max<std::size_t>(plot.panels.size(), 1),
+       literal(plot.title));
+  for (std::size_t p = 0; p < plot.panels.size(); ++p) append_panel(script, plot.panels[p], p);
+  line(script, "unset multiplot");
+  line(script, "unset output");
+  return script;
+}
+
+bool is_whole(std::string_view image, const std::filesystem::path& file) {
+  if (file.extension() == ".svg") return image.find("</svg>") != std::string_view::npos;
+  return image.find("IEND") != std::string_view::npos;
+}
+
+// gnuplot repeats the command, points at the place and says what is wrong last.
+std::string last_line(std::string_view text) {
+  const std::size_t end = text.find_last_not_of("\r\n\t ");
+  if (end == std::string_view::npos) return "no message";
+  text = text.substr(0, end + 1);
+  return std::string(text.substr(text.find_last_of('\n') + 1));
+}
+
+}  // namespace
+
+void draw(const Plot& plot, std::span<const std::filesystem::path> files,
+          const std::filesystem::path& gnuplot) {
+  for (const std::filesystem::path& file : files) {
+    const std::string script = gnuplot_script(plot, file);
+    // -d: without the settings files of the system and the user.
+    const std::array<std::string, 3> command{gnuplot.string(), "-d", "-"};
+    const auto result = detail::run_process(command, script);
+    if (result.exit_code != 0 || !is_whole(result.output, file))
+      throw DataError(fmt::format("plot {}: {} ended with code {}: {}", file.string(),
+                                  gnuplot.string(), result.exit_code, last_line(result.errors)));
+    write_file(file, result.output);
+  }
+}
+
+std::string gnuplot_version(const std::filesystem::path& gnuplot) {
+  try {
+    const std::array<std::string, 2> command{gnuplot.string(), "--version"};
+    const auto result = detail::run_process(command, "");
+    const std::string text = last_line(result.output);
+    constexpr std::string_view kName = "gnuplot ";
+    return result.exit_code == 0 && text.starts_with(kName) ? text.substr(kName.size()) : "";
+  } catch (const DataError&) {
+    return "";
+  }
+}
+
+}  // namespace gradatim

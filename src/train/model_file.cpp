@@ -1,0 +1,117 @@
+#include "gradatim/train/model_file.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "gradatim/core/error.hpp"
+#include "gradatim/io/safetensors.hpp"
+#include "gradatim/io/sha256.hpp"
+#include "gradatim/train/recipe.hpp"
+
+namespace gradatim {
+namespace {
+
+constexpr const char* kNetworkKey = "gradatim.network";
+constexpr const char* kClassesKey = "gradatim.classes";
+constexpr const char* kInputsKey = "gradatim.inputs";
+
+[[noreturn]] void fail(const std::filesystem::path& path, std::string_view message) {
+  throw DataError(fmt::format("model {}: {}", path.string(), message));
+}
+
+void copy_tensor(const std::filesystem::path& path, const SafetensorsFile& file,
+                 const ParameterTensor& wanted, Parameters& parameters) {
+  const auto found = std::find_if(file.tensors.begin(), file.tensors.end(),
+                                  [&](const NamedTensor& t) { return t.name == wanted.name; });
+  if (found == file.tensors.end())
+    fail(path, fmt::format("expected a tensor '{}' {}, there is none", wanted.name,
+                           wanted.shape.to_string()));
+  if (found->values.shape() != wanted.shape)
+    fail(path, fmt::format("tensor '{}': expected shape {}, got {}", wanted.name,
+                           wanted.shape.to_string(), found->values.shape().to_string()));
+  const auto values = found->values.values();
+  std::copy(values.begin(), values.end(),
+            parameters.theta().begin() + static_cast<std::ptrdiff_t>(wanted.offset));
+}
+
+void copy_parameters(const std::filesystem::path& path, const SafetensorsFile& file,
+                     Parameters& parameters) {
+  const auto& wanted = parameters.layout().tensors;
+  for (const ParameterTensor& tensor : wanted) copy_tensor(path, file, tensor, parameters);
+  for (const NamedTensor& tensor : file.tensors)
+    if (std::none_of(wanted.begin(), wanted.end(),
+                     [&](const ParameterTensor& w) { return w.name == tensor.name; }))
+      fail(path, fmt::format("tensor '{}' {} belongs to another network", tensor.name,
+                             tensor.values.shape().to_string()));
+}
+
+Network network_of(const std::filesystem::path& path, const Metadata& metadata) {
+  const auto found = metadata.find(kNetworkKey);
+  if (found == metadata.end()) fail(path, fmt::format("its metadata have no '{}'", kNetworkKey));
+  try {
+    return parse_network(found->second, kNetworkKey);
+  } catch (const InvalidArgument& error) {
+    fail(path, error.what());
+  }
+}
+
+std::vector<std::string> class_names_of(const std::filesystem::path& path,
+                                        const Metadata& metadata) {
+  const auto found = metadata.find(kClassesKey);
+  if (found == metadata.end()) return {};
+  const auto names = nlohmann::json::parse(found->second, nullptr, /*allow_exceptions=*/false);
+  const bool strings = names.is_array() && std::all_of(names.begin(), names.end(),
+                                                       [](auto& name) { return name.is_string(); });
+  if (!strings) fail(path, fmt::format("expected '{}' to be an array of strings", kClassesKey));
+  return names.get<std::vector<std::string>>();
+}
+
+Parameters parameters_for(const std::filesystem::path& path, const Network& network,
+                          const SafetensorsFile& file) {
+  try {
+    ParameterLayout layout = parameter_layout(network);
+    std::size_t available = 0;
+    for (const NamedTensor& tensor : file.tensors) available += tensor.values.size();
+    // Before memory is taken for whatever a file of a few bytes claims its network to be.
+    if (layout.size != available)
+      fail(path,
+           fmt::format("its network has {} parameters, its tensors {}", layout.size, available));
+    return Parameters(std::move(layout));
+  } catch (const InvalidArgument& error) {
+    fail(path, error.what());
+  }
+}
+
+}  // namespace
+
+void save_model(const std::filesystem::path& path, const Model& model) {
+  const Metadata metadata{{kNetworkKey, to_toml(model.network)},
+                          {kClassesKey, nlohmann::json(model.class_names).dump()},
+                          {kInputsKey, "bytes / 255"}};
+  std::vector<NamedView> views;
+  for (const ParameterTensor& tensor : model.parameters.layout().tensors)
+    views.push_back({tensor.name, model.parameters[tensor.name]});
+  write_safetensors(path, metadata, views);
+}
+
+Model load_model(const std::filesystem::path& path) {
+  const SafetensorsFile file = read_safetensors(path);
+  Model model;
+  model.network = network_of(path, file.metadata);
+  model.class_names = class_names_of(path, file.metadata);
+  model.parameters = parameters_for(path, model.network, file);
+  copy_parameters(path, file, model.parameters);
+  return model;
+}
+
+void load_parameters(const std::filesystem::path& path, Parameters& parameters) {
+  copy_parameters(path, read_safetensors(path), parameters);
+}
+
+std::string parameters_sha256(std::span<const float> theta) {
+  return sha256_hex(std::as_bytes(theta));
+}
+
+}  // namespace gradatim

@@ -1,0 +1,86 @@
+#include "gradatim/train/recipe.hpp"
+
+#include <fmt/format.h>
+
+#include "gradatim/core/error.hpp"
+#include "gradatim/core/nearest.hpp"
+#include "gradatim/io/file.hpp"
+#include "train/recipe_reader.hpp"
+#include "train/recipe_settings.hpp"
+
+namespace gradatim {
+namespace {
+
+constexpr std::size_t kLongestRecipe = 1U << 20U;
+
+toml::table parse_document(std::string_view text, std::string_view name) {
+  try {
+    return toml::parse(text, name);
+  } catch (const toml::parse_error& error) {
+    throw InvalidArgument(
+        fmt::format("{}: {}", detail::place_of(error.source(), name), error.description()));
+  }
+}
+
+template <class Described>
+void read_all(const toml::table& document, std::string_view name, Described& described) {
+  detail::RecipeReader reader(document, name, "");
+  detail::describe(reader, described);
+  reader.refuse_unknown_keys();
+}
+
+}  // namespace
+
+Recipe parse_recipe(std::string_view text, std::string_view name,
+                    std::span<const Setting> settings) {
+  toml::table document = parse_document(text, name);
+  detail::apply_settings(document, settings);
+  Recipe recipe;
+  recipe.name = std::filesystem::path(name).stem().string();
+  read_all(document, name, recipe);
+  return recipe;
+}
+
+Recipe read_recipe(const std::filesystem::path& path, std::span<const Setting> settings) {
+  return parse_recipe(read_file(path, kLongestRecipe), path.string(), settings);
+}
+
+Network parse_network(std::string_view text, std::string_view name) {
+  Network network;
+  read_all(parse_document(text, name), name, network);
+  return network;
+}
+
+Recipe resolve(Recipe recipe, std::size_t train_samples) {
+  if (recipe.epochs == 0) return recipe;
+  recipe.options.steps =
+      std::exchange(recipe.epochs, 0) * steps_per_epoch(train_samples, recipe.options.batch);
+  return recipe;
+}
+
+std::filesystem::path find_recipe(std::string_view name_or_path,
+                                  std::span<const std::filesystem::path> folders) {
+  const std::filesystem::path given(name_or_path);
+  if (name_or_path.find('/') != std::string_view::npos || given.extension() == ".toml") {
+    if (!std::filesystem::exists(given))
+      throw InvalidArgument(fmt::format("recipe {}: no such file", name_or_path));
+    return given;
+  }
+  std::vector<std::string> names;
+  for (const std::filesystem::path& folder : folders) {
+    std::error_code ignored;
+    for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
+      if (entry.path().extension() != ".toml") continue;
+      if (entry.path().stem() == given) return entry.path();
+      names.push_back(entry.path().stem().string());
+    }
+  }
+  if (names.empty())
+    throw InvalidArgument(
+        fmt::format("unknown recipe '{}', and no folder with recipes was found", name_or_path));
+  const std::vector<std::string_view> candidates(names.begin(), names.end());
+  throw InvalidArgument(fmt::format("unknown recipe '{}'; did you mean '{}'?", name_or_path,
+                                    nearest(name_or_path, candidates)));
+}
+
+}  // namespace gradatim

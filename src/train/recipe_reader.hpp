@@ -1,0 +1,101 @@
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <toml++/toml.h>
+
+#include "train/recipe_schema.hpp"
+
+namespace gradatim::detail {
+
+/// A visitor of describe(): fills in the values of one TOML table. Every error names the place.
+class RecipeReader {
+ public:
+  /// `file` is the source path of nodes that have line and column worth naming; `path` is where
+  /// the table is: "" at the top, "layers[1]".
+  RecipeReader(const toml::table& table, std::string_view file, std::string path)
+      : table_(table), file_(file), path_(std::move(path)) {}
+
+  template <class T>
+  void field(std::string_view key, T& value, const Range& range = {}) {
+    keys_.push_back(key);
+    if (const toml::node* node = table_.get(key)) read(*node, path_of(key), value, range);
+  }
+  template <class T>
+  void required(std::string_view key, T& value, const Range& range = {}) {
+    field(key, value, range);
+    if (!table_.contains(key)) fail_missing(key);
+  }
+  /// At most one of two keys; the value of the one that is not there stays.
+  template <class T>
+  void either(std::string_view key, T& value, std::string_view other_key, T& other,
+              const Range& range) {
+    field(key, value, range);
+    field(other_key, other, range);
+    if (table_.contains(key) && table_.contains(other_key)) fail_both(key, other_key);
+  }
+  /// To be called at the end: throws for a key that nobody asked for.
+  void refuse_unknown_keys() const;
+
+ private:
+  void read(const toml::node& node, const std::string& path, std::string& value, const Range&);
+  void read(const toml::node& node, const std::string& path, float& value, const Range& range);
+  void read(const toml::node& node, const std::string& path, std::uint64_t& value,
+            const Range& range);
+  void read(const toml::node& node, const std::string& path, Shape& value, const Range&);
+  void read(const toml::node& node, const std::string& path, std::vector<Layer>& value,
+            const Range&);
+
+  template <class Enum>
+    requires std::is_enum_v<Enum>
+  void read(const toml::node& node, const std::string& path, Enum& value, const Range&) {
+    std::vector<std::string_view> names;
+    for (const auto& entry : EnumNames<Enum>::kAll) names.push_back(entry.first);
+    value = EnumNames<Enum>::kAll[index_of_name(node, path, names)].second;
+  }
+
+  /// A name alone, or a table with a `kind` and the options of that alternative.
+  template <class... Alternatives>
+  void read(const toml::node& node, const std::string& path, std::variant<Alternatives...>& value,
+            const Range&) {
+    using Variant = std::variant<Alternatives...>;
+    const std::vector<Variant> all{Variant(Alternatives{})...};
+    std::vector<std::string_view> names;
+    for (const Variant& each : all) names.push_back(kind(each));
+    const toml::table none;
+    const toml::table& table = node.is_table() ? *node.as_table() : none;
+    value = all[index_of_name(kind_node(node, path), path, names)];
+    RecipeReader options(table, file_, path);
+    options.keys_.push_back("kind");
+    std::visit([&](auto& alternative) { describe(options, alternative); }, value);
+    if (node.is_table()) options.refuse_unknown_keys();
+  }
+
+  const toml::node& kind_node(const toml::node& node, const std::string& path) const;
+  std::size_t index_of_name(const toml::node& node, const std::string& path,
+                            const std::vector<std::string_view>& names) const;
+  std::string path_of(std::string_view key) const;
+  [[noreturn]] void fail(const toml::source_region& where, std::string_view path,
+                         std::string_view message) const;
+  [[noreturn]] void fail_type(const toml::node& node, std::string_view path,
+                              std::string_view expected) const;
+  [[noreturn]] void fail_missing(std::string_view key) const;
+  [[noreturn]] void fail_both(std::string_view key, std::string_view other) const;
+
+  const toml::table& table_;
+  std::string_view file_;
+  std::string path_;
+  std::vector<std::string_view> keys_;
+};
+
+/// "recipe.toml:3:7" for a place in the file, otherwise the origin of the setting it came from.
+std::string place_of(const toml::source_region& where, std::string_view file);
+
+}  // namespace gradatim::detail

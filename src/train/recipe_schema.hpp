@@ -1,0 +1,106 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <limits>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include "gradatim/train/recipe.hpp"
+
+// The keys of a recipe, each in one place for reading and for writing. A visitor (RecipeReader,
+// RecipeWriter) is shown every key with the value it stands for and the range it must lie in.
+//
+// A new layer, loss, optimizer or initialiser needs: its alternative in the variant and its name in
+// kind(), and, if it has options, a describe() here.
+namespace gradatim::detail {
+
+struct Range {
+  double low = -std::numeric_limits<double>::max();
+  double high = std::numeric_limits<double>::max();
+  bool low_open = false;
+  bool high_open = false;
+};
+
+inline constexpr Range kPositive{.low = 0, .low_open = true};
+inline constexpr Range kFraction{.low = 0, .high = 1, .high_open = true};  // [0, 1)
+inline constexpr Range kNotNegative{.low = 0};
+inline constexpr Range kCount{.low = 1, .high = 4'294'967'295.0};
+inline constexpr Range kSeed{.low = 0, .high = 9'223'372'036'854'774'784.0};
+
+inline std::string_view kind(const Initializer& initializer) {
+  constexpr std::array<std::string_view, std::variant_size_v<Initializer>> kNames{
+      "gaussian", "xavier", "he", "zeros"};
+  return kNames[initializer.index()];
+}
+
+using gradatim::kind;
+
+template <class Enum>
+struct EnumNames;
+
+template <>
+struct EnumNames<Sampling> {
+  static constexpr std::array<std::pair<std::string_view, Sampling>, 2> kAll{{
+      {"with_replacement", Sampling::with_replacement},
+      {"shuffled_epochs", Sampling::shuffled_epochs},
+  }};
+};
+
+/// What has no options.
+template <class Visitor, class T>
+void describe(Visitor&, T&) {
+  static_assert(std::is_empty_v<T>, "its options need a describe() below");
+}
+
+template <class Visitor>
+void describe(Visitor& v, Gaussian& g) {
+  v.field("standard_deviation", g.standard_deviation, kNotNegative);
+}
+
+template <class Visitor>
+void describe(Visitor& v, Dense& layer) {
+  v.required("units", layer.units, kCount);
+  v.field("weight", layer.weight);
+  v.field("bias", layer.bias);
+}
+
+template <class Visitor>
+void describe(Visitor& v, CrossEntropy& loss) {
+  v.field("epsilon", loss.epsilon, kFraction);
+}
+
+template <class Visitor>
+void describe(Visitor& v, Sgd& sgd) {
+  v.field("learning_rate", sgd.learning_rate, kPositive);
+}
+
+template <class Visitor>
+void describe(Visitor& v, Momentum& momentum) {
+  v.field("learning_rate", momentum.learning_rate, kPositive);
+  v.field("momentum", momentum.momentum, kFraction);
+}
+
+template <class Visitor>
+void describe(Visitor& v, Network& network) {
+  v.required("input", network.input);
+  v.required("layers", network.layers);
+}
+
+template <class Visitor>
+void describe(Visitor& v, Recipe& recipe) {
+  v.field("name", recipe.name);
+  v.field("description", recipe.description);
+  v.required("data", recipe.data);
+  describe(v, recipe.network);
+  v.field("loss", recipe.options.loss);
+  v.field("optimizer", recipe.options.optimizer);
+  v.field("batch", recipe.options.batch, kCount);
+  v.either("steps", recipe.options.steps, "epochs", recipe.epochs, kCount);
+  v.field("sampling", recipe.options.sampling);
+  v.field("seed", recipe.options.seed, kSeed);
+}
+
+}  // namespace gradatim::detail

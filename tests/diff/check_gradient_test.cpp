@@ -1,0 +1,320 @@
+#include "gradatim/diff/check_gradient.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "diff/known_gradients.hpp"
+#include "diff/random_smooth.hpp"
+#include "gradatim/core/error.hpp"
+
+namespace gradatim {
+namespace {
+
+using Vector = std::vector<double>;
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+
+template <class F>
+Verdict verdict(F f, const Vector& analytic, Vector x) {
+  const auto check = check_gradient(f, analytic, x);
+  EXPECT_FALSE(check.passed() && check.worst().verdict != Verdict::kPass);
+  return check.worst().verdict;
+}
+
+// Where f has no derivative nothing passes, whatever the analytic value.
+TEST(NeverPassed, Kinks) {
+  const auto relu = [](const Vector& x) { return std::max(x[0], 0.0); };
+  const auto absolute = [](const Vector& x) { return std::abs(x[0]); };
+  const auto root_of_square = [](const Vector& x) { return std::sqrt(x[0] * x[0]); };
+  for (const double analytic : {0.0, 0.5, 1.0, -1.0}) {
+    EXPECT_EQ(verdict(relu, {analytic}, {0}), Verdict::kKink) << analytic;
+    EXPECT_EQ(verdict(absolute, {analytic}, {0}), Verdict::kKink) << analytic;
+    EXPECT_EQ(verdict(root_of_square, {analytic}, {0}), Verdict::kKink) << analytic;
+  }
+  EXPECT_EQ(verdict(root_of_square, {kNan}, {0}), Verdict::kKink);
+  const auto largest = [](const Vector& x) { return std::max(x[0], x[1]); };
+  EXPECT_EQ(verdict(largest, {1, 0}, {0.7, 0.7}), Verdict::kKink);
+  EXPECT_EQ(verdict(largest, {0.5, 0.5}, {0.7, 0.7}), Verdict::kKink);
+}
+
+TEST(NeverPassed, AKinkSaysWhetherTheAnalyticValueLiesBetweenItsSlopes) {
+  const auto relu = [](const Vector& x) { return 3 * std::max(x[0], 0.0) - x[0]; };
+  const auto inside = check_gradient(relu, Vector{1.5}, {0.0}).worst();
+  EXPECT_TRUE(inside.between_slopes);
+  EXPECT_NEAR(inside.slope_below, -1, 1e-9);
+  EXPECT_NEAR(inside.slope_above, 2, 1e-9);
+  const auto outside = check_gradient(relu, Vector{2.5}, {0.0});
+  EXPECT_FALSE(outside.worst().between_slopes);
+  EXPECT_NE(outside.to_string().find("not between them"), std::string::npos);
+}
+
+TEST(NeverPassed, AKinkOnAHillIsSeen) {
+  const auto f = [](const Vector& x) { return 1e3 + std::exp(x[0]) + 0.1 * std::abs(x[0] - 1); };
+  EXPECT_EQ(verdict(f, {std::exp(1.0)}, {1}), Verdict::kKink);
+}
+
+TEST(NeverPassed, TheEdgeOfADomain) {
+  const auto root = [](const Vector& x) { return std::sqrt(x[0]); };
+  EXPECT_EQ(verdict(root, {0}, {0}), Verdict::kNonFinite);
+  EXPECT_EQ(verdict(root, {kInfinity}, {0}), Verdict::kBothNonFinite);
+  const auto speck = [](const Vector& x) { return std::abs(x[0]) <= 1e-8 ? x[0] : kNan; };
+  EXPECT_EQ(verdict(speck, {1}, {0}), Verdict::kNonFinite);
+  EXPECT_EQ(verdict(speck, {1}, {0.5e-8}), Verdict::kNonFinite);
+  const auto cube_root = [](const Vector& x) { return std::cbrt(x[0]); };
+  EXPECT_EQ(verdict(cube_root, {0}, {0}), Verdict::kNonFinite) << "its slope is unbounded";
+}
+
+TEST(NeverPassed, Jumps) {
+  const auto up = [](const Vector& x) { return std::ceil(x[0]); };
+  EXPECT_EQ(verdict(up, {0}, {0.1}), Verdict::kDiscontinuity) << "a step function, near a step";
+  EXPECT_EQ(verdict(up, {0}, {0.0}), Verdict::kDiscontinuity);
+  EXPECT_EQ(verdict([](const Vector& x) { return std::ceil(10 * x[0]); }, {0}, {0.1}),
+            Verdict::kDiscontinuity);
+  const auto sign = [](const Vector& x) { return x[0] > 0 ? 1.0 : x[0] < 0 ? -1.0 : 0.0; };
+  EXPECT_EQ(verdict(sign, {0}, {0}), Verdict::kDiscontinuity);
+  const auto slope_and_step = [](const Vector& x) { return x[0] + (x[0] >= 2 ? 1e-3 : 0.0); };
+  EXPECT_EQ(verdict(slope_and_step, {1}, {2}), Verdict::kDiscontinuity);
+}
+
+TEST(NeverPassed, InfiniteFunctions) {
+  const auto infinite = [](const Vector&) { return kInfinity; };
+  EXPECT_EQ(verdict(infinite, {1}, {1}), Verdict::kNonFinite);
+  EXPECT_EQ(verdict(infinite, {kNan}, {1}), Verdict::kBothNonFinite);
+  const auto fine = [](const Vector& x) { return x[0]; };
+  EXPECT_EQ(verdict(fine, {kNan}, {1}), Verdict::kNonFinite) << "only the analytic value";
+}
+
+TEST(NeverPassed, RandomFunctions) {
+  std::uint64_t call = 0;
+  const auto random = [&call](const Vector& x) {
+    std::vector<float> u(1);
+    fill_uniform(u, {.seed = 1, .step = ++call}, -0.01F, 0.01F);
+    return x[0] * x[0] + static_cast<double>(u[0]);
+  };
+  EXPECT_EQ(verdict(random, {2}, {1}), Verdict::kNonDeterministic);
+}
+
+TEST(NeverPassed, FunctionsThatWriteToTheirArgument) {
+  const auto writes = [](Vector& x) {
+    const double value = x[0] * x[0];
+    x[0] = 0;
+    return value;
+  };
+  Vector x{1};
+  EXPECT_EQ(check_gradient(writes, Vector{2}, x).worst().verdict, Verdict::kInputModified);
+  EXPECT_EQ(x, Vector{1});
+}
+
+TEST(NeverPassed, AGradientOfZeros) {
+  for (const auto& row : test::known_gradients()) {
+    test::visit_multivariate(row.function, [&](auto f) {
+      const auto check = check_gradient(f, Vector(row.x.size()), row.x);
+      EXPECT_EQ(check.worst().verdict, Verdict::kFail) << row.function;
+    });
+  }
+}
+
+TEST(CheckGradient, WhatCannotBeResolvedIsNotPassed) {
+  const auto drowned = [](const Vector& x) { return 1e12 + std::sin(x[0]); };
+  EXPECT_EQ(verdict(drowned, {std::cos(1.0)}, {1}), Verdict::kUnresolved);
+  EXPECT_EQ(verdict(drowned, {7}, {1}), Verdict::kFail) << "it still sees what is plainly wrong";
+}
+
+TEST(CheckGradient, RightGradientsPass) {
+  int passed = 0;
+  for (const auto& row : test::known_gradients()) {
+    if (row.function == "brown_badly_scaled") continue;  // see the next test
+    test::visit_multivariate(row.function, [&](auto f) {
+      const auto check = check_gradient(f, row.gradient, row.x);
+      EXPECT_TRUE(check.passed()) << row.function << '\n' << check.to_string();
+      passed += check.passed() ? 1 : 0;
+    });
+  }
+  EXPECT_EQ(passed, 9);
+}
+
+TEST(CheckGradient, AnEntryBelowTheRoundingOfFIsUnresolved) {
+  const auto check = check_gradient(test::kBrownBadlyScaled, Vector{-2e6, -4e-6}, {1.0, 1.0});
+  EXPECT_EQ(check.worst().index, 1U);
+  EXPECT_EQ(check.count(Verdict::kFail), 0U);
+  EXPECT_EQ(check.count(Verdict::kPass) + check.count(Verdict::kUnresolved), 2U);
+}
+
+TEST(CheckGradient, AtAStationaryPointAndOfAConstant) {
+  const auto bowl = [](const Vector& x) { return test::kBowl(x); };
+  EXPECT_TRUE(check_gradient(bowl, Vector{0, 0}, {0.0, 0.0}).passed());
+  EXPECT_TRUE(check_gradient([](const Vector&) { return 4.0; }, Vector{0}, {1.0}).passed());
+  EXPECT_EQ(verdict([](const Vector&) { return 4.0; }, {1e-3}, {1}), Verdict::kFail);
+  EXPECT_TRUE(check_gradient([](const Vector& x) { return std::max(x[0], 0.0); }, Vector{0}, {-0.1})
+                  .passed())
+      << "a kink nearby is not one here";
+}
+
+TEST(CheckGradient, ComparesMethodsAndFunctions) {
+  const Vector x{-1.2, 1};
+  EXPECT_TRUE(
+      check_gradient(test::kRosenbrock, gradient(test::kRosenbrock, x, Tape{}), x).passed());
+  const auto analytic = [](const Vector& at) { return test::chained_rosenbrock_gradient(at); };
+  EXPECT_TRUE(check_gradient(test::kChainedRosenbrock, analytic, x).passed());
+}
+
+TEST(CheckGradient, FloatFunctionsHaveFloatTolerances) {
+  const auto f = [](const std::vector<float>& x) { return std::sin(x[0]) * x[1]; };
+  const std::vector<float> x{0.7F, 2.0F};
+  const std::vector<float> right{2 * std::cos(0.7F), std::sin(0.7F)};
+  const std::vector<float> wrong{2 * std::cos(0.7F), 1.05F * std::sin(0.7F)};
+  EXPECT_TRUE(check_gradient(f, right, x).passed()) << check_gradient(f, right, x).to_string();
+  EXPECT_EQ(check_gradient(f, wrong, x).worst().verdict, Verdict::kFail);
+}
+
+TEST(CheckGradient, SamplesAndCountsWhatItSkips) {
+  Vector x(1000, 0.3);
+  const auto exact = test::chained_rosenbrock_gradient(x);
+  const auto check = check_gradient(test::kChainedRosenbrock, exact, x, {.max_entries = 20});
+  EXPECT_EQ(check.entries.size(), 20U);
+  EXPECT_EQ(check.count(Verdict::kSkipped), 980U);
+  EXPECT_NE(check.to_string().find("980 skipped"), std::string::npos);
+}
+
+TEST(CheckGradient, CannotPassVacuously) {
+  const auto f = [](const Vector&) { return 0.0; };
+  EXPECT_THROW(check_gradient(f, Vector{}, Vector{}), InvalidArgument);
+  EXPECT_THROW(check_gradient(f, Vector{1}, Vector{1}, {.max_entries = 0}), InvalidArgument);
+  EXPECT_THROW(check_gradient(f, Vector{1, 2}, Vector{1}), ShapeError);
+  EXPECT_FALSE(GradientCheck{}.passed());
+}
+
+TEST(CheckGradient, PrintsTheWorstFirst) {
+  const Vector x{3, 4};
+  const auto check = check_gradient(test::kBowl, Vector{6, 8.1}, x);
+  EXPECT_EQ(check.worst().index, 1U);
+  const std::string text = check.to_string();
+  EXPECT_NE(text.find("NOT PASSED (1 of 2 entries passed, 1 fail"), std::string::npos) << text;
+  EXPECT_LT(text.find("8.1"), text.find("  6  "));
+}
+
+// --- the checker's power
+
+TEST(CheckerPower, OneEntryOfTenThousandOffByAMillionthIsFound) {
+  Vector x(10'000);
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = std::sin(static_cast<double>(i));
+  // Separable, so that an entry costs one term and not ten thousand; f itself stays whole.
+  const auto f = [](const Vector& v) {
+    double sum = 0;
+    for (std::size_t i = 0; i < v.size(); ++i) sum += (v[i] + 2) * (v[i] + 2) * 0.5;
+    return sum;
+  };
+  Vector analytic(x.size());
+  for (std::size_t i = 0; i < x.size(); ++i) analytic[i] = x[i] + 2;
+  analytic[7'321] *= 1 + 1e-6;
+#ifdef GRADATIM_SANITIZED
+  x.resize(2'000);
+  analytic.resize(2'000);
+  analytic[1'321] *= 1 + 1e-6;
+  const std::size_t wrong = 1'321;
+#else
+  const std::size_t wrong = 7'321;
+#endif
+  const auto check = check_gradient(f, analytic, x);
+  EXPECT_EQ(check.worst().verdict, Verdict::kFail);
+  EXPECT_EQ(check.worst().index, wrong);
+  EXPECT_EQ(check.count(Verdict::kFail), 1U);
+  EXPECT_EQ(check.count(Verdict::kPass), x.size() - 1) << check.to_string();
+}
+
+/// Ways in which a right gradient of f at x goes wrong.
+using Fault = std::function<Vector(const test::RandomSmooth& f, const Vector& right)>;
+
+std::size_t largest(const Vector& v) {
+  std::size_t at = 0;
+  for (std::size_t i = 1; i < v.size(); ++i)
+    if (std::abs(v[i]) > std::abs(v[at])) at = i;
+  return at;
+}
+
+const std::vector<std::pair<const char*, Fault>> kFaults{
+    {"sign of one entry",
+     [](const auto&, Vector g) {
+       g[largest(g)] *= -1;
+       return g;
+     }},
+    {"sign of all",
+     [](const auto&, Vector g) {
+       for (double& v : g) v = -v;
+       return g;
+     }},
+    {"a factor of two",
+     [](const auto&, Vector g) {
+       for (double& v : g) v *= 2;
+       return g;
+     }},
+    {"divided by n",
+     [](const auto&, Vector g) {
+       for (double& v : g) v /= 1.0 + static_cast<double>(g.size());
+       return g;
+     }},
+    {"index off by one",
+     [](const auto&, Vector g) {
+       std::rotate(g.begin(), g.begin() + 1, g.end());
+       return g;
+     }},
+    {"one entry off by a millionth",
+     [](const auto&, Vector g) {
+       g[largest(g)] *= 1 + 1e-6;
+       return g;
+     }},
+    {"zeros", [](const auto&, const Vector& g) { return Vector(g.size()); }},
+    {"transposed", [](const auto&, Vector g) { return Vector(g.rbegin(), g.rend()); }},
+    {"stale",
+     [](const auto& f, const Vector& g) {
+       Vector before = f.x();
+       for (double& v : before) v += 1e-3 * std::max(1.0, std::abs(v));
+       return g.size() > 0 ? f.gradient(before) : g;
+     }},
+};
+
+TEST(CheckerPower, SeededWrongGradientsAllFailAndTheRightOnesPass) {
+  int rejected = 0;
+  int functions = 0;
+  for (std::uint64_t seed = 0; functions < 20; ++seed) {
+    const test::RandomSmooth f(seed);
+    const Vector right = f.gradient(f.x());
+    const auto check = check_gradient(f, right, f.x());
+    if (f.x().size() < 2 || !check.passed()) continue;  // a judge needs what it can resolve
+    ++functions;
+    for (const auto& [name, fault] : kFaults) {
+      const auto wrong = check_gradient(f, fault(f, right), f.x());
+      EXPECT_EQ(wrong.worst().verdict, Verdict::kFail) << name << ", function " << seed << '\n'
+                                                       << wrong.to_string();
+      rejected += wrong.worst().verdict == Verdict::kFail ? 1 : 0;
+    }
+  }
+  EXPECT_EQ(rejected, 20 * 9);
+}
+
+TEST(CheckerPower, NoFalseAlarmInTenThousandRandomSmoothCases) {
+#ifdef GRADATIM_SANITIZED
+  const std::uint64_t cases = 1'000;
+#else
+  const std::uint64_t cases = 10'000;
+#endif
+  std::uint64_t passed = 0;
+  for (std::uint64_t seed = 0; seed < cases; ++seed) {
+    const test::RandomSmooth f(1'000'000 + seed);
+    const auto check = check_gradient(f, f.gradient(f.x()), f.x());
+    const Verdict worst = check.worst().verdict;
+    EXPECT_TRUE(worst == Verdict::kPass || worst == Verdict::kUnresolved) << "case " << seed << '\n'
+                                                                          << check.to_string();
+    passed += check.passed() ? 1 : 0;
+  }
+  EXPECT_GE(passed, cases * 98 / 100) << "unresolved is no alarm, but must be rare";
+  RecordProperty("passed", std::to_string(passed));
+}
+
+}  // namespace
+}  // namespace gradatim

@@ -1,0 +1,280 @@
+#include "gradatim/diff/derivative.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <stdexcept>
+#include <string>
+
+#include "diff/known_derivatives.hpp"
+#include "gradatim/core/error.hpp"
+
+namespace gradatim {
+namespace {
+
+using test::known_derivatives;
+using test::KnownDerivative;
+
+constexpr ErrorEstimate kMeasured = ErrorEstimate::kMeasured;
+
+double relative_error(double value, const KnownDerivative& row) {
+  const double error = std::abs(value - row.value);
+  return row.value == 0 ? error : error / std::abs(row.value);
+}
+
+/// |x f''(x) / f'(x)|: how much a relative error of x is magnified in f'(x).
+template <class F>
+double condition(F f, double x) {
+  const auto first = [&f](auto t) { return f(DualNumber<decltype(t)>::variable(t)).tangent[0]; };
+  const auto second = derivative(first, x, Dual{}).value;
+  return std::abs(x * second / derivative(f, x, Dual{}).value);
+}
+
+struct Score {
+  int rows = 0;
+  int within = 0;   // the relative error asked for
+  int covered = 0;  // true error at most 10 times the one reported
+};
+
+template <class M>
+Score score(const M& method, double relative) {
+  Score s;
+  for (const auto& row : known_derivatives()) {
+    test::visit_function(row.function, [&](auto f) {
+      const auto d = derivative(f, row.x, method);
+      ++s.rows;
+      s.within += relative_error(d.value, row) <= relative ? 1 : 0;
+      const bool covered = std::abs(d.value - row.value) <= 10 * d.error;
+      s.covered += covered ? 1 : 0;
+      EXPECT_NE(d.error, 0) << row.function;
+      EXPECT_TRUE(std::isnan(d.error) || covered)
+          << row.function << " at " << row.x << ": " << d.value << " ± " << d.error;
+    });
+  }
+  return s;
+}
+
+TEST(KnownDerivatives, TheTableIsWhole) { EXPECT_EQ(known_derivatives().size(), 27U); }
+
+TEST(KnownDerivatives, Ridders) {
+  const auto s = score(Ridders{}, 1e-9);
+  EXPECT_EQ(s.rows, 27);
+  EXPECT_GE(s.within, 24);
+  EXPECT_EQ(s.covered, 27);
+}
+
+TEST(KnownDerivatives, Adaptive) {
+  const auto s = score(Adaptive{}, 1e-9);
+  EXPECT_GE(s.within, 24);
+  EXPECT_EQ(s.covered, 27);
+}
+
+TEST(KnownDerivatives, CentralByDefault) {
+  const auto s = score(Central{}, 1e-6);
+  EXPECT_GE(s.within, 24);
+  EXPECT_EQ(s.covered, 0) << "two evaluations do not show their truncation: the error is NaN";
+  EXPECT_EQ(score(Central{.error = kMeasured}, 1e-6).covered, 27);
+  EXPECT_EQ(derivative([](double x) { return x * x; }, 3.0, Central{}).evaluations, 2U);
+}
+
+// Rows where f' itself magnifies the rounding of its arguments more than 100 times: tan next to its
+// pole, exp/(cos³ + sin³) next to its own, and x⁴ + 3x² - 10x, whose slopes 4, 6 and -10 cancel.
+TEST(KnownDerivatives, ExactMethodsReachTheirConditionNumber) {
+  std::vector<std::string> ill_conditioned;
+  for (const auto& row : known_derivatives()) {
+    test::visit_function(row.function, [&](auto f) {
+      const double kappa = row.value == 0 ? 1 : condition(f, row.x);
+      if (kappa > 100) ill_conditioned.push_back(row.function);
+      const double allowed = kappa > 100 ? kappa * 1e-15 : 1e-13;
+      const auto dual = derivative(f, row.x, Dual{.error = kMeasured});
+      const auto tape = derivative(f, row.x, Tape{.error = kMeasured});
+      EXPECT_LE(relative_error(dual.value, row), allowed) << row.function << " dual";
+      EXPECT_LE(relative_error(tape.value, row), allowed) << row.function << " tape";
+      EXPECT_LE(std::abs(dual.value - row.value), 10 * dual.error) << row.function;
+      EXPECT_LE(std::abs(tape.value - row.value), 10 * tape.error) << row.function;
+    });
+  }
+  EXPECT_EQ(ill_conditioned,
+            (std::vector<std::string>{"exp(x)/(cos(x)^3+sin(x)^3)", "x^4+3*x^2-10*x", "tan(x)"}));
+}
+
+TEST(KnownDerivatives, ComplexStepReachesItToo) {
+  int rows = 0;
+  for (const auto& row : known_derivatives()) {
+    test::visit_analytic(row.function, [&](auto f) {
+      ++rows;
+      const double kappa = row.value == 0 ? 1 : condition(f, row.x);
+      const auto d = derivative(f, row.x, ComplexStep{});
+      EXPECT_LE(relative_error(d.value, row), kappa > 100 ? kappa * 1e-15 : 1e-13) << row.function;
+    });
+  }
+  EXPECT_EQ(rows, 26) << "all but normal_cdf";
+}
+
+// The chapter's function, f(x) = 0.01 x² + 0.1 x, with every method.
+template <class M>
+class EveryMethod : public testing::Test {};
+using Methods = testing::Types<Forward, Central, Stencil, Richardson, Ridders, ComplexStep,
+                               Adaptive, Dual, Tape>;
+TYPED_TEST_SUITE(EveryMethod, Methods);
+
+// Forward: rounding 2 epsilon f / h = 6e-8 at h = sqrt(epsilon), f = 2.
+TYPED_TEST(EveryMethod, DifferentiatesTheChaptersFunction) {
+  const auto f = [](auto x) { return 0.01 * x * x + 0.1 * x; };
+  for (const auto& [x, slope] : {std::pair{5.0, 0.2}, std::pair{10.0, 0.3}}) {
+    const auto d = derivative(f, x, TypeParam{});
+    EXPECT_NEAR(d.value, slope, (std::same_as<TypeParam, Forward> ? 5e-8 : 1e-9));
+    EXPECT_EQ(d.status, Status::kOk);
+    EXPECT_EQ(d.method, TypeParam::kName);
+    EXPECT_GE(d.evaluations, 1U);
+    EXPECT_NE(d.error, 0);
+  }
+}
+
+TYPED_TEST(EveryMethod, WorksInFloatAndLongDouble) {
+  const auto f = [](auto x) { return x * x * x; };
+  EXPECT_NEAR(derivative(f, 2.0F, TypeParam{}).value, 12.0F, 2e-6F);
+  EXPECT_LT(std::abs(derivative(f, 2.0L, TypeParam{}).value - 12.0L), 1e-8L);
+  static_assert(std::same_as<decltype(derivative(f, 2.0F, TypeParam{}).value), float>);
+  static_assert(std::same_as<decltype(derivative(f, 2.0L, TypeParam{}).value), long double>);
+}
+
+TYPED_TEST(EveryMethod, SaysThatAnInfiniteFunctionIsNotFinite) {
+  const auto f = [](auto x) { return x / (x * 0.0); };
+  EXPECT_EQ(derivative(f, 1.0, TypeParam{}).status, Status::kNonFinite);
+}
+
+TYPED_TEST(EveryMethod, NoticesAFunctionThatWritesToItsArgument) {
+  const auto f = [](auto& x) {
+    const auto before = x;
+    x += 1.0;
+    return before * before;
+  };
+  const auto d = derivative(f, 3.0, TypeParam{});
+  EXPECT_NEAR(d.value, 6.0, 1e-6);
+  EXPECT_EQ(d.status, Status::kInputModified);
+}
+
+TEST(Derivative, WithoutAMethodIsDualWhereFTakesIt) {
+  const auto generic = derivative([](auto x) { return x * x; }, 3.0);
+  EXPECT_EQ(generic.value, 6.0);
+  EXPECT_EQ(generic.method, "dual");
+  EXPECT_GT(generic.error, 0);
+  const auto plain = derivative([](double x) { return x * x; }, 3.0);
+  EXPECT_NEAR(plain.value, 6.0, 1e-12);
+  EXPECT_EQ(plain.method, "ridders");
+  EXPECT_EQ(derivative([](auto x) { return x * x; }, 3).value, 6.0) << "an int is a double";
+  double (*function)(double) = std::sin;
+  EXPECT_NEAR(derivative(function, 0.0).value, 1.0, 1e-13);
+}
+
+// float32 is differenced in double where f takes double: 7.4, to the rounding of the result.
+TEST(Derivative, FloatIsDifferencedInDoubleWherePossible) {
+  const auto generic = derivative([](auto x) { return x * x; }, 3.7F, Central{});
+  EXPECT_NEAR(generic.value, 7.4F, 1e-6F * 7.4F);
+  const auto narrow = derivative([](float x) { return x * x; }, 3.7F, Central{});
+  EXPECT_GT(std::abs(narrow.value - 7.4F), 0) << "a control: float cannot be that good";
+  EXPECT_LE(std::abs(static_cast<double>(narrow.value) - 2 * static_cast<double>(3.7F)),
+            static_cast<double>(narrow.error));
+  EXPECT_LT(narrow.error, 1e-3F * 7.4F);
+  const auto narrow_argument = [](float x) { return static_cast<double>(x * x); };
+  static_assert(std::same_as<detail::ScalarEvaluationT<decltype(narrow_argument), float>, float>);
+}
+
+TEST(Derivative, AReportedFloatErrorCoversTheTrueOne) {
+  for (int i = 1; i < 400; ++i) {
+    const float x = 0.05F * static_cast<float>(i);
+    const auto d = derivative([](float t) { return std::sin(t) + t * t; }, x, Central{});
+    const double exact = std::cos(static_cast<double>(x)) + 2 * static_cast<double>(x);
+    EXPECT_LE(std::abs(static_cast<double>(d.value) - exact), 3 * static_cast<double>(d.error))
+        << x;
+  }
+}
+
+// The chapter's wrong derivative: (f(x + 10e-50) - f(x)) / 10e-50 is 0 for every f.
+TEST(Derivative, AStepThatVanishesThrowsAndNamesTheSmallestUsable) {
+  const auto f = [](auto x) { return 0.01 * x * x + 0.1 * x; };
+  EXPECT_THROW(derivative(f, 5.0, Forward{.step = 10e-50}), InvalidArgument);
+  EXPECT_THROW(derivative(f, 5.0, Central{.step = 1e-50}), InvalidArgument);
+  EXPECT_THROW(derivative(f, 5.0L, Central{.step = 1e-50}), InvalidArgument);
+  const auto narrow = [](float x) { return x * x; };
+  EXPECT_THROW(derivative(narrow, 0.0F, Central{.step = 1e-50}), InvalidArgument);
+  try {
+    derivative(f, 5.0, Central{.step = 10e-50});
+    FAIL() << "the step vanishes";
+  } catch (const InvalidArgument& error) {
+    EXPECT_EQ(std::string(error.what()),
+              "central: the step 1e-49 vanishes at x = 5: x + h rounds to x in 53 bits of "
+              "precision; the smallest usable step there is 8.882e-16");
+  }
+}
+
+TEST(Derivative, TheSmallestUsableStepIsUsable) {
+  const auto f = [](auto x) { return x; };
+  for (const double x : {0.0, 1e-300, 1e-5, 1.0, 5.0, -16.0, 17.0, 1e10, -1e300}) {
+    const double step = smallest_step(x);
+    EXPECT_NEAR(derivative(f, x, Central{.step = step}).value, 1.0, 1e-9) << x;
+    if (x != 0 && std::abs(x) > 1e-300) {
+      EXPECT_THROW(derivative(f, x, Central{.step = step / 4}), InvalidArgument) << x;
+    }
+  }
+}
+
+// f(x) = x has difference quotient 1 for any h only if it is divided by the step as realised.
+TEST(Derivative, DividesByTheRealisedStep) {
+  const auto f = [](double x) { return x; };
+  for (const double x : {0.1, 1.7, 5.3, 1.23e5, 1.234e9}) {
+    EXPECT_EQ(derivative(f, x, Central{.step = 1e-7}).value, 1.0) << x;
+    EXPECT_EQ(derivative(f, x, Forward{.step = 1e-7}).value, 1.0) << x;
+    const double h = 1e-7 * step_scale(x);
+    EXPECT_NE(((x + h) - (x - h)) / (2 * h), 1.0) << "a control: 2h is not the step, at " << x;
+  }
+}
+
+TEST(Derivative, RejectsNonsensicalOptions) {
+  const auto f = [](double x) { return x; };
+  EXPECT_THROW(derivative(f, 1.0, Central{.step = -1e-3}), InvalidArgument);
+  EXPECT_THROW(derivative(f, 1.0, Forward{.step = std::nan("")}), InvalidArgument);
+  EXPECT_THROW(derivative(f, 1.0, Stencil{.order = 5}), InvalidArgument);
+  EXPECT_THROW(derivative(f, 1.0, Richardson{.levels = 1}), InvalidArgument);
+  EXPECT_THROW(derivative(f, 1.0, Ridders{.levels = 0}), InvalidArgument);
+}
+
+TEST(Derivative, PassesOnWhatFThrows) {
+  const auto f = [](double) -> double { throw std::domain_error("mine"); };
+  EXPECT_THROW(derivative(f, 1.0), std::domain_error);
+}
+
+// Truncation falls as the order says: halving the step divides the error by about 2^order.
+TEST(Stencil, HasTheOrderItNames) {
+  const auto f = [](long double x) { return std::sin(x); };
+  for (const int order : {4, 6, 8}) {
+    const auto error = [&](double step) {
+      return std::abs(derivative(f, 1.0L, Stencil{order, step}).value - std::cos(1.0L));
+    };
+    EXPECT_NEAR(static_cast<double>(std::log2(error(0.2) / error(0.1))), order, 0.1);
+  }
+}
+
+TEST(Forward, MeasuresItsError) {
+  const auto d = derivative([](double x) { return std::exp(x); }, 1.0, Forward{.error = kMeasured});
+  EXPECT_LE(std::abs(d.value - std::exp(1.0)), 2 * d.error);
+  EXPECT_LT(d.error, 1e-6);
+  EXPECT_EQ(d.evaluations, 3U);
+}
+
+// Noise far above rounding: the step must grow to meet it.
+TEST(Adaptive, ChoosesItsStepByTheNoiseOfTheFunction) {
+  const auto noisy = [](double x) { return std::sin(x) + 1e-7 * std::sin(1e12 * x); };
+  const auto smooth = [](double x) { return std::sin(x); };
+  const auto d = derivative(noisy, 1.0, Adaptive{});
+  const auto quiet = derivative(smooth, 1.0, Adaptive{});
+  EXPECT_GT(d.step, 3 * quiet.step);
+  EXPECT_LE(std::abs(d.value - std::cos(1.0)), 10 * d.error);
+  EXPECT_LT(d.error, 1e-5);
+  EXPECT_GT(d.error, 1e-9) << "it must not claim what the noise forbids";
+}
+
+}  // namespace
+}  // namespace gradatim

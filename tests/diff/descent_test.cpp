@@ -1,0 +1,122 @@
+#include "gradatim/diff/descent.hpp"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cmath>
+#include <vector>
+
+#include "diff/known_gradients.hpp"
+#include "gradatim/core/error.hpp"
+
+namespace gradatim {
+namespace {
+
+using test::kBowl;
+using Vector = std::vector<double>;
+
+// Each step multiplies the bowl's coordinates by 1 - 2·0.1.
+TEST(GradientDescent, OfTheBowlEndsWhereItMust) {
+  const auto d = gradient_descent(kBowl, {-3.0, 4.0}, {.learning_rate = 0.1, .steps = 100});
+  const double shrunk = std::pow(0.8, 100);
+  EXPECT_NEAR(d.point[0], -3 * shrunk, 1e-15);
+  EXPECT_NEAR(d.point[1], 4 * shrunk, 1e-15);
+  EXPECT_NEAR(d.point[0] / (-3 * shrunk), 1, 1e-13);
+  EXPECT_EQ(d.stop, Stop::kStepsUsedUp);
+  EXPECT_EQ(d.steps, 100U);
+  ASSERT_EQ(d.path.size(), 101U);
+  EXPECT_EQ(d.path[0], (Vector{-3, 4}));
+  EXPECT_DOUBLE_EQ(d.path[1][0], -2.4);
+  EXPECT_EQ(d.values.size(), 101U);
+  EXPECT_DOUBLE_EQ(d.values[0], 25);
+}
+
+TEST(GradientDescent, ReportsALearningRateThatIsTooLarge) {
+  const auto d = gradient_descent(kBowl, {-3.0, 4.0}, {.learning_rate = 10, .steps = 100});
+  EXPECT_EQ(d.stop, Stop::kDiverged);
+  EXPECT_LT(d.steps, 100U);
+  EXPECT_GT(d.value, 1e20);
+}
+
+TEST(GradientDescent, ReportsALearningRateThatIsTooSmall) {
+  const auto d = gradient_descent(kBowl, {-3.0, 4.0}, {.learning_rate = 1e-10, .steps = 100});
+  EXPECT_EQ(d.stop, Stop::kHardlyMoved);
+  EXPECT_NEAR(d.point[0], -2.99999994, 1e-12);
+}
+
+TEST(GradientDescent, ConvergesToItsTolerance) {
+  const auto d = gradient_descent(kBowl, std::array{-3.0, 4.0},
+                                  {.learning_rate = 0.1, .steps = 1000, .tolerance = 1e-6});
+  EXPECT_EQ(d.stop, Stop::kConverged);
+  EXPECT_LE(std::abs(d.point[1]), 0.5e-6);
+  EXPECT_LT(d.steps, 80U);
+  const auto at_minimum = gradient_descent(kBowl, {0.0, 0.0}, {});
+  EXPECT_EQ(at_minimum.stop, Stop::kConverged);
+  EXPECT_EQ(at_minimum.steps, 0U);
+}
+
+TEST(GradientDescent, ReportsWhatIsNotFinite) {
+  const auto d = gradient_descent([](const auto& x) { return log(x[0]); }, {1.0},
+                                  {.learning_rate = 0.9, .steps = 100});
+  EXPECT_EQ(d.stop, Stop::kNonFinite);
+}
+
+// Heavy ball on 50 x0² + x1²/2: momentum 0.6 reaches in 60 steps what plain descent does not.
+TEST(GradientDescent, MomentumHelpsInANarrowValley) {
+  const auto valley = [](const auto& x) { return 50.0 * x[0] * x[0] + 0.5 * x[1] * x[1]; };
+  const auto plain = gradient_descent(valley, {1.0, 10.0}, {.learning_rate = 0.015, .steps = 60});
+  const auto heavy =
+      gradient_descent(valley, {1.0, 10.0}, {.learning_rate = 0.015, .steps = 60, .momentum = 0.8});
+  EXPECT_LT(heavy.value, plain.value / 10);
+}
+
+TEST(GradientDescent, WorksForPlainFunctionsAndFloat) {
+  const auto plain = gradient_descent([](const Vector& x) { return x[0] * x[0] + x[1] * x[1]; },
+                                      {-3.0, 4.0}, {.learning_rate = 0.1, .steps = 100});
+  EXPECT_NEAR(plain.point[0], 0, 1e-8);
+  const auto narrow = gradient_descent(kBowl, std::array{-3.0F, 4.0F}, {.learning_rate = 0.1});
+  static_assert(std::same_as<decltype(narrow.value), float>);
+  EXPECT_NEAR(narrow.point[1], 0, 1e-8F);
+}
+
+TEST(GradientDescent, KeepsNoPathUnlessAsked) {
+  const auto d = gradient_descent(kBowl, {-3.0, 4.0}, {.steps = 5, .keep_path = false});
+  EXPECT_TRUE(d.path.empty());
+  EXPECT_EQ(d.evaluations, 6U);
+}
+
+TEST(GradientDescent, ValidatesItsOptions) {
+  EXPECT_THROW(gradient_descent(kBowl, {1.0, 1.0}, {.learning_rate = 0}), InvalidArgument);
+  EXPECT_THROW(gradient_descent(kBowl, {1.0, 1.0}, {.learning_rate = std::nan("")}),
+               InvalidArgument);
+  EXPECT_THROW(gradient_descent(kBowl, {1.0, 1.0}, {.momentum = 1}), InvalidArgument);
+  EXPECT_THROW(minimise(kBowl, {1.0, 1.0}, {.shrink = 1}), InvalidArgument);
+}
+
+// Known minima: Rosenbrock (1, 1), Beale (3, 0.5), Powell singular the origin, all of value 0.
+TEST(Minimise, FindsKnownMinima) {
+  const auto rosenbrock = minimise(test::kRosenbrock, {-1.2, 1.0});
+  EXPECT_EQ(rosenbrock.stop, Stop::kConverged);
+  EXPECT_NEAR(rosenbrock.point[0], 1, 1e-6);
+  EXPECT_NEAR(rosenbrock.point[1], 1, 1e-6);
+  const auto beale = minimise(test::kBeale, {1.0, 1.0});
+  EXPECT_NEAR(beale.point[0], 3, 1e-5);
+  EXPECT_NEAR(beale.point[1], 0.5, 1e-5);
+  const auto powell =
+      minimise(test::kPowellSingular, {3.0, -1.0, 0.0, 1.0}, {.steps = 20'000, .tolerance = 1e-6});
+  EXPECT_LT(powell.value, 1e-7);
+}
+
+TEST(Minimise, FallsAtEveryStep) {
+  const auto d = minimise(test::kRosenbrock, {-1.2, 1.0});
+  for (std::size_t i = 1; i < d.values.size(); ++i) EXPECT_LT(d.values[i], d.values[i - 1]);
+}
+
+TEST(Minimise, EndsWhereNoStepHelps) {
+  const auto d = minimise([](const auto& x) { return abs(x[0]) + abs(x[1]); }, {0.3, 1e-3});
+  EXPECT_NE(d.stop, Stop::kStepsUsedUp);
+  EXPECT_LT(d.value, 0.301);
+}
+
+}  // namespace
+}  // namespace gradatim

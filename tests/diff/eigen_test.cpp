@@ -1,0 +1,36 @@
+#include "gradatim/diff/eigen.hpp"
+
+#include <gtest/gtest.h>
+
+#include "gradatim/diff/gradient.hpp"
+#include "gradatim/diff/hessian.hpp"
+
+namespace gradatim {
+namespace {
+
+TEST(Eigen, VectorsAreDifferentiatedByEveryKindOfMethod) {
+  const Eigen::Vector3d x(1, 2, 3);
+  const auto f = [](const auto& v) { return v.squaredNorm() + 2.0 * v.dot(v) + exp(v.sum() / 10); };
+  const Eigen::Vector3d exact = 6 * x + Eigen::Vector3d::Constant(std::exp(0.6) / 10);
+  const auto tape = gradient(f, x);
+  static_assert(std::same_as<std::remove_cvref_t<decltype(tape.value)>, Eigen::Vector3d>);
+  EXPECT_EQ(tape.method, "tape");
+  EXPECT_LT((tape.value - exact).norm(), 1e-14);
+  EXPECT_LT((gradient(f, x, Dual{}).value - exact).norm(), 1e-14);
+  EXPECT_LT((gradient(f, x, Ridders{}).value - exact).norm(), 1e-11);
+  const Eigen::VectorXd dynamic = x;
+  EXPECT_LT((gradient(f, dynamic, Central{}).value - exact).norm(), 1e-7);
+  EXPECT_NEAR(hessian(f, dynamic)(0, 1), std::exp(0.6) / 100, 1e-15);
+}
+
+TEST(Eigen, AFunctionOfVectorXdOnly) {
+  Eigen::VectorXd x(2);
+  x << 3, 4;
+  const auto g = gradient([](const Eigen::VectorXd& v) { return v.squaredNorm(); }, x);
+  EXPECT_EQ(g.method, "ridders");
+  EXPECT_NEAR(g[0], 6, 1e-12);
+  EXPECT_EQ(x[0], 3);
+}
+
+}  // namespace
+}  // namespace gradatim

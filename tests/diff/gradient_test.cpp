@@ -1,0 +1,240 @@
+#include "gradatim/diff/gradient.hpp"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <bit>
+#include <cmath>
+#include <numeric>
+#include <span>
+#include <stdexcept>
+#include <vector>
+
+#include "diff/known_gradients.hpp"
+#include "gradatim/core/error.hpp"
+
+namespace gradatim {
+namespace {
+
+using test::kBowl;
+using test::known_gradients;
+using test::kRosenbrock;
+using Vector = std::vector<double>;
+
+double norm(const Vector& v) {
+  return std::sqrt(std::inner_product(v.begin(), v.end(), v.begin(), 0.0));
+}
+
+template <class G>
+double distance(const G& g, const Vector& exact) {
+  Vector difference(exact.size());
+  for (std::size_t i = 0; i < exact.size(); ++i) difference[i] = g[i] - exact[i];
+  return norm(difference);
+}
+
+template <class M>
+void expect_within(const M& method, double relative) {
+  int rows = 0;
+  for (const auto& row : known_gradients()) {
+    test::visit_multivariate(row.function, [&](auto f) {
+      const auto g = gradient(f, row.x, method);
+      EXPECT_LE(distance(g, row.gradient), relative * norm(row.gradient)) << row.function;
+      // -4e-6 next to f = 1e12 is below rounding, and a difference says so.
+      const bool lost = row.function == "brown_badly_scaled" && DifferenceMethod<M>;
+      EXPECT_LE(g.status, lost ? Status::kNotConverged : Status::kOk) << row.function;
+      ++rows;
+    });
+  }
+  EXPECT_EQ(rows, 10);
+}
+
+TEST(KnownGradients, Tape) { expect_within(Tape{}, 1e-13); }
+TEST(KnownGradients, Dual) { expect_within(Dual{}, 1e-13); }
+TEST(KnownGradients, ComplexStep) { expect_within(ComplexStep{}, 1e-13); }
+TEST(KnownGradients, Ridders) { expect_within(Ridders{}, 1e-8); }
+TEST(KnownGradients, Adaptive) { expect_within(Adaptive{}, 1e-8); }
+TEST(KnownGradients, Central) { expect_within(Central{}, 1e-6); }
+
+TEST(KnownGradients, ErrorsCoverTheTruth) {
+  for (const auto& row : known_gradients()) {
+    test::visit_multivariate(row.function, [&](auto f) {
+      const auto ridders = gradient(f, row.x, Ridders{});
+      const auto exact = gradient(f, row.x);
+      for (std::size_t i = 0; i < row.x.size(); ++i) {
+        EXPECT_LE(std::abs(ridders[i] - row.gradient[i]), 10 * ridders.error[i]) << row.function;
+        EXPECT_LE(std::abs(exact[i] - row.gradient[i]), 10 * exact.error[i]) << row.function;
+        EXPECT_GT(exact.error[i], 0);
+      }
+    });
+  }
+}
+
+// sigmoid, softplus, GELU (both forms) and SiLU at a point, to 16 digits.
+TEST(KnownGradients, Activations) {
+  const auto expect_slope = [](auto f, double x, double slope) {
+    EXPECT_NEAR(derivative(f, x, Dual{}).value, slope, 2e-15 * std::abs(slope));
+    EXPECT_NEAR(derivative(f, x, Tape{}).value, slope, 2e-15 * std::abs(slope));
+  };
+  const auto sigmoid = [](auto x) { return 1.0 / (1.0 + exp(-x)); };
+  expect_slope(sigmoid, 2, 0.1049935854035065);
+  expect_slope([](auto x) { return log1p(exp(x)); }, -20, 2.061153618190204e-9);
+  expect_slope([](auto x) { return 0.5 * x * (1.0 + erf(x / std::numbers::sqrt2)); }, 1,
+               1.083315470587686);
+  expect_slope(
+      [](auto x) {
+        const double scale = std::sqrt(2 / std::numbers::pi);
+        return 0.5 * x * (1.0 + tanh(scale * (x + 0.044715 * x * x * x)));
+      },
+      1, 1.082964083845783);
+  expect_slope([sigmoid](auto x) { return x * sigmoid(x); }, 1, 0.9276705118714867);
+}
+
+TEST(Gradient, TakesEveryKindOfPointAndAnswersInKind) {
+  const auto from_list = gradient(kBowl, {3.0, 4.0});
+  EXPECT_EQ(Vector(from_list.begin(), from_list.end()), (Vector{6, 8}));
+  const auto from_array = gradient(kBowl, std::array{3.0, 4.0});
+  static_assert(
+      std::same_as<std::remove_cvref_t<decltype(from_array.value)>, std::array<double, 2>>);
+  EXPECT_EQ(from_array.value, (std::array{6.0, 8.0}));
+  EXPECT_EQ(from_array.method, "dual");
+  Vector x{3, 4};
+  const auto from_span = gradient(kBowl, std::span<double>(x));
+  EXPECT_EQ(from_span.value, (Vector{6, 8}));
+  EXPECT_EQ(from_span.method, "tape");
+  const auto single = gradient(kBowl, std::vector<float>{3, 4}, Central{});
+  EXPECT_NEAR(single[0], 6.0F, 1e-6F);
+  EXPECT_EQ(gradient(kBowl, std::array{3.0L, 4.0L}).value, (std::array{6.0L, 8.0L}));
+  EXPECT_EQ(gradient([](const auto&) { return 1.0; }, Vector{}).size(), 0U);
+}
+
+TEST(Gradient, GivesFTheContainerItTakes) {
+  const Vector x{3, 4};
+  const auto by_vector = [](const Vector& v) { return v[0] * v[0] + v[1] * v[1]; };
+  const auto by_span = [](std::span<const double> v) { return v[0] * v[0] + v[1] * v[1]; };
+  EXPECT_NEAR(gradient(by_vector, x)[1], 8, 1e-12);
+  EXPECT_NEAR(gradient(by_span, x)[1], 8, 1e-12);
+  EXPECT_NEAR(gradient(by_vector, std::span(x))[1], 8, 1e-12);
+  EXPECT_NEAR(gradient(by_span, std::array{3.0, 4.0})[1], 8, 1e-12);
+  EXPECT_EQ(gradient(by_span, x).method, "ridders");
+}
+
+TEST(Gradient, FloatIsDifferencedInDoubleWherePossible) {
+  const std::vector<float> x{3.7F, -1.3F};
+  const auto wide = gradient(kBowl, x, Central{});
+  EXPECT_NEAR(wide[0], 7.4F, 1e-6F * 7.4F);
+  const auto narrow =
+      gradient([](const std::vector<float>& v) { return v[0] * v[0] + v[1] * v[1]; }, x, Central{});
+  EXPECT_LE(std::abs(static_cast<double>(narrow[0]) - 2 * static_cast<double>(x[0])),
+            static_cast<double>(narrow.error[0]));
+}
+
+std::vector<std::uint64_t> bits(const Vector& x) {
+  std::vector<std::uint64_t> b;
+  for (const double v : x) b.push_back(std::bit_cast<std::uint64_t>(v));
+  return b;
+}
+
+const Vector kAwkward{-0.0, 0.1, std::nextafter(1.0, 2.0), 5e-324, -1e300};
+
+template <class M>
+class EveryDifference : public testing::Test {};
+using Differences = testing::Types<Forward, Central, Stencil, Richardson, Ridders, Adaptive>;
+TYPED_TEST_SUITE(EveryDifference, Differences);
+
+TYPED_TEST(EveryDifference, RestoresXBitForBit) {
+  Vector x = kAwkward;
+  const auto writes = [](Vector& v) {
+    const double value = v[0] + v[1] * v[2];
+    v[1] = 7;
+    v[0] = 0.0;
+    return value;
+  };
+  const auto g = gradient(writes, x, TypeParam{});
+  EXPECT_EQ(bits(x), bits(kAwkward));
+  EXPECT_EQ(g.status, Status::kInputModified);
+  EXPECT_NEAR(g[1], x[2], 1e-6) << "each evaluation saw the right point nonetheless";
+}
+
+TYPED_TEST(EveryDifference, RestoresXBitForBitWhenFThrows) {
+  Vector x = kAwkward;
+  int calls = 0;
+  const auto throws = [&calls](Vector& v) -> double {
+    v[2] = 9;
+    if (++calls == 4) throw std::runtime_error("mine");
+    return v[0];
+  };
+  EXPECT_THROW(gradient(throws, x, TypeParam{}), std::runtime_error);
+  EXPECT_EQ(bits(x), bits(kAwkward));
+}
+
+// The course's idiom: f ignores its argument and reads the parameters that are being perturbed.
+TYPED_TEST(EveryDifference, MovesXInPlaceForAnFThatReadsItThroughAReference) {
+  Vector weights{3, 4};
+  const auto loss = [&weights](std::span<const double>) { return kBowl(weights); };
+  const auto g = gradient(loss, std::span(weights), TypeParam{});
+  EXPECT_NEAR(g[0], 6, 1e-6);
+  EXPECT_NEAR(g[1], 8, 1e-6);
+  EXPECT_EQ(weights, (Vector{3, 4}));
+}
+
+TYPED_TEST(EveryDifference, PartialAndDirectionalAgreeWithTheGradient) {
+  const Vector x{-1.2, 1};
+  const Vector v{0.6, -3};
+  EXPECT_NEAR(partial(kRosenbrock, x, 0, TypeParam{}).value, -215.6, 1e-4);
+  EXPECT_NEAR(partial(kRosenbrock, x, 1, TypeParam{}).value, -88, 1e-4);
+  EXPECT_NEAR(directional(kRosenbrock, x, v, TypeParam{}).value, 0.6 * -215.6 + 3 * 88, 3e-3);
+}
+
+TEST(Gradient, AnExactMethodNoticesAWritingFunctionToo) {
+  const auto writes = [](auto& v) {
+    const auto value = v[0] * v[1];
+    v[1] = v[0];
+    return value;
+  };
+  Vector x{2, 3};
+  for (const auto& g : {gradient(writes, x, Tape{}), gradient(writes, x, Dual{})}) {
+    EXPECT_EQ(g.value, (Vector{3, 2}));
+    EXPECT_EQ(g.status, Status::kInputModified);
+  }
+  EXPECT_EQ(x, (Vector{2, 3}));
+}
+
+TEST(Partial, ByTapeDualAndWithoutAMethod) {
+  const Vector x{3, 4};
+  EXPECT_EQ(partial(kBowl, x, 1).value, 8);
+  EXPECT_EQ(partial(kBowl, x, 0, Tape{}).value, 6);
+  EXPECT_EQ(partial(kBowl, {3.0, 4.0}, 0, Dual{}).value, 6);
+  EXPECT_THROW(partial(kBowl, x, 2), InvalidArgument);
+}
+
+TEST(Directional, IsTheProductWithTheGradient) {
+  const Vector x{-1.2, 1};
+  const Vector v{0.6, -3};
+  const double expected = 0.6 * -215.6 + 3 * 88;
+  const auto dual = directional(kRosenbrock, x, v);
+  EXPECT_NEAR(dual.value, expected, 1e-11);
+  EXPECT_EQ(dual.evaluations, 1U);
+  EXPECT_NEAR(directional(kRosenbrock, x, v, Tape{}).value, expected, 1e-11);
+  EXPECT_NEAR(directional(kRosenbrock, x, v, ComplexStep{}).value, expected, 1e-11);
+  EXPECT_THROW(directional(kRosenbrock, x, Vector{1}), ShapeError);
+}
+
+TEST(ValueAndGradient, GivesBoth) {
+  const Vector x{3, 4};
+  Vector d_x(2);
+  EXPECT_EQ(value_and_gradient(kBowl, x, std::span(d_x), Tape{}), 25);
+  EXPECT_EQ(d_x, (Vector{6, 8}));
+  EXPECT_EQ(value_and_gradient(kBowl, x, std::span(d_x), Dual{}), 25);
+  EXPECT_THROW(value_and_gradient(kBowl, x, std::span(d_x).first(1), Tape{}), ShapeError);
+}
+
+TEST(Gradient, OfTenThousandByTapeIsTheHandWrittenOne) {
+  Vector x(10'000);
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = std::sin(static_cast<double>(i));
+  const auto exact = test::chained_rosenbrock_gradient(x);
+  EXPECT_LE(distance(gradient(test::kChainedRosenbrock, x, Tape{}), exact), 1e-13 * norm(exact));
+  EXPECT_LE(distance(gradient(test::kChainedRosenbrock, x, Dual{}), exact), 1e-13 * norm(exact));
+}
+
+}  // namespace
+}  // namespace gradatim

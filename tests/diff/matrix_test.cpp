@@ -1,0 +1,94 @@
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cmath>
+#include <vector>
+
+#include "diff/known_gradients.hpp"
+#include "gradatim/diff/hessian.hpp"
+#include "gradatim/diff/jacobian.hpp"
+
+namespace gradatim {
+namespace {
+
+using Vector = std::vector<double>;
+
+// Polar to Cartesian and the product: (r cos t, r sin t, r t).
+const auto kMap = [](const auto& x) {
+  using S = std::remove_cvref_t<decltype(x[0])>;
+  return std::vector<S>{x[0] * cos(x[1]), x[0] * sin(x[1]), x[0] * x[1]};
+};
+
+template <class M>
+class EveryMethodOnMatrices : public testing::Test {};
+using Methods = testing::Types<Forward, Central, Stencil, Richardson, Ridders, ComplexStep,
+                               Adaptive, Dual, Tape>;
+TYPED_TEST_SUITE(EveryMethodOnMatrices, Methods);
+
+TYPED_TEST(EveryMethodOnMatrices, Jacobian) {
+  const double r = 2;
+  const double t = 0.7;
+  const auto j = jacobian(kMap, {r, t}, TypeParam{});
+  ASSERT_EQ(j.rows, 3U);
+  ASSERT_EQ(j.columns, 2U);
+  const std::array exact{std::cos(t), -r * std::sin(t), std::sin(t), r * std::cos(t), t, r};
+  const double tolerance = std::same_as<TypeParam, Forward> ? 1e-7 : 1e-8;
+  for (std::size_t i = 0; i < 6; ++i) EXPECT_NEAR(j.value[i], exact.at(i), tolerance) << i;
+  EXPECT_EQ(j(1, 0), j.value[2]);
+  EXPECT_EQ(j.method, TypeParam::kName);
+  EXPECT_EQ(j.status, Status::kOk);
+}
+
+TYPED_TEST(EveryMethodOnMatrices, Hessian) {
+  const auto h = hessian(test::kRosenbrock, {-1.2, 1.0}, TypeParam{});
+  const std::array exact{1330.0, 480.0, 480.0, 200.0};
+  for (std::size_t i = 0; i < 4; ++i) {
+    if constexpr (AutomaticMethod<TypeParam>) {
+      EXPECT_EQ(h.value[i], exact.at(i));
+    } else {
+      EXPECT_LE(std::abs(h.value[i] - exact.at(i)), 10 * h.error[i]) << i;
+    }
+    EXPECT_NEAR(h.value[i], exact.at(i), (std::same_as<TypeParam, Forward> ? 0.1 : 1e-4));
+  }
+  EXPECT_EQ(h(0, 1), h(1, 0));
+}
+
+TEST(Jacobian, FixedStepsShareTheirEvaluations) {
+  EXPECT_EQ(jacobian(kMap, {2.0, 0.7}, Central{}).evaluations, 1U + 2U * 2U) << "one for m";
+  EXPECT_EQ(jacobian(kMap, {2.0, 0.7}, Tape{}).evaluations, 1U);
+  EXPECT_EQ(jacobian(kMap, {2.0, 0.7}).method, "dual");
+}
+
+TEST(Jacobian, DifferencesReportTheirError) {
+  const auto j = jacobian([](const Vector& x) { return kMap(x); }, Vector{2.0, 0.7});
+  EXPECT_EQ(j.method, "ridders");
+  EXPECT_LE(std::abs(j(0, 0) - std::cos(0.7)), 10 * j.error[0]);
+  EXPECT_LT(j.error[0], 1e-11);
+}
+
+// Wood's Hessian at its start, by hand; exact methods agree to rounding, Ridders within its error.
+TEST(Hessian, OfWoodsFunction) {
+  const Vector x{-3, -1, -3, -1};
+  const std::array<double, 16> exact{11202, 1200, 0,     0,    1200, 220.2, 0,    19.8,
+                                     0,     0,    10082, 1080, 0,    19.8,  1080, 200.2};
+  const auto tape = hessian(test::kWood, x);
+  const auto dual = hessian(test::kWood, x, Dual{});
+  const auto ridders = hessian(test::kWood, x, Ridders{});
+  EXPECT_EQ(tape.method, "tape");
+  EXPECT_EQ(tape.evaluations, 1U);
+  for (std::size_t i = 0; i < 16; ++i) {
+    EXPECT_NEAR(tape.value[i], exact.at(i), 1e-11) << i;
+    EXPECT_NEAR(dual.value[i], exact.at(i), 1e-11) << i;
+    EXPECT_LE(std::abs(ridders.value[i] - exact.at(i)), 10 * ridders.error[i]) << i;
+    EXPECT_LT(ridders.error[i], 1e-6) << i;
+  }
+}
+
+TEST(Hessian, OfAPlainFunctionIsByDifferences) {
+  const auto h = hessian([](const Vector& x) { return test::kRosenbrock(x); }, {-1.2, 1.0});
+  EXPECT_EQ(h.method, "ridders");
+  EXPECT_NEAR(h(0, 0), 1330, 1e-8);
+}
+
+}  // namespace
+}  // namespace gradatim

@@ -1,0 +1,82 @@
+#include "gradatim/io/file.hpp"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "support/errors.hpp"
+#include "support/full_disk.hpp"
+#include "support/temporary_folder.hpp"
+
+namespace gradatim {
+namespace {
+
+using testing::message_of;
+
+std::size_t entries(const std::filesystem::path& folder) {
+  std::size_t count = 0;
+  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(folder)) ++count;
+  return count;
+}
+
+TEST(AtomicFile, ReplacesTheFileAtCommitAndNotBefore) {
+  const testing::TemporaryFolder folder;
+  const auto path = folder / "a.txt";
+  write_file(path, "before");
+  {
+    AtomicFile file(path);
+    file.write("af");
+    file.write("ter");
+    EXPECT_EQ(read_file(path), "before");
+    file.commit();
+  }
+  EXPECT_EQ(read_file(path), "after");
+  EXPECT_EQ(entries(folder.path()), 1U);
+}
+
+TEST(AtomicFile, LeavesNothingWithoutCommit) {
+  const testing::TemporaryFolder folder;
+  { AtomicFile(folder / "a.txt").write("half"); }
+  EXPECT_EQ(entries(folder.path()), 0U);
+}
+
+TEST(AtomicFile, KeepsTheOldFileWhenTheDiskIsFull) {
+  const testing::TemporaryFolder folder;
+  const auto path = folder / "a.txt";
+  write_file(path, "before");
+  const std::string large(100'000, 'x');
+  const std::string message = [&] {
+    const testing::FullDisk full(50'000);
+    return message_of<DataError>([&] { write_file(path, large); });
+  }();
+  EXPECT_EQ(message, "write " + path.string() + ": File too large");
+  EXPECT_EQ(read_file(path), "before");
+  EXPECT_EQ(entries(folder.path()), 1U);
+}
+
+TEST(AtomicFile, NamesThePathAndTheReason) {
+  const testing::TemporaryFolder folder;
+  EXPECT_EQ(message_of<DataError>([&] { write_file(folder / "no/a.txt", ""); }),
+            "write " + (folder / "no/a.txt").string() + ": No such file or directory");
+  EXPECT_EQ(message_of<DataError>([&] { write_file(folder.path(), ""); }),
+            "write " + folder.path().string() + ": Is a directory");
+}
+
+TEST(ReadFile, HasALimitAndNamesThePath) {
+  const testing::TemporaryFolder folder;
+  const auto path = folder / "a.txt";
+  const std::string text(200'001, 'y');
+  write_file(path, text);
+  EXPECT_EQ(read_file(path), text);
+  EXPECT_EQ(read_file(path, text.size()), text);
+  EXPECT_EQ(message_of<DataError>([&] { read_file(path, text.size() - 1); }),
+            "read " + path.string() + ": expected at most 200000 bytes");
+  EXPECT_EQ(message_of<DataError>([&] { read_file(folder / "none"); }),
+            "read " + (folder / "none").string() + ": No such file or directory");
+  EXPECT_EQ(message_of<DataError>([&] { read_file(folder.path()); }),
+            "read " + folder.path().string() + ": Is a directory");
+  EXPECT_THROW(read_file("/dev/zero", 1000), DataError);
+}
+
+}  // namespace
+}  // namespace gradatim

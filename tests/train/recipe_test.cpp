@@ -1,0 +1,301 @@
+#include "gradatim/train/recipe.hpp"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstring>
+
+#include "gradatim/core/random.hpp"
+#include "gradatim/io/file.hpp"
+#include "support/errors.hpp"
+#include "support/temporary_folder.hpp"
+
+namespace gradatim {
+namespace {
+
+using testing::message_of;
+
+constexpr std::string_view kSmall = R"(data = "mnist"
+input = [4]
+layers = [
+  { kind = "dense", units = 3 },
+  "sigmoid",
+]
+optimizer = { kind = "momentum", learning_rate = 0.5, momentum = 0.25 }
+)";
+
+Recipe parse(std::string_view text, std::vector<std::string> settings = {}) {
+  std::vector<Setting> list;
+  for (const std::string& setting : settings) list.push_back({setting, "--set " + setting});
+  return parse_recipe(text, "dir/small.toml", list);
+}
+
+std::string refusal(std::string_view text, std::vector<std::string> settings = {}) {
+  return message_of<InvalidArgument>([&] { parse(text, settings); });
+}
+
+std::string refusal_of_line(std::string_view line) {
+  return refusal(std::string(kSmall) + std::string(line));
+}
+
+std::string refusal_of_setting(const std::string& setting) { return refusal(kSmall, {setting}); }
+
+TEST(Recipe, TheChaptersIsWhatTheChapterSays) {
+  const Recipe recipe = read_recipe(RECIPE_FOLDER "/two-layer.toml");
+  EXPECT_EQ(recipe.name, "two-layer");
+  EXPECT_EQ(recipe.data, "fashion-mnist");
+  const Gaussian narrow{.standard_deviation = 0.01F};
+  EXPECT_EQ(recipe.network, Network({784}, {Dense{50, narrow}, Sigmoid{}, Dense{10, narrow}}));
+  EXPECT_EQ(recipe.options, (TrainOptions{.loss = SoftmaxCrossEntropy{},
+                                          .optimizer = Sgd{.learning_rate = 0.1F},
+                                          .batch = 100,
+                                          .steps = 10'000,
+                                          .sampling = Sampling::with_replacement,
+                                          .seed = 1}));
+}
+
+TEST(Recipe, HasTheDefaultsOfTrainOptions) {
+  const Recipe recipe = parse("data = \"mnist\"\ninput = [4]\nlayers = [\"relu\"]");
+  EXPECT_EQ(recipe.name, "small");
+  EXPECT_EQ(recipe.options, TrainOptions{});
+  EXPECT_EQ(recipe.network, Network({4}, {Relu{}}));
+}
+
+TEST(Recipe, LayersMayBeSections) {
+  EXPECT_EQ(parse("data = \"mnist\"\ninput = [2, 3]\n[[layers]]\nkind = \"dense\"\nunits = 3\n"
+                  "weight = \"he\"\nbias = { kind = \"gaussian\", standard_deviation = 1 }\n"
+                  "[[layers]]\nkind = \"tanh\"\n")
+                .network,
+            Network({2, 3}, {Dense{3, He{}, Gaussian{1.0F}}, Tanh{}}));
+}
+
+TEST(Recipe, NamesUnknownKeysAndKindsWithThePlaceAndTheNearest) {
+  EXPECT_EQ(refusal_of_line("bach = 10"),
+            "dir/small.toml:8:1: bach: unknown key; did you mean 'batch'?");
+  EXPECT_EQ(refusal("data = \"mnist\"\ninput = [4]\nlayers = [{ kind = \"dense\", unit = 3, "
+                    "units = 3 }]"),
+            "dir/small.toml:3:29: layers[0].unit: unknown key; did you mean 'units'?");
+  EXPECT_EQ(refusal("data = \"mnist\"\ninput = [4]\nlayers = [\"relu\", \"sigmod\"]"),
+            "dir/small.toml:3:19: layers[1]: unknown name 'sigmod'; did you mean 'sigmoid'? "
+            "(one of dense, sigmoid, relu, tanh, softmax)");
+  EXPECT_CONTAINS(refusal_of_line("loss = \"cross_entropie\""), "did you mean 'cross_entropy'?");
+  EXPECT_CONTAINS(refusal_of_setting("optimizer.kind=sdg"), "did you mean 'sgd'?");
+  EXPECT_CONTAINS(refusal_of_line("sampling = \"shuffled\""), "did you mean 'shuffled_epochs'?");
+  EXPECT_CONTAINS(
+      refusal("data = \"mnist\"\ninput = [4]\n"
+              "layers = [{kind = \"dense\", units = 2, weight = \"xavir\"}]"),
+      "dir/small.toml:3:48: layers[0].weight: unknown name 'xavir'; did you mean 'xavier'");
+}
+
+TEST(Recipe, NamesWrongTypesWithThePlace) {
+  EXPECT_EQ(refusal_of_line("batch = \"ten\""),
+            "dir/small.toml:8:9: batch: expected an integer, got the string 'ten'");
+  EXPECT_EQ(refusal_of_line("batch = 1.5"),
+            "dir/small.toml:8:9: batch: expected an integer, got 1.5");
+  EXPECT_EQ(refusal_of_line("name = 3"), "dir/small.toml:8:8: name: expected a string, got 3");
+  EXPECT_EQ(refusal_of_line("loss = true"),
+            "dir/small.toml:8:8: loss: expected a name or a table with a 'kind', got true");
+  EXPECT_EQ(refusal_of_line("loss = { epsilon = 1 }"),
+            "dir/small.toml:8:8: loss: the key 'kind' is missing");
+  EXPECT_CONTAINS(refusal_of_line("loss = { kind = 4 }"), "8:17: loss: expected one of softmax_");
+  EXPECT_EQ(refusal("data = \"mnist\"\ninput = 784\nlayers = [\"relu\"]"),
+            "dir/small.toml:2:9: input: expected an array of 1 to 6 integers, got 784");
+  EXPECT_CONTAINS(refusal("data = \"mnist\"\ninput = [3.5]\nlayers = [\"relu\"]"),
+                  "2:10: input[0]: expected an integer, got 3.5");
+  EXPECT_CONTAINS(refusal("data = \"mnist\"\ninput = [3]\nlayers = []"),
+                  "3:10: layers: expected an array of at least one layer, got an array");
+  EXPECT_CONTAINS(refusal("data = \"mnist\"\ninput = [3]\nlayers = [7]"),
+                  "3:11: layers[0]: expected a name or a table with a 'kind', got 7");
+  EXPECT_CONTAINS(refusal("data = 1979-05-27\ninput = [3]\nlayers = [7]"),
+                  "1:8: data: expected a string, got a date or time");
+  EXPECT_CONTAINS(refusal_of_setting("optimizer.learning_rate=\"fast\""),
+                  "optimizer.learning_rate: expected a number, got the string 'fast'");
+}
+
+TEST(Recipe, NamesValuesOutOfRange) {
+  EXPECT_EQ(refusal_of_line("batch = 0"),
+            "dir/small.toml:8:9: batch: expected an integer in [1, 4294967295], got 0");
+  EXPECT_CONTAINS(refusal_of_line("steps = -1"), "8:9: steps: expected an integer in [1, ");
+  EXPECT_CONTAINS(refusal_of_line("seed = -1"), "seed: expected an integer in [0, ");
+  EXPECT_CONTAINS(refusal_of_line("steps = 99999999999999999999"), "8:");
+  for (const std::string value : {"0", "-0.1", "nan", "inf", "1e39", "1e-60"})
+    EXPECT_CONTAINS(refusal_of_setting("optimizer.learning_rate=" + value),
+                    "optimizer.learning_rate: expected a float32 number above 0, got");
+  EXPECT_CONTAINS(refusal_of_setting("optimizer.momentum=1"),
+                  "optimizer.momentum: expected a float32 number in [0, 1), got 1");
+  EXPECT_CONTAINS(refusal("data = \"mnist\"\ninput = [0]\nlayers = [\"relu\"]"), "input[0]");
+  EXPECT_CONTAINS(refusal("data = \"mnist\"\ninput = [4294967295, 4294967295, 4294967295]\n"
+                          "layers = [\"relu\"]"),
+                  "dir/small.toml:2:9: input: shape (4294967295, 4294967295, 4294967295): the "
+                  "number of elements overflows");
+  EXPECT_CONTAINS(refusal("data = \"mnist\"\ninput = [4]\n"
+                          "layers = [{kind = \"dense\", units = 0}]"),
+                  "layers[0].units: expected an integer in [1, 4294967295], got 0");
+}
+
+TEST(Recipe, NamesWhatIsMissing) {
+  EXPECT_CONTAINS(refusal("input = [4]\nlayers = [\"relu\"]"), "the key 'data' is missing");
+  EXPECT_CONTAINS(refusal("data = \"mnist\"\nlayers = [\"relu\"]"), "the key 'input' is missing");
+  EXPECT_CONTAINS(refusal("data = \"mnist\"\ninput = [4]"), "the key 'layers' is missing");
+  EXPECT_EQ(refusal("data = \"mnist\"\ninput = [4]\nlayers = [{kind = \"dense\"}]"),
+            "dir/small.toml:3:11: layers[0]: the key 'units' is missing");
+}
+
+TEST(Recipe, NamesThePlaceOfASyntaxError) {
+  EXPECT_CONTAINS(refusal("data = \"mnist\"\ninput = [4\n"), "dir/small.toml:2:12: ");
+  EXPECT_CONTAINS(refusal("data = \"mnist\"\ndata = \"mnist\""), "dir/small.toml:2:");
+  EXPECT_CONTAINS(refusal("data = \"\xff\""), "dir/small.toml:1:");
+  EXPECT_CONTAINS(refusal("a = " + std::string(100'000, '[')), "dir/small.toml:1:");
+}
+
+TEST(Recipe, StepsOrEpochsButNotBoth) {
+  EXPECT_EQ(refusal_of_line("steps = 7\nepochs = 2"),
+            "dir/small.toml:9:10: epochs: expected at most one of 'steps' and 'epochs'");
+  const Recipe epochs = parse(std::string(kSmall) + "steps = 7\nbatch = 30", {"epochs=3"});
+  EXPECT_EQ(epochs.epochs, 3U);
+  const Recipe resolved = resolve(epochs, 100);
+  EXPECT_EQ(resolved.options.steps, 12U);
+  EXPECT_EQ(resolved.epochs, 0U);
+  EXPECT_EQ(resolve(resolved, 999), resolved);
+  EXPECT_EQ(parse(std::string(kSmall) + "epochs = 7", {"steps=5"}).options.steps, 5U);
+}
+
+TEST(Setting, ReplacesValuesAnywhere) {
+  const Recipe recipe = parse(
+      kSmall, {"optimizer.learning_rate=0.05", "batch=7", "data=fashion-mnist", "name=\"a b\"",
+               "layers.0.units=100", "layers.0.weight.kind=xavier", "layers.1=tanh", "input=[9]"});
+  EXPECT_EQ(recipe.options.optimizer, Optimizer(Momentum{0.05F, 0.25F}));
+  EXPECT_EQ(recipe.options.batch, 7U);
+  EXPECT_EQ(recipe.data, "fashion-mnist");
+  EXPECT_EQ(recipe.name, "a b");
+  EXPECT_EQ(recipe.network, Network({9}, {Dense{100, Xavier{}}, Tanh{}}));
+}
+
+TEST(Setting, ExpandsAKindThatWasAWordAlone) {
+  EXPECT_EQ(parse(kSmall, {"loss=cross_entropy", "loss.epsilon=0.5"}).options.loss,
+            Loss(CrossEntropy{0.5F}));
+  EXPECT_EQ(parse(kSmall, {"layers.1.kind=dense", "layers.1.units=4"}).network.layers[1],
+            Layer(Dense{4}));
+}
+
+TEST(Setting, AnotherKindClearsTheOptionsOfTheOneBefore) {
+  EXPECT_EQ(parse(kSmall, {"optimizer.kind=sgd"}).options.optimizer, Optimizer(Sgd{}));
+  EXPECT_EQ(parse(kSmall, {"optimizer.learning_rate=2", "optimizer.kind=sgd"}).options.optimizer,
+            Optimizer(Sgd{2.0F}));
+  EXPECT_EQ(parse(kSmall, {"optimizer.kind=momentum"}).options.optimizer,
+            Optimizer(Momentum{0.5F, 0.25F}));
+}
+
+TEST(Setting, ErrorsNameItAndNotTheFile) {
+  EXPECT_EQ(refusal_of_setting("optimizer.learning_rat=0.05"),
+            "--set optimizer.learning_rat=0.05: optimizer.learning_rat: unknown key; did you mean "
+            "'learning_rate'?");
+  EXPECT_EQ(refusal_of_setting("batch=0"),
+            "--set batch=0: batch: expected an integer in [1, 4294967295], got 0");
+  EXPECT_EQ(refusal_of_setting("batch"), "--set batch: expected key=value");
+  EXPECT_EQ(refusal_of_setting("=3"), "--set =3: expected key=value");
+  EXPECT_CONTAINS(refusal_of_setting("batch="), "--set batch=: ");
+  EXPECT_CONTAINS(refusal_of_setting("batch=[1"), "--set batch=[1: ");
+  EXPECT_CONTAINS(refusal_of_setting("a b=1"), "--set a b=1: ");
+  EXPECT_EQ(refusal_of_setting("layers.2.units=1"),
+            "--set layers.2.units=1: layers: expected an index below 2, got '2'");
+  EXPECT_CONTAINS(refusal_of_setting("layers.x.units=1"), "expected an index below 2, got 'x'");
+  EXPECT_CONTAINS(refusal_of_setting("batch.size=1"), "--set batch.size=1: batch: expected");
+  EXPECT_CONTAINS(refusal_of_setting("batch=1\nseed=2"), "expected key=value");
+}
+
+// ---- parse(to_toml(r)) == r
+
+float random_float(std::uint32_t word) {
+  const auto value = std::bit_cast<float>(word & 0x7FFFFFFFU);  // not negative
+  return std::isfinite(value) && value > 0 ? value : 0.5F;
+}
+
+Recipe random_recipe(std::uint64_t seed) {
+  std::uint32_t drawn = 0;
+  const auto word = [&] { return philox({.seed = seed}, drawn++)[0]; };
+  const auto below = [&](std::uint32_t n) { return word() % n; };
+  const auto initializer = [&]() -> Initializer {
+    const std::array<Initializer, 4> all{Gaussian{random_float(word())}, Xavier{}, He{}, Zeros{}};
+    return all[below(4)];
+  };
+  Recipe recipe;
+  for (std::uint32_t i = below(20); i > 0; --i) recipe.name += static_cast<char>(below(128));
+  recipe.description = "\xC3\xA9 \"\\ #'";
+  recipe.data = "mnist";
+  std::vector<std::size_t> extents(1 + below(6));
+  for (auto& extent : extents) extent = 1 + below(9);
+  recipe.network.input = Shape(extents);
+  for (std::uint32_t i = below(5) + 1; i > 0; --i) {
+    const std::array<Layer, 5> all{Dense{1 + below(1000), initializer(), initializer()}, Sigmoid{},
+                                   Relu{}, Tanh{}, Softmax{}};
+    recipe.network.layers.push_back(all[below(5)]);
+  }
+  const std::array<Loss, 3> losses{SoftmaxCrossEntropy{}, CrossEntropy{0.125F},
+                                   SumOfSquaredErrors{}};
+  recipe.options.loss = losses[below(3)];
+  const std::array<Optimizer, 2> optimizers{
+      Sgd{random_float(word())},
+      Momentum{random_float(word()), static_cast<float>(below(1U << 24U)) * 0x1p-24F}};
+  recipe.options.optimizer = optimizers[below(2)];
+  recipe.options.batch = 1 + below(1000);
+  recipe.options.sampling = below(2) == 0 ? Sampling::with_replacement : Sampling::shuffled_epochs;
+  recipe.options.seed = (static_cast<std::uint64_t>(word()) << 31U) ^ word();
+  if (below(2) == 0)
+    recipe.epochs = 1 + below(100);
+  else
+    recipe.options.steps = 1 + below(1'000'000);
+  return recipe;
+}
+
+TEST(ToToml, ReadsBackAsTheSameRecipe) {
+  for (std::uint64_t seed = 0; seed < 2000; ++seed) {
+    const Recipe recipe = random_recipe(seed);
+    const std::string text = to_toml(recipe);
+    ASSERT_EQ(parse_recipe(text, "x.toml"), recipe) << seed << "\n" << text;
+    ASSERT_EQ(parse_network(to_toml(recipe.network), "x"), recipe.network) << text;
+  }
+}
+
+TEST(ToToml, ReadsWell) {
+  EXPECT_EQ(to_toml(parse(kSmall, {"layers.0.weight=he"})), R"(name = "small"
+description = ""
+data = "mnist"
+input = [4]
+layers = [
+  { kind = "dense", units = 3, weight = "he", bias = "zeros" },
+  "sigmoid",
+]
+loss = "softmax_cross_entropy"
+optimizer = { kind = "momentum", learning_rate = 0.5, momentum = 0.25 }
+batch = 100
+steps = 10000
+sampling = "with_replacement"
+seed = 1
+)");
+}
+
+TEST(FindRecipe, ByPathOrByNameInTheFirstFolderThatHasIt) {
+  const testing::TemporaryFolder folder;
+  std::filesystem::create_directories(folder / "a");
+  std::filesystem::create_directories(folder / "b");
+  write_file(folder / "b/two-layer.toml", "");
+  write_file(folder / "b/notes.txt", "");
+  const std::vector<std::filesystem::path> folders{folder / "none", folder / "a", folder / "b"};
+  EXPECT_EQ(find_recipe("two-layer", folders), folder / "b/two-layer.toml");
+  write_file(folder / "a/two-layer.toml", "");
+  EXPECT_EQ(find_recipe("two-layer", folders), folder / "a/two-layer.toml");
+  const std::string path = folder / "a/two-layer.toml";
+  EXPECT_EQ(find_recipe(path, {}), path);
+  EXPECT_EQ(message_of<InvalidArgument>([&] { find_recipe("two-layers", folders); }),
+            "unknown recipe 'two-layers'; did you mean 'two-layer'?");
+  EXPECT_EQ(message_of<InvalidArgument>([&] { find_recipe("./x.toml", folders); }),
+            "recipe ./x.toml: no such file");
+  EXPECT_CONTAINS(message_of<InvalidArgument>([&] { find_recipe("x", {}); }),
+                  "unknown recipe 'x', and no folder with recipes was found");
+}
+
+}  // namespace
+}  // namespace gradatim
