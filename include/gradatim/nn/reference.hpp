@@ -112,12 +112,11 @@ class Evaluation {
     return values;
   }
 
-  /// Of one sample.
+  /// Of one sample, whose inputs may be variables too.
   template <class T>
-  T loss(std::span<const T> theta, std::span<const double> x, std::span<const double> t) const {
-    const std::vector<T> inputs(x.begin(), x.end());
+  T loss(std::span<const T> theta, std::span<const T> x, std::span<const double> t) const {
     const std::vector<T> targets(t.begin(), t.end());
-    const std::vector<T> y = outputs(theta, std::span<const T>(inputs));
+    const std::vector<T> y = outputs(theta, x);
     return std::visit(
         [&](const auto& choice) {
           return reference::loss(choice, std::span<const T>(y), std::span<const T>(targets));
@@ -125,6 +124,14 @@ class Evaluation {
         loss_);
   }
 
+  template <class T>
+    requires(!std::is_same_v<T, double>)
+  T loss(std::span<const T> theta, std::span<const double> x, std::span<const double> t) const {
+    const std::vector<T> inputs(x.begin(), x.end());
+    return loss(theta, std::span<const T>(inputs), t);
+  }
+
+  /// Over a batch.
   template <class T>
   T mean_loss(std::span<const T> theta, const Samples& samples) const {
     T sum = T(0);
