@@ -1,3 +1,5 @@
+#include <cmath>
+#include <numeric>
 #include <string>
 
 #include "gradatim/core/changes.hpp"
@@ -14,7 +16,13 @@ struct Function {
   void (*change)(std::span<const float> x, ConstTensorView dx, TensorView<float> dy);
   void (*crossings)(std::span<const float> x, ConstTensorView dx,
                     TensorView<std::uint8_t> crossed) = nullptr;  // if it branches
+  float (*slope_magnitude)(float y) = nullptr;                    // of backward, if not its slope
 };
+
+// Backward forms s (1 - s) and 1 - t² from rounded s and t: near 1 their error is that of 1, not
+// their own.
+float sigmoid_slope_magnitude(float s) { return s * ((1 - s) + std::abs(1 - 2 * s)); }
+float tanh_slope_magnitude(float t) { return 1 + t * t; }
 
 class ElementwiseOperation final : public Operation {
  public:
@@ -45,6 +53,13 @@ class ElementwiseOperation final : public Operation {
     if (has_branches())
       function_.crossings(x.values(), dx.reshaped(changes), crossed.reshaped(changes));
   }
+  void magnitude(std::span<const float> absolute_theta, ConstTensorView x, ConstTensorView y,
+                 ConstTensorView magnitude_y, TensorView<float> magnitude_x) const override {
+    if (function_.slope_magnitude == nullptr)
+      return Operation::magnitude(absolute_theta, x, y, magnitude_y, magnitude_x);
+    for (std::size_t i = 0; i < y.size(); ++i)
+      magnitude_x.values()[i] = magnitude_y.values()[i] * function_.slope_magnitude(y.values()[i]);
+  }
 
  private:
   Shape shape_;
@@ -71,6 +86,15 @@ class SoftmaxOperation final : public Operation {
     for (std::size_t i = 0; i < dx.rows(); ++i)
       kernels::softmax_change(y.row(i % y.rows()), dx.slice(i, 1), dy.slice(i, 1));
   }
+  void magnitude(std::span<const float>, ConstTensorView, ConstTensorView y,
+                 ConstTensorView magnitude_y, TensorView<float> magnitude_x) const override {
+    for (std::size_t n = 0; n < y.rows(); ++n) {
+      const auto p = y.row(n);
+      const auto v = magnitude_y.row(n);
+      const float mean = std::inner_product(p.begin(), p.end(), v.begin(), 0.0F);
+      for (std::size_t k = 0; k < p.size(); ++k) magnitude_x(n, k) = p[k] * (v[k] + mean);
+    }
+  }
 
  private:
   Shape shape_;
@@ -81,7 +105,8 @@ class SoftmaxOperation final : public Operation {
 std::unique_ptr<const Operation> make_operation(const Sigmoid&, const Shape& input,
                                                 const std::string&) {
   return std::make_unique<ElementwiseOperation>(
-      input, Function{kernels::sigmoid, kernels::sigmoid_backward, kernels::sigmoid_change});
+      input, Function{kernels::sigmoid, kernels::sigmoid_backward, kernels::sigmoid_change, nullptr,
+                      sigmoid_slope_magnitude});
 }
 
 std::unique_ptr<const Operation> make_operation(const Relu&, const Shape& input,
@@ -94,7 +119,8 @@ std::unique_ptr<const Operation> make_operation(const Relu&, const Shape& input,
 std::unique_ptr<const Operation> make_operation(const Tanh&, const Shape& input,
                                                 const std::string&) {
   return std::make_unique<ElementwiseOperation>(
-      input, Function{kernels::tanh, kernels::tanh_backward, kernels::tanh_change});
+      input, Function{kernels::tanh, kernels::tanh_backward, kernels::tanh_change, nullptr,
+                      tanh_slope_magnitude});
 }
 
 std::unique_ptr<const Operation> make_operation(const Softmax&, const Shape& input,

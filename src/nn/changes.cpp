@@ -1,5 +1,7 @@
 // What an Operation without a change rule of its own does: evaluate again and subtract.
 #include <algorithm>
+#include <cmath>
+#include <functional>
 #include <vector>
 
 #include "gradatim/nn/operation.hpp"
@@ -38,5 +40,12 @@ float Operation::parameter_change(std::span<const float> theta, ConstTensorView 
 }
 
 void Operation::crossings(ConstTensorView, ConstTensorView, TensorView<std::uint8_t>) const {}
+
+void Operation::magnitude(std::span<const float> absolute_theta, ConstTensorView x,
+                          ConstTensorView y, ConstTensorView magnitude_y,
+                          TensorView<float> magnitude_x) const {
+  backward(absolute_theta, x, y, magnitude_y, magnitude_x);
+  for (float& value : magnitude_x.values()) value = std::abs(value);
+}
 
 }  // namespace gradatim

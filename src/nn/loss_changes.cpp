@@ -1,6 +1,8 @@
 #include "nn/loss_changes.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <type_traits>
 #include <vector>
 
 #include "gradatim/core/changes.hpp"
@@ -14,15 +16,21 @@ bool is_softmax(const Loss& loss) { return std::holds_alternative<SoftmaxCrossEn
 
 std::vector<double> widen(std::span<const float> x) { return {x.begin(), x.end()}; }
 
-double plain_change(const CrossEntropy& loss, std::span<const double> y, std::span<const double> t,
-                    std::span<const double> dy) {
-  return reference::cross_entropy_change<double>(y, t, dy, static_cast<double>(loss.epsilon));
+// One loss for the rows of changes: how it changes, and how large the terms of its gradient are.
+template <class T>
+T plain_change(const CrossEntropy& loss, std::span<const T> y, std::span<const T> t,
+               std::span<const T> dy) {
+  return reference::cross_entropy_change<T>(y, t, dy, static_cast<T>(loss.epsilon));
+}
+template <class T>
+T plain_change(const SumOfSquaredErrors&, std::span<const T> y, std::span<const T> t,
+               std::span<const T> dy) {
+  return reference::sum_of_squared_errors_change<T>(y, t, dy);
 }
 
-double plain_change(const SumOfSquaredErrors&, std::span<const double> y, std::span<const double> t,
-                    std::span<const double> dy) {
-  return reference::sum_of_squared_errors_change<double>(y, t, dy);
-}
+float term(const SoftmaxCrossEntropy&, float p, float t) { return p + std::abs(t); }
+float term(const CrossEntropy& loss, float y, float t) { return std::abs(t) / (y + loss.epsilon); }
+float term(const SumOfSquaredErrors&, float y, float t) { return std::abs(y - t); }
 
 }  // namespace
 
@@ -35,16 +43,19 @@ void loss_point(const Loss& loss, ConstTensorView outputs, TensorView<float> poi
 
 void loss_change(const Loss& loss, std::span<const float> point, std::span<const float> t,
                  ConstTensorView d_outputs, std::span<float> change) {
-  if (is_softmax(loss)) return kernels::softmax_cross_entropy_change(point, t, d_outputs, change);
-  const std::vector<double> y = widen(point);
-  const std::vector<double> targets = widen(t);
-  for (std::size_t i = 0; i < change.size(); ++i) {
-    const std::vector<double> dy = widen(d_outputs.row(i));
-    change[i] =
-        static_cast<float>(std::holds_alternative<CrossEntropy>(loss)
-                               ? plain_change(std::get<CrossEntropy>(loss), y, targets, dy)
-                               : plain_change(std::get<SumOfSquaredErrors>(loss), y, targets, dy));
-  }
+  std::visit(
+      [&](const auto& choice) {
+        if constexpr (std::is_same_v<std::decay_t<decltype(choice)>, SoftmaxCrossEntropy>) {
+          kernels::softmax_cross_entropy_change(point, t, d_outputs, change);
+        } else {
+          const std::vector<double> y = widen(point);
+          const std::vector<double> targets = widen(t);
+          for (std::size_t i = 0; i < change.size(); ++i)
+            change[i] = static_cast<float>(
+                plain_change<double>(choice, y, targets, widen(d_outputs.row(i))));
+        }
+      },
+      loss);
 }
 
 bool has_lines(const Loss& loss) { return !std::holds_alternative<CrossEntropy>(loss); }
@@ -63,6 +74,15 @@ void loss_along(const Loss& loss, std::span<const float> point, ConstTensorView 
     kernels::softmax_cross_entropy_along(point, lines, a, change);
   else
     kernels::squared_error_along(lines, a, change);
+}
+
+void loss_magnitude(const Loss& loss, std::span<const float> point, std::span<const float> t,
+                    std::span<float> magnitude) {
+  std::visit(
+      [&](const auto& choice) {
+        for (std::size_t k = 0; k < point.size(); ++k) magnitude[k] = term(choice, point[k], t[k]);
+      },
+      loss);
 }
 
 }  // namespace gradatim

@@ -26,4 +26,8 @@ void loss_lines(const Loss& loss, std::span<const float> point, std::span<const 
 void loss_along(const Loss& loss, std::span<const float> point, ConstTensorView lines,
                 ConstTensorView a, TensorView<float> change);
 
+/// magnitude (n): how large the terms are of which the gradient of the loss by the outputs is made.
+void loss_magnitude(const Loss& loss, std::span<const float> point, std::span<const float> t,
+                    std::span<float> magnitude);
+
 }  // namespace gradatim

@@ -59,6 +59,11 @@ void squared_error_along(ConstTensorView lines, ConstTensorView a, TensorView<fl
 /// (m · S, n), out (m, n).
 void apply_stencil(std::span<const float> weights, ConstTensorView changes, TensorView<float> out);
 
+/// lower and upper (m, n): the smaller and the larger of the two quotients weights[s] ·
+/// changes(2i + s, :), for changes (2m, n).
+void slope_bounds(std::span<const float> weights, ConstTensorView changes, TensorView<float> lower,
+                  TensorView<float> upper);
+
 /// Where row `to` of a sum receives row `from` of a table.
 struct RowPair {
   std::uint32_t to;

@@ -78,6 +78,15 @@ class Operation {
   /// crossed |= 1 where the value of x takes another branch after the change dx.
   virtual void crossings(ConstTensorView x, ConstTensorView dx,
                          TensorView<std::uint8_t> crossed) const;
+
+  // ---- Rounding, which a check allows for.
+
+  /// magnitude_x: how large the terms are that backward adds up for dx, where those of dy are as
+  /// large as magnitude_y: its rounding error is a few units in the last place of that. As here,
+  /// backward with all signs taken away; `absolute_theta` is |theta|.
+  virtual void magnitude(std::span<const float> absolute_theta, ConstTensorView x,
+                         ConstTensorView y, ConstTensorView magnitude_y,
+                         TensorView<float> magnitude_x) const;
 };
 
 /// The operations of a network, checked against each other's shapes. Throws ShapeError that names

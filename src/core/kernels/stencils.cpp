@@ -30,6 +30,19 @@ void ApplyStencil(std::span<const float> weights, ConstTensorView changes, Tenso
     StencilRow(weights, in, {to, n});
 }
 
+void SlopeBoundsRow(std::span<const float> weights, const float* changes, std::span<float> lower,
+                    float* upper) {
+  const FloatTag d;
+  const std::size_t n = lower.size();
+  for (std::size_t j = 0; j < n; j += hn::Lanes(d)) {
+    const auto mask = hn::FirstN(d, std::min(hn::Lanes(d), n - j));
+    const auto a = hn::Mul(hn::Set(d, weights[0]), hn::MaskedLoad(mask, d, changes + j));
+    const auto b = hn::Mul(hn::Set(d, weights[1]), hn::MaskedLoad(mask, d, changes + n + j));
+    hn::BlendedStore(hn::Min(a, b), mask, d, lower.data() + j);
+    hn::BlendedStore(hn::Max(a, b), mask, d, upper + j);
+  }
+}
+
 void AddRows(std::span<const RowPair> pairs, const float* HWY_RESTRICT table, std::size_t n,
              float* HWY_RESTRICT sums, std::size_t stride) {
   const FloatTag d;
@@ -59,6 +72,7 @@ HWY_AFTER_NAMESPACE();
 namespace gradatim::kernels {
 namespace {
 HWY_EXPORT(ApplyStencil);
+HWY_EXPORT(SlopeBoundsRow);
 HWY_EXPORT(AddRows);
 }  // namespace
 
@@ -66,6 +80,17 @@ void apply_stencil(std::span<const float> weights, ConstTensorView changes, Tens
   check_matrix("apply_stencil", out.shape());
   check_shape("apply_stencil", {out.rows() * weights.size(), out.row_size()}, changes.shape());
   HWY_DYNAMIC_DISPATCH(ApplyStencil)(weights, changes, out);
+}
+
+void slope_bounds(std::span<const float> weights, ConstTensorView changes, TensorView<float> lower,
+                  TensorView<float> upper) {
+  check_matrix("slope_bounds", lower.shape());
+  check_sizes("slope_bounds weights", 2, {weights.size()});
+  check_shape("slope_bounds", {2 * lower.rows(), lower.row_size()}, changes.shape());
+  check_shape("slope_bounds", lower.shape(), upper.shape());
+  const std::size_t n = lower.row_size();
+  for (std::size_t i = 0; i < lower.rows(); ++i) HWY_DYNAMIC_DISPATCH(SlopeBoundsRow)
+  (weights, changes.data() + 2 * i * n, lower.row(i), upper.data() + i * n);
 }
 
 void add_rows(std::span<const RowPair> pairs, ConstTensorView table, std::size_t first,

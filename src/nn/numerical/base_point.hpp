@@ -46,6 +46,9 @@ class BasePoint {
     return values_[layer].view().slice(sample, 1);
   }
   ConstTensorView y(std::size_t layer, std::size_t sample) const { return x(layer + 1, sample); }
+  /// The same for the whole batch (rows, width).
+  ConstTensorView x(std::size_t layer) const { return values_[layer].view().slice(0, rows_); }
+  ConstTensorView y(std::size_t layer) const { return x(layer + 1); }
 
   /// For loss_change and its like: (outputs).
   std::span<const float> loss_point(std::size_t sample) const { return points_.view().row(sample); }
