@@ -1,5 +1,3 @@
-#include "data.hpp"
-
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -9,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "commands.hpp"
 #include "fetch_progress.hpp"
 #include "gradatim/core/error.hpp"
 #include "gradatim/data/catalogue.hpp"

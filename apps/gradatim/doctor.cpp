@@ -8,7 +8,6 @@
 #include <zlib.h>
 
 #include <hwy/highway.h>
-#include <hwy/targets.h>
 #include <CLI/CLI.hpp>
 #include <fstream>
 #include <memory>
@@ -20,6 +19,7 @@
 #include "commands.hpp"
 #include "exit_codes.hpp"
 #include "gradatim/core/error.hpp"
+#include "gradatim/core/kernels.hpp"
 #include "gradatim/data/catalogue.hpp"
 #include "gradatim/io/plot.hpp"
 #include "paths.hpp"
@@ -55,11 +55,6 @@ std::vector<std::string> cpu_features() {
     if (std::find(std::begin(kOfInterest), std::end(kOfInterest), flag) != std::end(kOfInterest))
       found.push_back(flag);
   return found;
-}
-
-std::string highway_target() {
-  const std::int64_t supported = hwy::SupportedTargets();
-  return hwy::TargetName(supported & -supported);  // the best has the lowest bit
 }
 
 std::string onednn_isa() {
@@ -123,7 +118,7 @@ Json diagnosis(const DoctorCommand& command) {
   return {{"version", GRADATIM_VERSION},
           {"cpu", cpu_info("model name")},
           {"cpu_features", cpu_features()},
-          {"highway_target", highway_target()},
+          {"highway_target", kernels::instruction_set()},
           {"onednn_isa", onednn_isa()},
           {"hardware_threads", std::thread::hardware_concurrency()},
           {"usable_cores", usable_cores()},

@@ -27,7 +27,7 @@ struct EvalCommand {
   bool json = false;
 };
 
-Json as_json(const EvalCommand& command, const Run& run, const Dataset& data,
+Json as_json(const EvalCommand& command, const SavedRun& run, const Dataset& data,
              const Evaluation& evaluation) {
   Json classes = Json::array();
   Json confusion = Json::array();
@@ -50,7 +50,7 @@ Json as_json(const EvalCommand& command, const Run& run, const Dataset& data,
           {"confusion", confusion}};
 }
 
-void print_table(const Run& run, const Evaluation& evaluation) {
+void print_table(const SavedRun& run, const Evaluation& evaluation) {
   const auto scores = class_scores(evaluation);
   const auto table = evaluation.confusion.view();
   std::size_t name_width = 5;
@@ -71,7 +71,7 @@ void print_table(const Run& run, const Evaluation& evaluation) {
 }
 
 int run_eval(const EvalCommand& command) {
-  const Run run = load_run(command.run);
+  const SavedRun run = load_run(command.run);
   const std::string& name = command.data.empty() ? run.recipe.data : command.data;
   const Dataset data = load_dataset(name, data_paths(command.data_dir));
   TaskPool pool(command.threads);
@@ -82,8 +82,8 @@ int run_eval(const EvalCommand& command) {
                            .dump(-1, ' ', false, Json::error_handler_t::replace));
     return kDone;
   }
-  fmt::print("{} on the {} test samples of {}\n  accuracy  {:.4f}\n  loss      {:.4f}\n",
-             command.run, evaluation.samples, data.name, evaluation.accuracy, evaluation.loss);
+  fmt::print("{} on the {} test samples of {}\n  accuracy  {:.4f}\n  loss      {}\n", command.run,
+             evaluation.samples, data.name, evaluation.accuracy, loss_text(evaluation.loss));
   print_table(run, evaluation);
   return kDone;
 }

@@ -1,14 +1,19 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <new>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "commands.hpp"
 #include "exit_codes.hpp"
 #include "gradatim/core/error.hpp"
+#include "gradatim/core/nearest.hpp"
 #include "text.hpp"
 
 namespace gradatim::app {
@@ -20,8 +25,20 @@ int report(std::string_view message, int exit_code) {
   return exit_code;
 }
 
+// CLI11 would say that a subcommand is required, and not which one was meant.
+void check_subcommand(const CLI::App& app, int argc, char** argv) {
+  if (argc < 2 || argv[1][0] == '-') return;
+  std::vector<std::string> names;
+  for (const CLI::App* sub : app.get_subcommands({})) names.push_back(sub->get_name());
+  if (std::find(names.begin(), names.end(), argv[1]) != names.end()) return;
+  const std::vector<std::string_view> candidates(names.begin(), names.end());
+  throw InvalidArgument(fmt::format("unknown command '{}'; did you mean '{}'?", argv[1],
+                                    nearest(argv[1], candidates)));
+}
+
 int parse_and_run(CLI::App& app, int argc, char** argv, const int& exit_code) {
   try {
+    check_subcommand(app, argc, argv);
     app.parse(argc, argv);
     return exit_code;
   } catch (const CLI::Success& wanted) {  // --help, --version
@@ -50,6 +67,7 @@ int run(int argc, char** argv) {
   add_train_command(app, exit_code);
   add_eval_command(app, exit_code);
   add_predict_command(app, exit_code);
+  add_data_command(app, exit_code);
   add_doctor_command(app, exit_code);
   const int code = parse_and_run(app, argc, argv, exit_code);
   errno = 0;

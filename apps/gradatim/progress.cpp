@@ -67,10 +67,9 @@ void Progress::on_epoch(const EpochRecord& record) {
   loss_sum_ = 0;
   loss_count_ = 0;
   const std::size_t epochs = (steps_ + steps_per_epoch_ - 1) / steps_per_epoch_;
-  fmt::print(out_,
-             "epoch {:>{}}/{}  step {:>{}}  loss {:.4f}  train accuracy {:.4f}  test {:.4f}\n",
-             record.epoch, digits(epochs), epochs, record.step, digits(steps_), losses_.back(),
-             record.train_accuracy, record.test_accuracy);
+  fmt::print(out_, "epoch {:>{}}/{}  step {:>{}}  loss {}  train accuracy {:.4f}  test {:.4f}\n",
+             record.epoch, digits(epochs), epochs, record.step, digits(steps_),
+             loss_text(losses_.back()), record.train_accuracy, record.test_accuracy);
   std::fflush(out_);
 }
 

@@ -26,6 +26,12 @@ std::string class_name(std::span<const std::string> names, std::size_t index) {
   return index < names.size() ? one_line(names[index]) : fmt::format("{}", index);
 }
 
+std::string loss_text(double loss) {
+  const double size = std::abs(loss);
+  return size != 0 && (size < 1e-3 || size >= 1e4) ? fmt::format("{:.3e}", loss)
+                                                   : fmt::format("{:.4f}", loss);
+}
+
 std::string duration(double seconds) {
   const auto whole = static_cast<long>(std::ceil(std::max(seconds, 0.0)));
   if (whole >= 3600)

@@ -14,6 +14,9 @@ std::string one_line(std::string_view message);
 /// The name of a class, or its number where it has none.
 std::string class_name(std::span<const std::string> names, std::size_t index);
 
+/// Four decimals, or an exponent where they say too little or too much.
+std::string loss_text(double loss);
+
 /// "0:07", "1:02:03"
 std::string duration(double seconds);
 

@@ -91,8 +91,8 @@ void print_result(std::FILE* out, const RunSummary& summary, const Progress& pro
   constexpr std::size_t kCurveWidth = 40;
   const auto curve = [&](const char* name, const std::vector<double>& values) {
     if (values.size() > 1)
-      fmt::print(out, "  {:<16}{}  {:.4f} to {:.4f}\n", name, sparkline(values, kCurveWidth),
-                 values.front(), values.back());
+      fmt::print(out, "  {:<16}{}  {} to {}\n", name, sparkline(values, kCurveWidth),
+                 loss_text(values.front()), loss_text(values.back()));
   };
   fmt::print(out, "\n{} on {}: {} steps in {:.2f} s, {:.0f} steps/s{}\n", summary.recipe,
              summary.data, summary.steps, summary.seconds, summary.steps_per_second,

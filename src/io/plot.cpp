@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <iterator>
@@ -59,7 +60,6 @@ void append_data(Script& script, std::string_view name, const Series& series) {
     throw InvalidArgument(fmt::format("plot series '{}': {} values of x, {} of y", series.label,
                                       series.x.size(), series.y.size()));
   line(script, "{} << END", name);
-  if (series.x.empty()) line(script, "NaN NaN");  // gnuplot refuses a block without points
   for (std::size_t i = 0; i < series.x.size(); ++i) {
     if (std::isfinite(series.x[i]) && std::isfinite(series.y[i]))
       line(script, "{} {}", series.x[i], series.y[i]);
@@ -82,27 +82,36 @@ std::string style_of(const Series& series) {
   return fmt::format("lines lw 2 lc rgb '{}'", color);
 }
 
+bool is_finite(double value) { return std::isfinite(value); }
+
+// gnuplot refuses to plot what has none.
+bool has_points(const Series& series) {
+  return std::any_of(series.y.begin(), series.y.end(), is_finite);
+}
+
 void append_panel(Script& script, const Panel& panel, std::size_t index) {
   line(script, "set title {}", literal(panel.title));
   line(script, "set xlabel {}", literal(panel.x_label));
   line(script, "set ylabel {}", literal(panel.y_label));
-  line(script, "{} logscale y", panel.logarithmic_y && !panel.series.empty() ? "set" : "unset");
+  line(script, "{} logscale y", panel.logarithmic_y ? "set" : "unset");
   line(script, "set key {} right", panel.legend_at_bottom ? "bottom" : "top");
   if (panel.y_range) {
     line(script, "set yrange [{}:{}]", panel.y_range->first, panel.y_range->second);
   } else {
     line(script, "set yrange [*:*]");
   }
-  if (panel.series.empty()) {
+  if (std::none_of(panel.series.begin(), panel.series.end(), has_points)) {
+    line(script, "unset logscale y");
     line(script, "plot [0:1][0:1] NaN notitle");
     return;
   }
   std::string parts;
   for (std::size_t i = 0; i < panel.series.size(); ++i) {
     const Series& series = panel.series[i];
+    if (!has_points(series)) continue;
     const std::string title =
         series.label.empty() ? "notitle" : fmt::format("title {}", literal(series.label));
-    parts += fmt::format("{}$data{}_{} using 1:2 with {} {}", i == 0 ? "" : ", ", index, i,
+    parts += fmt::format("{}$data{}_{} using 1:2 with {} {}", parts.empty() ? "" : ", ", index, i,
                          style_of(series), title);
   }
   line(script, "plot {}", parts);
@@ -115,7 +124,7 @@ std::string gnuplot_script(const Plot& plot, const std::filesystem::path& file) 
   for (std::size_t p = 0; p < plot.panels.size(); ++p)
     for (std::size_t s = 0; s < plot.panels[p].series.size(); ++s)
       append_data(script, fmt::format("$data{}_{}", p, s), plot.panels[p].series[s]);
-  line(script, "set grid lc rgb '#dddddd'");
+  line(script, "set grid lt 1 lw 0.5 lc rgb '#dddddd'");
   line(script, "set border 3 lc rgb '#666666'");
   line(script, "set tics nomirror");
   line(script, "set multiplot layout 1,{} title {}", std::max<std::size_t>(plot.panels.size(), 1),

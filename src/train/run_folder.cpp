@@ -175,11 +175,11 @@ RunSummary RunRecorder::finish(const TrainResult& result,
   return summary;
 }
 
-Run load_run(const std::filesystem::path& folder) {
+SavedRun load_run(const std::filesystem::path& folder) {
   if (std::error_code ignored; !std::filesystem::is_directory(folder, ignored))
     throw DataError(fmt::format("run {}: no such folder", folder.string()));
-  Run run{.recipe = read_recipe(folder / "recipe.toml"),
-          .model = load_model(folder / "model.safetensors")};
+  SavedRun run{.recipe = read_recipe(folder / "recipe.toml"),
+               .model = load_model(folder / "model.safetensors")};
   if (run.model.network != run.recipe.network) {
     Parameters expected(parameter_layout(run.recipe.network));
     load_parameters(folder / "model.safetensors", expected);  // says which tensor differs

@@ -81,6 +81,9 @@ TEST(Draw, CopesWithValuesThatCannotBeDrawn) {
   plot.panels[1].series.clear();
   draw(plot, files);
   EXPECT_CONTAINS(read_file(files[0]), "odd");
+  plot.panels[0].series[0].y = {NAN, NAN, infinity, NAN};
+  draw(plot, files);
+  EXPECT_CONTAINS(read_file(files[0]), "decay");
 }
 
 TEST(Draw, SaysWhatIsWrong) {

@@ -113,7 +113,7 @@ void sgd(std::span<float> theta, std::span<const float> g, float learning_rate);
 void momentum(std::span<float> theta, std::span<const float> g, std::span<float> v,
               float learning_rate, float momentum);
 
-/// The instruction set that the kernels above run with on this processor, such as "AVX3_DL".
+/// The instruction set that the kernels above run with on this processor, such as "AVX3".
 const char* instruction_set();
 
 }  // namespace gradatim::kernels

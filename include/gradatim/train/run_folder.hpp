@@ -97,13 +97,13 @@ class ObserverList final : public TrainObserver {
 };
 
 /// A run as its folder holds it.
-struct Run {
+struct SavedRun {
   Recipe recipe;
   Model model;
 };
 
 /// Throws DataError if recipe.toml or model.safetensors is missing or bad, or if the model is of
 /// another network than the recipe: then with the first tensor that differs.
-Run load_run(const std::filesystem::path& folder);
+SavedRun load_run(const std::filesystem::path& folder);
 
 }  // namespace gradatim

@@ -1,0 +1,153 @@
+#include <gtest/gtest.h>
+#include <png.h>
+
+#include <stdexcept>
+
+#include "app/command.hpp"
+#include "gradatim/data/catalogue.hpp"
+#include "gradatim/io/file.hpp"
+#include "support/datasets.hpp"
+#include "support/errors.hpp"
+
+namespace gradatim {
+namespace {
+
+using testing::Outcome;
+using testing::Workshop;
+
+void write_png(const std::filesystem::path& path, const ByteTensor& pixels) {
+  png_image image{};
+  image.version = PNG_IMAGE_VERSION;
+  image.height = static_cast<png_uint_32>(pixels.shape()[0]);
+  image.width = static_cast<png_uint_32>(pixels.shape()[1]);
+  image.format = PNG_FORMAT_GRAY;
+  if (png_image_write_to_file(&image, path.c_str(), 0, pixels.data(), 0, nullptr) == 0)
+    throw std::runtime_error(image.message);
+}
+
+// An image of side x side whose row of class `label` of six is bright.
+ByteTensor striped_image(std::size_t side, std::size_t label, bool dark_on_light = false) {
+  ByteTensor image({side, side});
+  for (std::size_t i = 0; i < side; ++i)
+    for (std::size_t j = 0; j < side; ++j) {
+      const bool bright = i * 6 / side == label;
+      image.view()(i, j) = bright != dark_on_light ? 220 : 20;
+    }
+  return image;
+}
+
+// A workshop with a trained run in run/.
+const Workshop& trained() {
+  static const Workshop workshop;
+  static const Outcome outcome = workshop.train({"--out", "run", "--steps", "200"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  return workshop;
+}
+
+TEST(EvalCommand, AgreesWithTheRunsSummary) {
+  const Workshop& workshop = trained();
+  const auto summary = nlohmann::json::parse(read_file(workshop / "run/summary.json"));
+  const Outcome outcome = workshop.gradatim({"eval", "run", "--data-dir", "data", "--json"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const auto json = outcome.json();
+  EXPECT_EQ(json["accuracy"], summary["test_accuracy"]);
+  EXPECT_EQ(json["parameters_sha256"], summary["parameters_sha256"]);
+  EXPECT_EQ(json["samples"], 100);
+  EXPECT_EQ(json["classes"].size(), 10U);
+  EXPECT_EQ(json["classes"][3]["samples"], 25);
+  EXPECT_TRUE(json["classes"][9]["recall"].is_null());  // there is no nine among them
+  std::uint64_t counted = 0;
+  for (const auto& row : json["confusion"])
+    for (const std::uint64_t count : row) counted += count;
+  EXPECT_EQ(counted, 100U);
+}
+
+TEST(EvalCommand, PrintsATable) {
+  const Outcome outcome = trained().gradatim({"eval", "run", "--data-dir", "data"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_CONTAINS(outcome.out, "run on the 100 test samples of mnist");
+  EXPECT_CONTAINS(outcome.out, "class");
+  EXPECT_CONTAINS(outcome.out, "recall");
+}
+
+TEST(PredictCommand, NamesTheClassOfImagesOfAnySize) {
+  const Workshop& workshop = trained();
+  for (const std::size_t side : {6U, 60U, 100U}) {
+    for (std::size_t label = 0; label < 4; ++label) {
+      write_png(workshop / "light.png", striped_image(side, label));
+      write_png(workshop / "dark.png", striped_image(side, label, true));
+      const auto light = workshop.gradatim({"predict", "run", "light.png", "--json"}).json();
+      const auto dark =
+          workshop.gradatim({"predict", "run", "dark.png", "--invert", "--json"}).json();
+      EXPECT_EQ(light["predictions"][0]["class"], find_dataset("mnist").class_names[label]);
+      EXPECT_EQ(dark["predictions"][0]["class"], find_dataset("mnist").class_names[label]);
+    }
+  }
+}
+
+TEST(PredictCommand, PrintsProbabilitiesAsBarsThatSumToOne) {
+  const Workshop& workshop = trained();
+  write_png(workshop / "a.png", striped_image(6, 1));
+  write_png(workshop / "b.png", striped_image(6, 2));
+  const Outcome text = workshop.gradatim({"predict", "run", "a.png", "b.png"});
+  ASSERT_EQ(text.exit_code, 0) << text.err;
+  EXPECT_CONTAINS(text.out, "a.png: ");
+  EXPECT_CONTAINS(text.out, "b.png: ");
+  EXPECT_CONTAINS(text.out, "█");
+  const auto json = workshop.gradatim({"predict", "run", "a.png", "b.png", "--json"}).json();
+  ASSERT_EQ(json["predictions"].size(), 2U);
+  for (const auto& prediction : json["predictions"]) {
+    double sum = 0;
+    for (const auto& guess : prediction["probabilities"]) sum += guess["probability"].get<double>();
+    EXPECT_NEAR(sum, 1, 1e-5);
+    EXPECT_EQ(prediction["probability"], prediction["probabilities"][0]["probability"]);
+  }
+}
+
+// The model file alone says all that prediction needs: no recipe, no data.
+TEST(PredictCommand, NeedsTheModelFileOnly) {
+  const Workshop& workshop = trained();
+  write_png(workshop / "a.png", striped_image(6, 1));
+  std::filesystem::copy_file(workshop / "run/model.safetensors", workshop / "m.safetensors",
+                             std::filesystem::copy_options::overwrite_existing);
+  EXPECT_EQ(
+      workshop.gradatim({"predict", "m.safetensors", "a.png", "--json"}).json()["predictions"],
+      workshop.gradatim({"predict", "run", "a.png", "--json"}).json()["predictions"]);
+}
+
+TEST(PredictCommand, NamesTheImageThatIsBad) {
+  const Workshop& workshop = trained();
+  write_file(workshop / "bad.png", "no image at all, but long enough to be one");
+  const auto refusal = [&](const std::vector<std::string>& arguments) {
+    const Outcome outcome = workshop.gradatim(arguments);
+    EXPECT_EQ(outcome.exit_code, 2);
+    EXPECT_EQ(outcome.out, "");
+    return outcome.err;
+  };
+  EXPECT_CONTAINS(refusal({"predict", "run", "bad.png"}), "gradatim: read bad.png: not a readable");
+  EXPECT_EQ(refusal({"predict", "run", "none.png"}),
+            "gradatim: read none.png: No such file or directory\n");
+  EXPECT_CONTAINS(refusal({"predict", "nowhere", "bad.png"}), "run nowhere: no such folder");
+  EXPECT_CONTAINS(refusal({"predict", "bad.png.safetensors", "bad.png"}), "No such file");
+}
+
+TEST(DoctorCommand, SaysWhatThereIs) {
+  const Workshop& workshop = trained();
+  const auto json = workshop.gradatim({"doctor", "--data-dir", "data", "--json"}).json();
+  for (const auto* key : {"version", "cpu", "cpu_features", "highway_target", "onednn_isa",
+                          "usable_cores", "libraries", "data"})
+    EXPECT_TRUE(json.contains(key)) << key;
+  for (const auto* library :
+       {"oneDNN", "Highway", "oneTBB", "zlib", "libcurl", "OpenSSL", "gnuplot"})
+    EXPECT_TRUE(json["libraries"].contains(library)) << library;
+  EXPECT_EQ(json["data"]["mnist"], "data");
+  EXPECT_EQ(workshop.gradatim({"doctor"}).exit_code, 0);
+}
+
+TEST(DataCommand, ListsWhereDataAre) {
+  const auto json = trained().gradatim({"data", "list", "--data-dir", "data", "--json"}).json();
+  EXPECT_EQ(json["datasets"].size(), catalogue().size());
+}
+
+}  // namespace
+}  // namespace gradatim

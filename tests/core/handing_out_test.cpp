@@ -1,0 +1,41 @@
+#include "core/handing_out.hpp"
+
+#include <gtest/gtest.h>
+
+namespace gradatim {
+namespace {
+
+// Runs `calls` calls that take the given times and returns how many were handed out.
+std::size_t run(HandingOut& loop, std::size_t calls, double shared_seconds, double alone_seconds) {
+  std::size_t handed_out = 0;
+  for (std::size_t i = 0; i < calls; ++i) {
+    const bool shared = loop.next();
+    handed_out += shared ? 1 : 0;
+    loop.record(shared, shared ? shared_seconds : alone_seconds);
+  }
+  return handed_out;
+}
+
+TEST(HandingOut, KeepsToTheQuickerWay) {
+  HandingOut pays;
+  EXPECT_GT(run(pays, 10'000, 60e-6, 100e-6), 9'800U);
+  HandingOut does_not;
+  EXPECT_LT(run(does_not, 10'000, 130e-6, 100e-6), 200U);
+}
+
+TEST(HandingOut, NoticesThatTheMachineChanged) {
+  HandingOut loop;
+  run(loop, 10'000, 60e-6, 100e-6);
+  run(loop, 2'000, 4e-3, 100e-6);
+  EXPECT_LT(run(loop, 10'000, 4e-3, 100e-6), 200U) << "a busy core";
+  run(loop, 20'000, 60e-6, 100e-6);
+  EXPECT_GT(run(loop, 10'000, 60e-6, 100e-6), 9'800U) << "quiet again";
+}
+
+TEST(HandingOut, LongLoopsAreHandedOutRegardless) {
+  HandingOut loop;
+  EXPECT_GT(run(loop, 1'000, 60e-3, 50e-3), 990U);
+}
+
+}  // namespace
+}  // namespace gradatim

@@ -1,0 +1,120 @@
+#include "gradatim/train/model_file.hpp"
+
+#include <gtest/gtest.h>
+
+#include "gradatim/io/file.hpp"
+#include "gradatim/io/safetensors.hpp"
+#include "gradatim/nn/program.hpp"
+#include "gradatim/train/recipe.hpp"
+#include "support/errors.hpp"
+#include "support/numbers.hpp"
+#include "support/temporary_folder.hpp"
+
+namespace gradatim {
+namespace {
+
+using testing::message_of;
+
+const Network kNetwork({6}, {Dense{5, Xavier{}}, Tanh{}, Dense{3, Xavier{}}});
+
+Model sample_model() {
+  return {kNetwork, initialize(kNetwork, 7), {"T-shirt/top", "Größe \"9\"", ""}};
+}
+
+std::string refusal(const std::filesystem::path& path) {
+  return message_of<DataError>([&] { load_model(path); });
+}
+
+TEST(ModelFile, ReloadedModelPredictsTheSameBits) {
+  const testing::TemporaryFolder folder;
+  const Model model = sample_model();
+  save_model(folder / "m", model);
+  const Model loaded = load_model(folder / "m");
+  EXPECT_EQ(loaded.network, model.network);
+  EXPECT_EQ(loaded.class_names, model.class_names);
+  EXPECT_EQ(loaded.parameters.layout(), model.parameters.layout());
+  const Tensor inputs = testing::uniform_tensor({9, 6}, 1);
+  EXPECT_EQ(predict(loaded.network, loaded.parameters.theta(), inputs),
+            predict(model.network, model.parameters.theta(), inputs));
+  EXPECT_EQ(parameters_sha256(loaded.parameters.theta()),
+            parameters_sha256(model.parameters.theta()));
+}
+
+TEST(ModelFile, NamesItsTensorsForOtherPrograms) {
+  const testing::TemporaryFolder folder;
+  save_model(folder / "m", sample_model());
+  const SafetensorsFile file = read_safetensors(folder / "m");
+  ASSERT_EQ(file.tensors.size(), 4U);
+  EXPECT_EQ(file.tensors[0].name, "dense1.weight");
+  EXPECT_EQ(file.tensors[0].values.shape(), (Shape{6, 5}));
+  EXPECT_EQ(file.tensors[3].name, "dense2.bias");
+  EXPECT_EQ(file.metadata.at("gradatim.network"), to_toml(kNetwork));
+}
+
+TEST(ModelFile, CutAtAnyByteItIsRefusedByName) {
+  const testing::TemporaryFolder folder;
+  save_model(folder / "m", sample_model());
+  const std::string whole = read_file(folder / "m");
+  for (std::size_t size = 0; size < whole.size(); size += 7) {
+    write_file(folder / "cut", std::string_view(whole).substr(0, size));
+    EXPECT_CONTAINS(refusal(folder / "cut"), (folder / "cut").string());
+  }
+}
+
+// Files that are well-formed safetensors, and yet not models.
+TEST(ModelFile, RefusesMetadataThatDescribeNoNetworkOrAnother) {
+  const testing::TemporaryFolder folder;
+  const auto path = folder / "m";
+  const Model model = sample_model();
+  std::vector<NamedView> views;
+  for (const ParameterTensor& tensor : model.parameters.layout().tensors)
+    views.push_back({tensor.name, model.parameters[tensor.name]});
+  const auto refusal_of = [&](const Metadata& metadata, std::span<const NamedView> tensors) {
+    write_safetensors(path, metadata, tensors);
+    return refusal(path);
+  };
+  const auto describing = [](const Network& network) {
+    return Metadata{{"gradatim.network", to_toml(network)}};
+  };
+  EXPECT_CONTAINS(refusal_of({}, views), "its metadata have no 'gradatim.network'");
+  EXPECT_CONTAINS(refusal_of({{"gradatim.network", "input = [6]\nlayers = [\"relux\"]"}}, views),
+                  "gradatim.network:2:11: layers[0]: unknown name 'relux'; did you mean 'relu'?");
+  EXPECT_CONTAINS(refusal_of({{"gradatim.network", "input = ["}}, views), "gradatim.network:1:");
+  EXPECT_CONTAINS(refusal_of(describing(Network({6}, {Dense{5}})), views),
+                  "its network has 35 parameters, its tensors 53");
+  // A file of a kilobyte must not make us take the memory that it boasts of.
+  EXPECT_CONTAINS(refusal_of(describing(Network({4'000'000'000}, {Dense{4'000'000'000}})), views),
+                  "parameters, its tensors 53");
+  EXPECT_CONTAINS(
+      refusal_of(describing(Network({6}, {Dense{5}, Dense{3}, Relu{}})), {views.data(), 3}),
+      "its network has 53 parameters, its tensors 50");
+  Metadata classes = describing(kNetwork);
+  classes["gradatim.classes"] = "[1, 2]";
+  EXPECT_CONTAINS(refusal_of(classes, views),
+                  "expected 'gradatim.classes' to be an array of strings");
+  classes["gradatim.classes"] = "[\"a\"";
+  EXPECT_CONTAINS(refusal_of(classes, views), "array of strings");
+}
+
+TEST(ModelFile, ParametersOfAnotherNetworkAreRefusedByTensor) {
+  const testing::TemporaryFolder folder;
+  save_model(folder / "m", sample_model());
+  const auto refusal_for = [&](const Network& network) {
+    Parameters parameters(parameter_layout(network));
+    return message_of<DataError>([&] { load_parameters(folder / "m", parameters); });
+  };
+  EXPECT_EQ(refusal_for(Network({6}, {Dense{4}, Tanh{}, Dense{3}})),
+            "model " + (folder / "m").string() +
+                ": tensor 'dense1.weight': expected shape (6, 4), got (6, 5)");
+  EXPECT_CONTAINS(refusal_for(Network({6}, {Dense{5}, Dense{3}, Dense{2}})),
+                  "expected a tensor 'dense3.weight' (3, 2), there is none");
+  EXPECT_CONTAINS(refusal_for(Network({6}, {Dense{5}})),
+                  "tensor 'dense2.weight' (5, 3) belongs to another network");
+  Parameters parameters(parameter_layout(kNetwork));
+  load_parameters(folder / "m", parameters);
+  EXPECT_EQ(parameters_sha256(parameters.theta()),
+            parameters_sha256(sample_model().parameters.theta()));
+}
+
+}  // namespace
+}  // namespace gradatim

@@ -1,0 +1,210 @@
+#include "gradatim/train/run_folder.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "gradatim/io/file.hpp"
+#include "support/datasets.hpp"
+#include "support/errors.hpp"
+#include "support/full_disk.hpp"
+#include "support/temporary_folder.hpp"
+
+namespace gradatim {
+namespace {
+
+using testing::message_of;
+
+Recipe sample_recipe() {
+  Recipe recipe;
+  recipe.name = "stripes";
+  recipe.data = "striped";
+  recipe.network = Network({36}, {Dense{12, Xavier{}}, Tanh{}, Dense{4, Xavier{}}});
+  recipe.options.optimizer = Sgd{0.5F};
+  recipe.options.batch = 20;
+  recipe.options.steps = 45;
+  return recipe;
+}
+
+TrainResult trained(const Recipe& recipe, const Dataset& data, TrainObserver* observer) {
+  return train(recipe.network, data, recipe.options, observer);
+}
+
+std::vector<std::string> lines_of(const std::filesystem::path& path) {
+  std::istringstream text(read_file(path));
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(text, line);) lines.push_back(line);
+  return lines;
+}
+
+TEST(RunFolder, HoldsAllThatTheRunWas) {
+  const testing::TemporaryFolder folder;
+  const Recipe recipe = sample_recipe();
+  const Dataset data = testing::striped_dataset();
+  RunRecorder recorder(folder.path(), recipe, data.train.size());
+  EXPECT_EQ(read_recipe(folder / "recipe.toml"), recipe);  // before the first step
+  const TrainResult result = trained(recipe, data, &recorder);
+  const RunSummary summary = recorder.finish(result, data.class_names);
+  EXPECT_TRUE(recorder.notes().empty());
+
+  const SavedRun run = load_run(folder.path());
+  EXPECT_EQ(run.recipe, recipe);
+  EXPECT_EQ(run.model.network, recipe.network);
+  EXPECT_EQ(run.model.class_names, data.class_names);
+  EXPECT_EQ(parameters_sha256(run.model.parameters.theta()), summary.parameters_sha256);
+
+  const auto metrics = lines_of(folder / "metrics.csv");
+  ASSERT_EQ(metrics.size(), 46U);
+  EXPECT_EQ(metrics[0], "step,epoch,loss,train_accuracy,test_accuracy");
+  EXPECT_TRUE(metrics[1].starts_with("1,,") && metrics[1].ends_with(",,"));
+  EXPECT_TRUE(metrics[20].starts_with("20,1,"));
+  EXPECT_FALSE(metrics[20].ends_with(","));
+  EXPECT_TRUE(metrics[45].starts_with("45,3,"));
+
+  const auto json = nlohmann::json::parse(read_file(folder / "summary.json"));
+  EXPECT_EQ(json, nlohmann::json::parse(to_json(summary)));
+  EXPECT_EQ(json["recipe"], "stripes");
+  EXPECT_EQ(json["data"], "striped");
+  EXPECT_EQ(json["stopped"], "steps_done");
+  EXPECT_EQ(json["steps"], 45);
+  EXPECT_EQ(json["parameters"], 36 * 12 + 12 + 12 * 4 + 4);
+  EXPECT_EQ(json["test_accuracy"], result.test_accuracy);
+  EXPECT_EQ(json["run"], folder.path().string());
+  if (!gnuplot_version().empty()) {
+    EXPECT_TRUE(std::filesystem::exists(folder / "curves.svg"));
+    EXPECT_TRUE(std::filesystem::exists(folder / "curves.png"));
+  }
+}
+
+TEST(RunFolder, IsCompleteWithoutGnuplotAndSaysSo) {
+  const testing::TemporaryFolder folder;
+  const Dataset data = testing::striped_dataset();
+  RunRecorder recorder(folder.path(), sample_recipe(), data.train.size());
+  recorder.finish(trained(sample_recipe(), data, &recorder), {}, "/no/gnuplot");
+  ASSERT_EQ(recorder.notes().size(), 1U);
+  EXPECT_EQ(recorder.notes()[0],
+            "no curves were drawn: run /no/gnuplot: No such file or directory");
+  EXPECT_TRUE(std::filesystem::exists(folder / "summary.json"));
+  EXPECT_FALSE(std::filesystem::exists(folder / "curves.svg"));
+}
+
+TEST(RunFolder, ReplayingItsRecipeGivesTheSameParameters) {
+  const testing::TemporaryFolder folder;
+  const Dataset data = testing::striped_dataset();
+  RunRecorder recorder(folder.path(), sample_recipe(), data.train.size());
+  const TrainResult first = trained(sample_recipe(), data, &recorder);
+  const TrainResult again = trained(read_recipe(folder / "recipe.toml"), data, nullptr);
+  EXPECT_EQ(parameters_sha256(first.parameters.theta()),
+            parameters_sha256(again.parameters.theta()));
+  Recipe other = sample_recipe();
+  other.options.seed = 2;
+  EXPECT_NE(parameters_sha256(trained(other, data, nullptr).parameters.theta()),
+            parameters_sha256(first.parameters.theta()));
+}
+
+TEST(RunFolder, RecordsARunThatDiverges) {
+  const testing::TemporaryFolder folder;
+  const Dataset data = testing::striped_dataset();
+  Recipe recipe = sample_recipe();
+  recipe.options.optimizer = Sgd{1e38F};
+  RunRecorder recorder(folder.path(), recipe, data.train.size());
+  recorder.finish(trained(recipe, data, &recorder), data.class_names);
+  const auto json = nlohmann::json::parse(read_file(folder / "summary.json"));
+  EXPECT_EQ(json["stopped"], "non_finite");
+  EXPECT_CONTAINS(json["message"].get<std::string>(), "step ");
+}
+
+TEST(RunFolder, NamesTheFileOnAFullDisk) {
+  const testing::TemporaryFolder folder;
+  const Dataset data = testing::striped_dataset();
+  const auto write_run = [&](const std::filesystem::path& path, rlim_t bytes) {
+    std::filesystem::create_directory(path);
+    const testing::FullDisk full(bytes);
+    return message_of<DataError>([&] {
+      RunRecorder recorder(path, sample_recipe(), data.train.size());
+      recorder.finish(trained(sample_recipe(), data, &recorder), data.class_names);
+    });
+  };
+  EXPECT_EQ(write_run(folder / "a", 40),
+            "write " + (folder / "a/recipe.toml").string() + ": File too large");
+  EXPECT_EQ(write_run(folder / "b", 500),
+            "write " + (folder / "b/metrics.csv").string() + ": File too large");
+  EXPECT_EQ(write_run(folder / "c", 2000),
+            "write " + (folder / "c/model.safetensors").string() + ": File too large");
+  for (const auto& file : std::filesystem::recursive_directory_iterator(folder.path()))
+    EXPECT_NE(file.path().extension(), ".tmp") << file.path();
+}
+
+TEST(RunFolder, IsNumberedAndNeverOverwritten) {
+  const testing::TemporaryFolder folder;
+  const auto runs = folder / "a/runs";
+  EXPECT_EQ(create_numbered_run_folder(runs, "two-layer"), runs / "two-layer-1");
+  EXPECT_EQ(create_numbered_run_folder(runs, "two-layer"), runs / "two-layer-2");
+  EXPECT_EQ(create_numbered_run_folder(runs, "../x y\n"), runs / "-x-y--1");
+  EXPECT_EQ(create_numbered_run_folder(runs, ".."), runs / "run-1");
+  EXPECT_EQ(create_run_folder(folder / "b/c"), folder / "b/c");
+  EXPECT_EQ(create_run_folder(folder / "b/c"), folder / "b/c");  // still empty
+  write_file(folder / "b/c/x", "");
+  EXPECT_CONTAINS(message_of<InvalidArgument>([&] { create_run_folder(folder / "b/c"); }),
+                  "is not empty, and runs are not overwritten");
+  EXPECT_CONTAINS(message_of<Error>([&] { create_run_folder(folder / "b/c/x"); }), "b/c/x");
+  EXPECT_CONTAINS(message_of<DataError>([&] { create_run_folder(folder / "b/c/x/y"); }),
+                  "Not a directory");
+  EXPECT_CONTAINS(message_of<DataError>([&] { create_numbered_run_folder("/proc/no", "x"); }),
+                  "/proc/no");
+}
+
+TEST(LoadRun, NamesWhatIsMissingOrBad) {
+  const testing::TemporaryFolder folder;
+  EXPECT_CONTAINS(message_of<DataError>([&] { load_run(folder / "none"); }), "no such folder");
+  EXPECT_CONTAINS(message_of<DataError>([&] { load_run(folder.path()); }), "recipe.toml: No such");
+  write_file(folder / "recipe.toml", to_toml(sample_recipe()));
+  EXPECT_CONTAINS(message_of<DataError>([&] { load_run(folder.path()); }),
+                  "model.safetensors: No such file");
+  const Network wider({36}, {Dense{13}, Tanh{}, Dense{4}});
+  save_model(folder / "model.safetensors", {wider, initialize(wider, 1), {}});
+  EXPECT_CONTAINS(message_of<DataError>([&] { load_run(folder.path()); }),
+                  "tensor 'dense1.weight': expected shape (36, 12), got (36, 13)");
+  Network relu = sample_recipe().network;
+  relu.layers[1] = Relu{};
+  save_model(folder / "model.safetensors", {relu, initialize(relu, 1), {}});
+  EXPECT_CONTAINS(message_of<DataError>([&] { load_run(folder.path()); }),
+                  "holds another network than recipe.toml");
+}
+
+TEST(RunSummary, IsJsonWhateverItHolds) {
+  RunSummary summary;
+  summary.recipe = "a\"b\n\xff";
+  summary.train_loss = NAN;
+  const auto json = nlohmann::json::parse(to_json(summary));
+  EXPECT_TRUE(json["train_loss"].is_null());
+  EXPECT_EQ(to_json(summary).find('\n'), std::string::npos);
+}
+
+struct Voter : TrainObserver {
+  explicit Voter(bool v) : vote(v) {}
+  bool on_step(const StepRecord&) override {
+    ++steps;
+    return vote;
+  }
+  void on_epoch(const EpochRecord&) override { ++epochs; }
+  bool vote;
+  int steps = 0;
+  int epochs = 0;
+};
+
+TEST(ObserverList, TellsAllAndStopsIfOneSaysSo) {
+  Voter no(false);
+  Voter yes(true);
+  ObserverList both{&no, &yes};
+  EXPECT_FALSE(both.on_step({}));
+  both.on_epoch({});
+  EXPECT_EQ(yes.steps, 1);
+  EXPECT_EQ(no.epochs + yes.epochs, 2);
+  ObserverList one{&yes};
+  EXPECT_TRUE(one.on_step({}));
+}
+
+}  // namespace
+}  // namespace gradatim
