@@ -12,7 +12,9 @@ namespace gradatim {
 
 std::string_view kind(const Layer& layer) {
   static constexpr std::array<std::string_view, std::variant_size_v<Layer>> kKinds{
-      "dense", "sigmoid", "relu", "tanh", "softmax"};
+      "dense", "sigmoid", "relu", "tanh", "softmax", "custom"};
+  const auto* custom = std::get_if<Custom>(&layer);
+  if (custom != nullptr && custom->layer != nullptr) return custom->layer->kind();
   return kKinds.at(layer.index());
 }
 

@@ -68,6 +68,11 @@ void describe(Visitor& v, Dense& layer) {
 }
 
 template <class Visitor>
+void describe(Visitor& v, Custom&) {
+  v.refuse("a layer of a program's own has no text form");
+}
+
+template <class Visitor>
 void describe(Visitor& v, CrossEntropy& loss) {
   v.field("epsilon", loss.epsilon, kFraction);
 }

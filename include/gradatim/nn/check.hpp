@@ -20,19 +20,19 @@ struct NetworkCheckOptions {
   float step = 0;
   /// Units in the last place (2^-24 of the magnitude of what is added up) that backprop and the
   /// numerical gradient may be apart.
-  double rounding_units = 12;
+  double rounding_units = 8;
   /// Agreement to less than this, relative, is called unresolved, not passed.
   double relative_tolerance = 1e-2;
-  bool inputs = false;         // the gradient by the inputs too
-  std::size_t sample = 48;     // parameters that are also evaluated in full, in double
-  std::uint64_t seed = 1;      // of the sample
-  std::size_t worst = 5;       // entries of each tensor that are kept
-  std::size_t threads = 0;     // 0: one a core
+  bool inputs = false;      // the gradient by the inputs too
+  std::size_t sample = 48;  // parameters that are also evaluated in full, in double
+  std::uint64_t seed = 1;   // of the sample
+  std::size_t worst = 5;    // entries of each tensor that are kept
+  std::size_t threads = 0;  // 0: one a core
 };
 
 /// One entry, as check_gradient's CheckedEntry is for a plain function.
 struct CheckedParameter {
-  std::string name;       // "dense1.weight"
+  std::string name{};     // "dense1.weight"
   std::size_t index = 0;  // into the tensor, row-major
   double backprop = 0;
   double numerical = 0;
@@ -55,7 +55,7 @@ struct TensorCheck {
   std::size_t dead = 0;        // all weights of the unit, its bias too: nothing passes through it
   std::size_t structural = 0;  // the others: such as a pixel that is zero in the whole batch
   std::size_t dead_units = 0;
-  bool forgotten = false;              // backprop is zero everywhere, the function is not
+  bool forgotten = false;                 // backprop is zero everywhere, the function is not
   std::vector<CheckedParameter> worst{};  // fails first, then by error over allowed
 
   std::size_t skipped() const { return dead + structural; }
@@ -87,7 +87,7 @@ struct NetworkCheck {
   SampleCheck sample{};
   ErrorDistribution errors{};
   std::vector<std::string> evaluated_again{};  // layers without a change rule
-  bool deterministic = true;  // two evaluations of backprop agree in every bit
+  bool deterministic = true;                   // two evaluations of backprop agree in every bit
   double seconds = 0;
 
   /// Something passes in every tensor, nothing fails, the sample agrees, and nothing is random.

@@ -60,6 +60,11 @@ std::vector<T> forward(const Softmax&, std::span<const T>, std::span<const T> x)
 }
 
 template <class T>
+std::vector<T> forward(const Custom& layer, std::span<const T>, std::span<const T>) {
+  detail::throw_no_reference(layer);
+}
+
+template <class T>
 T loss(const SoftmaxCrossEntropy&, std::span<const T> outputs, std::span<const T> targets) {
   return softmax_cross_entropy<T>(outputs, targets);
 }

@@ -11,7 +11,7 @@ constexpr double kUnit = 0x1p-24;
 // Below this, floats lose digits one by one.
 constexpr double kSmallestNormal = 0x1p-126;
 
-bool zero_by_both(const Evidence& evidence, std::size_t i) {
+bool zero_by_both(const TensorEvidence& evidence, std::size_t i) {
   return evidence.backprop[i] == 0.0F && evidence.lower[i] == 0.0F && evidence.upper[i] == 0.0F;
 }
 
@@ -29,7 +29,7 @@ Verdict verdict(const CheckedParameter& entry, bool crossed, double relative_tol
   return entry.allowed <= relative_tolerance * largest ? Verdict::kPass : Verdict::kUnresolved;
 }
 
-CheckedParameter look_at(const Evidence& evidence, std::size_t i,
+CheckedParameter look_at(const TensorEvidence& evidence, std::size_t i,
                          const NetworkCheckOptions& options) {
   CheckedParameter entry{.index = i,
                          .backprop = evidence.backprop[i],
@@ -88,13 +88,13 @@ void keep_worst(const CheckedParameter& entry, std::size_t most,
 
 }  // namespace
 
-Evidence Evidence::part(std::size_t offset, std::size_t count) const {
+TensorEvidence TensorEvidence::part(std::size_t offset, std::size_t count) const {
   const auto cut = [&](auto span) { return span.empty() ? span : span.subspan(offset, count); };
   return {cut(backprop),  cut(lower),           cut(upper),
           cut(magnitude), cut(numerical_error), cut(crossed)};
 }
 
-TensorCheck judge(const std::string& name, const Shape& shape, const Evidence& evidence,
+TensorCheck judge(const std::string& name, const Shape& shape, const TensorEvidence& evidence,
                   const NetworkCheckOptions& options, ErrorDistribution& errors) {
   TensorCheck tensor{.name = name, .shape = shape, .count = shape.size()};
   bool backprop_zero = true;
@@ -114,8 +114,8 @@ TensorCheck judge(const std::string& name, const Shape& shape, const Evidence& e
   return tensor;
 }
 
-void name_dead_units(const Evidence& weight_evidence, TensorCheck& weight,
-                     const Evidence& bias_evidence, TensorCheck& bias) {
+void name_dead_units(const TensorEvidence& weight_evidence, TensorCheck& weight,
+                     const TensorEvidence& bias_evidence, TensorCheck& bias) {
   const std::size_t inputs = weight.shape[0];
   const std::size_t units = weight.shape[1];
   for (std::size_t j = 0; j < units; ++j) {

@@ -86,7 +86,7 @@ struct DifferenceEngine::Plan {
   std::vector<std::string> evaluated_again;
 
   // Of the current call.
-  const Stencil* stencil = nullptr;
+  const DifferenceQuotient* quotient = nullptr;
   QuotientSums sums{};
   bool mark = false;
 };
@@ -151,10 +151,10 @@ void DifferenceEngine::Plan::add_sample(std::size_t sample, const Task& task, Wo
   const auto values = worker.distinct.values();
   Table& table = worker.table;
   table.resize(values.size() * task.count);
-  worker.sweep.run(sample, {task.layer, task.first, task.count}, values, stencil->offsets, mark,
+  worker.sweep.run(sample, {task.layer, task.first, task.count}, values, quotient->offsets, mark,
                    [&](std::size_t first, ConstTensorView changes, const Crossings& crossed) {
                      combine(changes, crossed, table, first,
-                             changes.rows() / stencil->offsets.size(), task.count);
+                             changes.rows() / quotient->offsets.size(), task.count);
                    });
   GroupSums& group = groups[task.group];
   const Shape shape = {values.size(), task.count};
@@ -180,12 +180,12 @@ void DifferenceEngine::Plan::combine(ConstTensorView changes, const Crossings& c
     return std::span(all).subspan(first * columns, shape.size());
   };
   if (bounds)
-    kernels::slope_bounds(stencil->weights, changes, {part(table.value), shape},
+    kernels::slope_bounds(quotient->weights, changes, {part(table.value), shape},
                           {part(table.upper), shape});
   else
-    kernels::apply_stencil(stencil->weights, changes, {part(table.value), shape});
+    kernels::apply_stencil(quotient->weights, changes, {part(table.value), shape});
   if (!mark) return;
-  const std::size_t offsets = stencil->offsets.size();
+  const std::size_t offsets = quotient->offsets.size();
   const auto flags = part(table.crossed);
   for (std::size_t i = 0; i < count; ++i)
     for (std::size_t j = 0; j < columns; ++j) {
@@ -209,7 +209,7 @@ void DifferenceEngine::Plan::run_parameters(const Task& task, Worker& worker) {
 void DifferenceEngine::Plan::add_parameter(std::size_t sample, const Task& task,
                                            std::size_t parameter, Worker& worker) {
   const Operation& operation = base.operation(task.layer);
-  const std::size_t offsets = stencil->offsets.size();
+  const std::size_t offsets = quotient->offsets.size();
   const Shape shape = {offsets, base.width(task.layer + 1)};
   worker.rows.resize(shape.size());
   worker.losses.resize(offsets);
@@ -219,10 +219,10 @@ void DifferenceEngine::Plan::add_parameter(std::size_t sample, const Task& task,
   for (std::size_t s = 0; s < offsets; ++s)
     worker.realised[s] = operation.parameter_change(
         base.parameters(task.layer), base.x(task.layer, sample), base.y(task.layer, sample),
-        parameter, stencil->offsets[s], rows.slice(s, 1));
+        parameter, quotient->offsets[s], rows.slice(s, 1));
   worker.sweep.push().rows(sample, task.layer + 1, rows, worker.losses, worker.crossed);
   for (std::size_t s = 0; s < offsets; ++s)
-    worker.losses[s] *= stencil->offsets[s] / worker.realised[s];
+    worker.losses[s] *= quotient->offsets[s] / worker.realised[s];
   worker.table.resize(1);
   combine({worker.losses, {offsets, 1}}, {worker.crossed, {mark ? offsets : 0, 1}}, worker.table, 0,
           1, 1);
@@ -253,12 +253,13 @@ void DifferenceEngine::Plan::sum_groups(std::size_t first, std::size_t last) con
 void DifferenceEngine::Plan::inputs_of_sample(std::size_t sample, std::size_t first,
                                               std::size_t count, Worker& worker,
                                               const QuotientSums& out) const {
-  const Shape shape = {stencil->offsets.size(), count};
+  const Shape shape = {quotient->offsets.size(), count};
   worker.rows.resize(shape.size());
   worker.crossed.assign(mark ? shape.size() : 0, 0);
   const TensorView<float> changes(worker.rows, shape);
   const Crossings crossed(worker.crossed, mark ? shape : Shape{0, count});
-  for (std::size_t s = 0; s < shape[0]; ++s) std::ranges::fill(changes.row(s), stencil->offsets[s]);
+  for (std::size_t s = 0; s < shape[0]; ++s)
+    std::ranges::fill(changes.row(s), quotient->offsets[s]);
   worker.sweep.push().units(sample, 0, first, changes, crossed);
   worker.table.resize(count);
   combine(changes, crossed, worker.table, 0, 1, count);
@@ -285,10 +286,10 @@ const std::vector<std::string>& DifferenceEngine::evaluated_again() const {
   return plan_->evaluated_again;
 }
 
-void DifferenceEngine::parameters(const Stencil& stencil, const QuotientSums& sums,
+void DifferenceEngine::parameters(const DifferenceQuotient& quotient, const QuotientSums& sums,
                                   TaskPool& pool) {
   Plan& plan = *plan_;
-  plan.stencil = &stencil;
+  plan.quotient = &quotient;
   plan.sums = sums;
   plan.mark = !sums.crossed.empty();
   plan.parallel(pool, plan.tasks.size(), [&](std::size_t i, Worker& worker) {
@@ -309,9 +310,10 @@ void DifferenceEngine::parameters(const Stencil& stencil, const QuotientSums& su
   }
 }
 
-void DifferenceEngine::inputs(const Stencil& stencil, const QuotientSums& sums, TaskPool& pool) {
+void DifferenceEngine::inputs(const DifferenceQuotient& quotient, const QuotientSums& sums,
+                              TaskPool& pool) {
   Plan& plan = *plan_;
-  plan.stencil = &stencil;
+  plan.quotient = &quotient;
   plan.mark = !sums.crossed.empty();
   const std::size_t width = plan.base.width(0);
   const std::size_t parts = task_count(width, kInputsOfATask);

@@ -8,12 +8,12 @@
 
 #include "gradatim/core/tasks.hpp"
 #include "nn/numerical/base_point.hpp"
-#include "nn/numerical/stencil.hpp"
+#include "nn/numerical/quotient.hpp"
 
 namespace gradatim {
 
 /// Where the difference quotients of every parameter, or input, go. Without `upper`, `value` is the
-/// sum over the samples of the stencil's quotients. With it, the stencil has two offsets, +h and
+/// sum over the samples of the quotient's quotients. With it, the quotient has two offsets, +h and
 /// -h, each sample has a slope to either side, and `value` and `upper` are the sums of the smaller
 /// and of the larger ones: wherever each sample's derivative lies between its slopes, their sum
 /// lies between these.
@@ -37,9 +37,9 @@ class DifferenceEngine {
   const std::vector<std::string>& evaluated_again() const;
 
   /// At the point that base() was evaluated at.
-  void parameters(const Stencil& stencil, const QuotientSums& sums, TaskPool& pool);
+  void parameters(const DifferenceQuotient& quotient, const QuotientSums& sums, TaskPool& pool);
   /// (rows, inputs), a sum a sample.
-  void inputs(const Stencil& stencil, const QuotientSums& sums, TaskPool& pool);
+  void inputs(const DifferenceQuotient& quotient, const QuotientSums& sums, TaskPool& pool);
 
  private:
   struct Plan;

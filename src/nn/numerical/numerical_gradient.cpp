@@ -10,11 +10,11 @@ namespace gradatim {
 struct NumericalProgram::Plan {
   Plan(const Network& network, const NumericalOptions& options_value, std::size_t max_rows)
       : options(options_value),
-        stencil(make_stencil(options.method, options.step, max_rows)),
+        quotient(make_quotient(options.method, options.step, max_rows)),
         engine(network, options.loss, max_rows, /*bounds=*/false) {}
 
   NumericalOptions options;
-  Stencil stencil;
+  DifferenceQuotient quotient;
   DifferenceEngine engine;
 };
 
@@ -32,8 +32,8 @@ double NumericalProgram::gradient(std::span<const float> theta, const Batch& bat
     throw ShapeError(fmt::format("numerical gradient: the network has {} parameters, got {}",
                                  base.parameter_count(), d_theta.size()));
   base.evaluate(theta, batch, pool);
-  plan_->stencil = make_stencil(plan_->options.method, plan_->options.step, base.rows());
-  plan_->engine.parameters(plan_->stencil, {.value = d_theta}, pool);
+  plan_->quotient = make_quotient(plan_->options.method, plan_->options.step, base.rows());
+  plan_->engine.parameters(plan_->quotient, {.value = d_theta}, pool);
   return base.loss();
 }
 
@@ -43,7 +43,7 @@ void NumericalProgram::input_gradient(TensorView<float> d_inputs, TaskPool& pool
   if (d_inputs.shape() != expected)
     throw ShapeError(fmt::format("numerical gradient by the inputs: expected shape {}, got {}",
                                  expected.to_string(), d_inputs.shape().to_string()));
-  plan_->engine.inputs(plan_->stencil, {.value = d_inputs.values()}, pool);
+  plan_->engine.inputs(plan_->quotient, {.value = d_inputs.values()}, pool);
 }
 
 const std::vector<std::string>& NumericalProgram::evaluated_again() const {

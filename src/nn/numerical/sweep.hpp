@@ -26,7 +26,7 @@ class UnitSweep {
 
   /// Calls use(first_value, changes, crossed) for consecutive ranges of `values`: changes
   /// (range · offsets, units) holds a row for each value and, below it, each offset of the
-  /// stencil. crossed has the same shape where mark_crossings is set, and is empty otherwise.
+  /// quotient. crossed has the same shape where mark_crossings is set, and is empty otherwise.
   template <class Use>
   void run(std::size_t sample, const UnitRange& units, std::span<const float> values,
            std::span<const float> offsets, bool mark_crossings, Use use) {

@@ -1,4 +1,4 @@
-#include "nn/numerical/stencil.hpp"
+#include "nn/numerical/quotient.hpp"
 
 #include <fmt/format.h>
 
@@ -20,7 +20,7 @@ std::string_view to_string(Difference method) {
   return "";
 }
 
-Stencil make_stencil(Difference method, float step, std::size_t rows) {
+DifferenceQuotient make_quotient(Difference method, float step, std::size_t rows) {
   if (!std::isfinite(step) || step <= 0.0F)
     throw InvalidArgument(
         fmt::format("numerical gradient: expected a finite, positive step, got {}", step));

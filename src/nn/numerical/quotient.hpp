@@ -9,12 +9,12 @@ namespace gradatim {
 
 /// A derivative as sum_s weights[s] · (L(offsets[s]) - L(0)): the offsets in units of the argument,
 /// the step included.
-struct Stencil {
+struct DifferenceQuotient {
   std::vector<float> offsets;
   std::vector<float> weights;
 };
 
 /// For the mean over `rows` samples. Throws InvalidArgument unless the step is finite and positive.
-Stencil make_stencil(Difference method, float step, std::size_t rows);
+DifferenceQuotient make_quotient(Difference method, float step, std::size_t rows);
 
 }  // namespace gradatim
