@@ -100,7 +100,8 @@ DifferenceEngine::Plan::Plan(const Network& network, const Loss& loss, std::size
     if (!base.operation(i).has_change_rule()) evaluated_again.push_back(layer_label(network, i));
   }
   const std::size_t parameters = base.parameter_count();
-  groups.resize(tasks_for(max_rows, 1, work));
+  const std::size_t share = task_count(max_rows, tasks_for(max_rows, 1, work));
+  groups.resize(task_count(max_rows, share));
   for (GroupSums& group : groups) {
     group.value.resize(parameters);
     group.upper.resize(bounds ? parameters : 0);
