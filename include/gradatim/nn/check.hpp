@@ -87,7 +87,10 @@ struct NetworkCheck {
   SampleCheck sample{};
   ErrorDistribution errors{};
   std::vector<std::string> evaluated_again{};  // layers without a change rule
-  bool deterministic = true;                   // two evaluations of backprop agree in every bit
+  /// If anything failed, the parts of backprop that are wrong by themselves, from the loss down:
+  /// "layer 2 (swish): its backward". None for a wrong gradient that the caller gave.
+  std::vector<std::string> wrong{};
+  bool deterministic = true;  // two evaluations of backprop agree in every bit
   double seconds = 0;
 
   /// Something passes in every tensor, nothing fails, the sample agrees, and nothing is random.

@@ -10,10 +10,12 @@
 #include "gradatim/core/random.hpp"
 #include "gradatim/nn/parameters.hpp"
 #include "gradatim/nn/program.hpp"
+#include "nn/check/blame.hpp"
 #include "nn/check/judge.hpp"
 #include "nn/check/magnitudes.hpp"
 #include "nn/check/sample.hpp"
-#include "nn/numerical/engine.hpp"
+#include "nn/check/slopes.hpp"
+#include "nn/numerical/quotient.hpp"
 
 namespace gradatim {
 namespace {
@@ -21,18 +23,9 @@ namespace {
 constexpr float kExactStep = 0x1p-20F;
 constexpr float kResolvedStep = 0x1p-8F;  // where something is evaluated again in float32
 constexpr float kShortcutStep = 0x1p-4F;  // at which rules and evaluations in float32 are compared
+constexpr double kExactDistance = 4e-6;   // in norm, that is no rounding any more
+constexpr double kResolvedDistance = 2e-2;
 constexpr std::uint32_t kSampleStream = 40;
-
-// One-sided slopes summed over the batch, of the parameters or of the inputs.
-struct Slopes {
-  explicit Slopes(std::size_t n) : lower(n), upper(n), crossed(n) {}
-  QuotientSums sums() { return {lower, upper, crossed}; }
-  double middle(std::size_t i) const {
-    return 0.5 * (static_cast<double>(lower[i]) + static_cast<double>(upper[i]));
-  }
-  AlignedVector<float> lower, upper;
-  std::vector<std::uint8_t> crossed;
-};
 
 class Check {
  public:
@@ -65,6 +58,9 @@ class Check {
     judge_parameters(d_theta);
     if (options_.inputs) judge_inputs();
     check_sample(d_theta);
+    if (report_.count(&TensorCheck::failed) > 0)
+      report_.wrong = blame(engine_, quotient(options_.step), slopes_,
+                            exact() ? kExactDistance : kResolvedDistance, pool_);
     report_.seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     return std::move(report_);
@@ -134,11 +130,11 @@ class Check {
   void judge_inputs() {
     const Tensor d_inputs = backprop_inputs(engine_.base());
     Slopes slopes(d_inputs.size());
-    engine_.inputs(quotient(options_.step), slopes.sums(), pool_);
+    engine_.values(0, quotient(options_.step), slopes.sums(), pool_);
     std::vector<float> errors;
     if (!exact()) {
       Slopes finer(d_inputs.size());
-      engine_.inputs(quotient(options_.step / 2), finer.sums(), pool_);
+      engine_.values(0, quotient(options_.step / 2), finer.sums(), pool_);
       for (std::size_t i = 0; i < d_inputs.size(); ++i)
         errors.push_back(static_cast<float>(4 * std::abs(slopes.middle(i) - finer.middle(i))));
     }

@@ -102,6 +102,7 @@ std::vector<std::string> NetworkCheck::objections() const {
   }
   const bool in_double = sample.backprop_error != 0 || sample.numerical_error != 0;
   const double bound = in_double ? kLargestSampleError : kLargestFloatSampleError;
+  for (const std::string& part : wrong) lines.push_back(fmt::format("{} is wrong", part));
   if (!(std::max({sample.shortcut_error, sample.numerical_error, sample.backprop_error}) <= bound))
     lines.push_back(
         fmt::format("the sample evaluated in full disagrees: change rules {:.1e}, "

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t kUnitsOfATask = 128;
 constexpr std::size_t kParametersOfATask = 64;
-constexpr std::size_t kInputsOfATask = 256;
+constexpr std::size_t kValuesOfATask = 256;
 constexpr std::size_t kSumsOfATask = std::size_t{1} << 14;
 
 // Some units of a Dense layer for some samples, which are summed by themselves; or some parameters
@@ -21,6 +21,10 @@ struct Task {
   bool dense;
   std::size_t layer;
   std::size_t group;  // of samples
+  std::size_t first, count;
+};
+
+struct Columns {
   std::size_t first, count;
 };
 
@@ -65,8 +69,8 @@ struct DifferenceEngine::Plan {
   void run_parameters(const Task& task, Worker& worker);
   void add_parameter(std::size_t sample, const Task& task, std::size_t parameter, Worker& worker);
   void sum_groups(std::size_t first, std::size_t last) const;
-  void inputs_of_sample(std::size_t sample, std::size_t first, std::size_t count, Worker& worker,
-                        const QuotientSums& out) const;
+  void values_of_sample(std::size_t layer, std::size_t sample, const Columns& columns,
+                        Worker& worker, const QuotientSums& out) const;
   TensorView<float> dense_part(AlignedVector<float>& all, std::size_t layer) const;
   std::size_t samples_of_a_group() const { return task_count(base.rows(), groups.size()); }
 
@@ -251,9 +255,10 @@ void DifferenceEngine::Plan::sum_groups(std::size_t first, std::size_t last) con
     }
 }
 
-void DifferenceEngine::Plan::inputs_of_sample(std::size_t sample, std::size_t first,
-                                              std::size_t count, Worker& worker,
+void DifferenceEngine::Plan::values_of_sample(std::size_t layer, std::size_t sample,
+                                              const Columns& columns, Worker& worker,
                                               const QuotientSums& out) const {
+  const auto [first, count] = columns;
   const Shape shape = {quotient->offsets.size(), count};
   worker.rows.resize(shape.size());
   worker.crossed.assign(mark ? shape.size() : 0, 0);
@@ -261,18 +266,16 @@ void DifferenceEngine::Plan::inputs_of_sample(std::size_t sample, std::size_t fi
   const Crossings crossed(worker.crossed, mark ? shape : Shape{0, count});
   for (std::size_t s = 0; s < shape[0]; ++s)
     std::ranges::fill(changes.row(s), quotient->offsets[s]);
-  worker.sweep.push().units(sample, 0, first, changes, crossed);
+  worker.sweep.push().units(sample, layer, first, changes, crossed);
   worker.table.resize(count);
   combine(changes, crossed, worker.table, 0, 1, count);
-  const std::size_t at = sample * base.width(0) + first;
-  std::copy_n(worker.table.value.begin(), count,
-              out.value.begin() + static_cast<std::ptrdiff_t>(at));
+  const std::size_t at = sample * base.width(layer) + first;
+  std::ranges::copy(std::span(worker.table.value).first(count), out.value.subspan(at).begin());
   if (bounds)
-    std::copy_n(worker.table.upper.begin(), count,
-                out.upper.begin() + static_cast<std::ptrdiff_t>(at));
+    std::ranges::copy(std::span(worker.table.upper).first(count), out.upper.subspan(at).begin());
   if (mark)
-    std::copy_n(worker.table.crossed.begin(), count,
-                out.crossed.begin() + static_cast<std::ptrdiff_t>(at));
+    std::ranges::copy(std::span(worker.table.crossed).first(count),
+                      out.crossed.subspan(at).begin());
 }
 
 DifferenceEngine::DifferenceEngine(const Network& network, const Loss& loss, std::size_t max_rows,
@@ -311,16 +314,17 @@ void DifferenceEngine::parameters(const DifferenceQuotient& quotient, const Quot
   }
 }
 
-void DifferenceEngine::inputs(const DifferenceQuotient& quotient, const QuotientSums& sums,
-                              TaskPool& pool) {
+void DifferenceEngine::values(std::size_t layer, const DifferenceQuotient& quotient,
+                              const QuotientSums& sums, TaskPool& pool) {
   Plan& plan = *plan_;
   plan.quotient = &quotient;
   plan.mark = !sums.crossed.empty();
-  const std::size_t width = plan.base.width(0);
-  const std::size_t parts = task_count(width, kInputsOfATask);
+  const std::size_t width = plan.base.width(layer);
+  const std::size_t parts = task_count(width, kValuesOfATask);
   plan.parallel(pool, plan.base.rows() * parts, [&](std::size_t i, Worker& worker) {
-    const std::size_t first = i % parts * kInputsOfATask;
-    plan.inputs_of_sample(i / parts, first, std::min(kInputsOfATask, width - first), worker, sums);
+    const std::size_t first = i % parts * kValuesOfATask;
+    plan.values_of_sample(layer, i / parts, {first, std::min(kValuesOfATask, width - first)},
+                          worker, sums);
   });
 }
 

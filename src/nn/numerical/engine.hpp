@@ -38,8 +38,10 @@ class DifferenceEngine {
 
   /// At the point that base() was evaluated at.
   void parameters(const DifferenceQuotient& quotient, const QuotientSums& sums, TaskPool& pool);
-  /// (rows, inputs), a sum a sample.
-  void inputs(const DifferenceQuotient& quotient, const QuotientSums& sums, TaskPool& pool);
+  /// By the values that enter a layer (rows, width), which for the first are the inputs: a quotient
+  /// a sample.
+  void values(std::size_t layer, const DifferenceQuotient& quotient, const QuotientSums& sums,
+              TaskPool& pool);
 
  private:
   struct Plan;

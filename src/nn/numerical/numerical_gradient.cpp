@@ -43,7 +43,7 @@ void NumericalProgram::input_gradient(TensorView<float> d_inputs, TaskPool& pool
   if (d_inputs.shape() != expected)
     throw ShapeError(fmt::format("numerical gradient by the inputs: expected shape {}, got {}",
                                  expected.to_string(), d_inputs.shape().to_string()));
-  plan_->engine.inputs(plan_->quotient, {.value = d_inputs.values()}, pool);
+  plan_->engine.values(0, plan_->quotient, {.value = d_inputs.values()}, pool);
 }
 
 const std::vector<std::string>& NumericalProgram::evaluated_again() const {
