@@ -41,7 +41,8 @@ TEST(Mutations, EveryWrongLayerIsFound) {
     for (std::size_t i = 0; i < problem.network.layers.size(); ++i)
       for (const Mutation& mutation : mutations_of(problem.network.layers[i])) {
         if (changes_nothing(problem.network.layers[i], mutation)) continue;
-        const auto report = check_with(problem, with_mutation(problem.network, i, mutation));
+        const Network network = with_mutation(problem.network, i, mutation);
+        const auto report = check_with(problem, network);
         ++tried;
         found += report.passed() ? 0 : 1;
         EXPECT_FALSE(report.passed())
@@ -49,6 +50,8 @@ TEST(Mutations, EveryWrongLayerIsFound) {
             << mutation.name << "\n"
             << report.to_string();
         EXPECT_GT(report.count(&TensorCheck::failed), 0U);
+        ASSERT_EQ(report.wrong.size(), 1U) << report.to_string();
+        EXPECT_TRUE(report.wrong[0].starts_with(layer_label(network, i))) << report.to_string();
       }
   RecordProperty("tried", static_cast<int>(tried));
   EXPECT_GE(tried, 300U);
