@@ -17,13 +17,13 @@ help:
 
 train:
 	@scripts/install-deps train
-	cmake --preset $(PRESET) -Wno-dev
+	cmake --preset $(PRESET) -Wno-dev -DGRADATIM_TESTS=OFF
 	cmake --build --preset $(PRESET) --target gradatim_app -j $(JOBS)
 	$(BUILD)/bin/gradatim train $(RECIPE)
 
 test:
 	@scripts/install-deps test
-	cmake --preset $(PRESET) -Wno-dev
+	cmake --preset $(PRESET) -Wno-dev -DGRADATIM_TESTS=ON
 	cmake --build --preset $(PRESET) -j $(JOBS)
 	ctest --preset $(PRESET) -j $(JOBS)
 

@@ -54,6 +54,8 @@ class RecipeReader {
   void read(const toml::node& node, const std::string& path, Shape& value, const Range&);
   void read(const toml::node& node, const std::string& path, std::vector<Layer>& value,
             const Range&);
+  void read(const toml::node& node, const std::string& path, std::vector<std::string>& value,
+            const Range&);
 
   template <class Enum>
     requires std::is_enum_v<Enum>

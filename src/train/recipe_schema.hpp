@@ -27,7 +27,10 @@ struct Range {
 inline constexpr Range kPositive{.low = 0, .low_open = true};
 inline constexpr Range kFraction{.low = 0, .high = 1, .high_open = true};  // [0, 1)
 inline constexpr Range kNotNegative{.low = 0};
+inline constexpr Range kShare{.low = 0, .high = 1};
+inline constexpr Range kFactor{.low = 0, .high = 1, .low_open = true};  // (0, 1]
 inline constexpr Range kCount{.low = 1, .high = 4'294'967'295.0};
+inline constexpr Range kSteps{.low = 0, .high = 4'294'967'295.0};
 inline constexpr Range kSeed{.low = 0, .high = 9'223'372'036'854'774'784.0};
 
 inline std::string_view kind(const Initializer& initializer) {
@@ -83,9 +86,96 @@ void describe(Visitor& v, Sgd& sgd) {
 }
 
 template <class Visitor>
-void describe(Visitor& v, Momentum& momentum) {
-  v.field("learning_rate", momentum.learning_rate, kPositive);
-  v.field("momentum", momentum.momentum, kFraction);
+void describe(Visitor& v, Momentum& rule) {
+  v.field("learning_rate", rule.learning_rate, kPositive);
+  v.field("momentum", rule.momentum, kFraction);
+}
+
+template <class Visitor>
+void describe(Visitor& v, Nesterov& rule) {
+  v.field("learning_rate", rule.learning_rate, kPositive);
+  v.field("momentum", rule.momentum, kFraction);
+}
+
+template <class Visitor>
+void describe(Visitor& v, AdaGrad& rule) {
+  v.field("learning_rate", rule.learning_rate, kPositive);
+  v.field("epsilon", rule.epsilon, kNotNegative);
+}
+
+template <class Visitor>
+void describe(Visitor& v, RmsProp& rule) {
+  v.field("learning_rate", rule.learning_rate, kPositive);
+  v.field("decay", rule.decay, kFraction);
+  v.field("epsilon", rule.epsilon, kNotNegative);
+}
+
+template <class Visitor>
+void describe(Visitor& v, Adam& rule) {
+  v.field("learning_rate", rule.learning_rate, kPositive);
+  v.field("beta1", rule.beta1, kFraction);
+  v.field("beta2", rule.beta2, kFraction);
+  v.field("epsilon", rule.epsilon, kNotNegative);
+}
+
+template <class Visitor>
+void describe(Visitor& v, AdamW& rule) {
+  v.field("learning_rate", rule.learning_rate, kPositive);
+  v.field("beta1", rule.beta1, kFraction);
+  v.field("beta2", rule.beta2, kFraction);
+  v.field("epsilon", rule.epsilon, kNotNegative);
+  v.field("weight_decay", rule.weight_decay, kNotNegative);
+}
+
+template <class Visitor>
+void describe(Visitor& v, Lion& rule) {
+  v.field("learning_rate", rule.learning_rate, kPositive);
+  v.field("beta1", rule.beta1, kFraction);
+  v.field("beta2", rule.beta2, kFraction);
+}
+
+template <class Visitor>
+void describe(Visitor& v, ClipByValue& clip) {
+  v.field("limit", clip.limit, kPositive);
+}
+
+template <class Visitor>
+void describe(Visitor& v, ClipByGlobalNorm& clip) {
+  v.field("limit", clip.limit, kPositive);
+}
+
+template <class Visitor>
+void describe(Visitor& v, L2Decay& decay) {
+  v.field("rate", decay.rate, kNotNegative);
+}
+
+template <class Visitor>
+void describe(Visitor& v, DecoupledDecay& decay) {
+  v.field("rate", decay.rate, kNotNegative);
+}
+
+template <class Visitor>
+void describe(Visitor& v, StepSchedule& schedule) {
+  v.field("every", schedule.every, kCount);
+  v.field("factor", schedule.factor, kFactor);
+}
+
+template <class Visitor>
+void describe(Visitor& v, ExponentialSchedule& schedule) {
+  v.field("every", schedule.every, kCount);
+  v.field("factor", schedule.factor, kFactor);
+}
+
+template <class Visitor>
+void describe(Visitor& v, CosineSchedule& schedule) {
+  v.field("final", schedule.final, kShare);
+}
+
+template <class Visitor>
+void describe(Visitor& v, OneCycle& schedule) {
+  v.field("rise", schedule.rise, kShare);
+  v.field("start", schedule.start, kShare);
+  v.field("final", schedule.final, kShare);
 }
 
 template <class Visitor>
@@ -102,6 +192,11 @@ void describe(Visitor& v, Recipe& recipe) {
   describe(v, recipe.network);
   v.field("loss", recipe.options.loss);
   v.field("optimizer", recipe.options.optimizer);
+  v.field("schedule", recipe.options.schedule);
+  v.field("warmup", recipe.options.warmup, kSteps);
+  v.field("clipping", recipe.options.clipping);
+  v.field("weight_decay", recipe.options.weight_decay);
+  v.field("no_decay", recipe.options.no_decay);
   v.field("batch", recipe.options.batch, kCount);
   v.either("steps", recipe.options.steps, "epochs", recipe.epochs, kCount);
   v.field("sampling", recipe.options.sampling);

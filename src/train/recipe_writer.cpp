@@ -45,6 +45,12 @@ void RecipeWriter::refuse(std::string_view why) const {
   throw InvalidArgument(fmt::format("recipe: {}", why));
 }
 
+std::string toml_text(const std::vector<std::string>& texts) {
+  std::vector<std::string> quoted;
+  for (const std::string& text : texts) quoted.push_back(toml_text(std::string_view(text)));
+  return fmt::format("[{}]", fmt::join(quoted, ", "));
+}
+
 }  // namespace detail
 
 std::string to_toml(const Recipe& recipe) {

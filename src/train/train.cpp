@@ -7,6 +7,7 @@
 
 #include "gradatim/core/error.hpp"
 #include "gradatim/nn/program.hpp"
+#include "train/decaying.hpp"
 #include "train/mini_batches.hpp"
 
 namespace gradatim {
@@ -29,6 +30,15 @@ void check_fit(const Network& network, const Dataset& data, const TrainOptions& 
   if (output.size() < data.class_names.size())
     throw ShapeError(fmt::format("train: '{}' has {} classes, the network {} outputs", data.name,
                                  data.class_names.size(), output.size()));
+}
+
+Descent descent_of(const TrainOptions& options) {
+  return {.optimizer = options.optimizer,
+          .schedule = options.schedule,
+          .warmup = options.warmup,
+          .steps = options.steps,
+          .clipping = options.clipping,
+          .weight_decay = options.weight_decay};
 }
 
 // A stopwatch that leaves evaluation out.
@@ -60,7 +70,8 @@ class Training {
                   .seed = options.seed},
                  program_.accepts_bytes()),
         gradient_(program_.layout().size),
-        optimizer_(options.optimizer, program_.layout().size) {
+        optimizer_(descent_of(options), program_.layout().size,
+                   decaying_parameters(program_.layout(), options.no_decay)) {
     result_.parameters = initialize(network, options.seed);
   }
 

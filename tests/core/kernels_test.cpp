@@ -365,26 +365,6 @@ TEST(Bytes, RejectShapesThatDoNotFit) {
   EXPECT_THROW(kernels::byte_gemm_transposed(bytes.view(), 1, Tensor({5, 64}), 0, dw), ShapeError);
 }
 
-TEST(Updates, SgdAndMomentumFollowTheirFormulae) {
-  for (const std::size_t n : kOddSizes) {
-    const Tensor start = uniform_tensor({n}, 1);
-    const Tensor g = uniform_tensor({n}, 2);
-    const Tensor v0 = uniform_tensor({n}, 3);
-    Tensor theta = start;
-    kernels::sgd(theta.values(), g.values(), 0.1F);
-    for (std::size_t i = 0; i < n; ++i)
-      ASSERT_NEAR(theta.values()[i], start.values()[i] - 0.1 * g.values()[i], 1e-7);
-    theta = start;
-    Tensor v = v0;
-    kernels::momentum(theta.values(), g.values(), v.values(), 0.1F, 0.9F);
-    for (std::size_t i = 0; i < n; ++i) {
-      const double velocity = 0.9 * v0.values()[i] - 0.1 * g.values()[i];
-      ASSERT_NEAR(v.values()[i], velocity, 2e-7);
-      ASSERT_NEAR(theta.values()[i], start.values()[i] + velocity, 3e-7);
-    }
-  }
-}
-
 TEST(InstructionSet, HasAName) { EXPECT_STRNE(kernels::instruction_set(), ""); }
 
 }  // namespace

@@ -14,10 +14,13 @@ namespace {
 
 std::atomic<std::size_t> allocations = 0;
 
-void* allocate(std::size_t size, std::size_t alignment) {
+void* try_allocate(std::size_t size, std::size_t alignment) {
   ++allocations;
-  if (void* p = std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment))
-    return p;
+  return std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+}
+
+void* allocate(std::size_t size, std::size_t alignment) {
+  if (void* p = try_allocate(size, alignment)) return p;
   throw std::bad_alloc();
 }
 
@@ -28,10 +31,14 @@ void* operator new(std::size_t size) { return allocate(size, alignof(std::max_al
 void* operator new(std::size_t size, std::align_val_t alignment) {
   return allocate(size, static_cast<std::size_t>(alignment));
 }
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {  // std::stable_sort's
+  return try_allocate(size, alignof(std::max_align_t));
+}
 void operator delete(void* p) noexcept { std::free(p); }
 void operator delete(void* p, std::size_t) noexcept { std::free(p); }
 void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
 void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+void operator delete(void* p, const std::nothrow_t&) noexcept { std::free(p); }
 // NOLINTEND(misc-definitions-in-headers)
 
 namespace gradatim {
@@ -62,11 +69,16 @@ TEST(Allocation, NoneInATrainingStepAfterTheFirst) {
   Dataset dense = sparse;
   for (std::uint8_t& byte : dense.train.images.values()) byte |= 1;
   for (const Dataset* data : {&sparse, &dense})
-    for (const Optimizer& optimizer : {Optimizer(Sgd{}), Optimizer(Momentum{})})
+    for (const Optimizer& optimizer : {Optimizer(Sgd{}), Optimizer(Momentum{}), Optimizer(Adam{})})
       for (const Sampling sampling : {Sampling::with_replacement, Sampling::shuffled_epochs}) {
         AllocationObserver observer;
         train(kNetwork, *data,
-              {.optimizer = optimizer, .batch = 7, .steps = 58, .sampling = sampling, .threads = 1},
+              {.optimizer = optimizer,
+               .clipping = ClipByGlobalNorm{},
+               .batch = 7,
+               .steps = 58,
+               .sampling = sampling,
+               .threads = 1},
               &observer);
         EXPECT_GT(observer.after_second, 0U);
         EXPECT_EQ(observer.at_end, observer.after_second);

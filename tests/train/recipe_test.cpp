@@ -206,6 +206,28 @@ TEST(Setting, ErrorsNameItAndNotTheFile) {
   EXPECT_CONTAINS(refusal_of_setting("batch=1\nseed=2"), "expected key=value");
 }
 
+TEST(Recipe, SaysHowItDescends) {
+  const TrainOptions options =
+      parse(
+          "data = \"mnist\"\ninput = [4]\nlayers = [\"relu\"]\n"
+          "optimizer = { kind = \"adamw\", beta1 = 0.5, weight_decay = 0.25 }\n"
+          "schedule = { kind = \"one_cycle\", rise = 0.5 }\nwarmup = 7\n"
+          "clipping = { kind = \"global_norm\", limit = 3 }\n"
+          "weight_decay = { kind = \"l2\", rate = 0.5 }\nno_decay = [\"dense1\", \"bias\"]\n")
+          .options;
+  EXPECT_EQ(options.optimizer, Optimizer(AdamW{.beta1 = 0.5F, .weight_decay = 0.25F}));
+  EXPECT_EQ(options.schedule, Schedule(OneCycle{.rise = 0.5F}));
+  EXPECT_EQ(options.warmup, 7U);
+  EXPECT_EQ(options.clipping, Clipping(ClipByGlobalNorm{3.0F}));
+  EXPECT_EQ(options.weight_decay, WeightDecay(L2Decay{0.5F}));
+  EXPECT_EQ(options.no_decay, (std::vector<std::string>{"dense1", "bias"}));
+  EXPECT_CONTAINS(refusal_of_line("no_decay = [1]"), "8:13: no_decay[0]: expected a string, got 1");
+  EXPECT_CONTAINS(refusal_of_line("no_decay = \"bias\""), "expected an array of strings");
+  EXPECT_CONTAINS(refusal_of_line("schedule = \"cosin\""), "did you mean 'cosine'?");
+  EXPECT_CONTAINS(refusal_of_line("schedule = { kind = \"step\", factor = 0 }"),
+                  "schedule.factor: expected a float32 number in (0, 1], got 0");
+}
+
 // ---- parse(to_toml(r)) == r
 
 float random_float(std::uint32_t word) {
@@ -236,10 +258,28 @@ Recipe random_recipe(std::uint64_t seed) {
   const std::array<Loss, 3> losses{SoftmaxCrossEntropy{}, CrossEntropy{0.125F},
                                    SumOfSquaredErrors{}};
   recipe.options.loss = losses[below(3)];
-  const std::array<Optimizer, 2> optimizers{
-      Sgd{random_float(word())},
-      Momentum{random_float(word()), static_cast<float>(below(1U << 24U)) * 0x1p-24F}};
-  recipe.options.optimizer = optimizers[below(2)];
+  const auto fraction = [&] { return static_cast<float>(below(1U << 24U)) * 0x1p-24F; };
+  const float rate = random_float(word());
+  const std::array<Optimizer, 8> optimizers{
+      Sgd{rate},
+      Momentum{rate, fraction()},
+      Nesterov{rate, fraction()},
+      AdaGrad{rate, fraction()},
+      RmsProp{rate, fraction(), fraction()},
+      Adam{rate, fraction(), fraction(), fraction()},
+      AdamW{rate, fraction(), fraction(), fraction(), fraction()},
+      Lion{rate, fraction(), fraction()}};
+  recipe.options.optimizer = optimizers[below(8)];
+  const std::array<Schedule, 5> schedules{
+      ConstantSchedule{}, StepSchedule{1 + below(9), 0.5F}, ExponentialSchedule{1 + below(9), 1.0F},
+      CosineSchedule{fraction()}, OneCycle{fraction(), fraction(), fraction()}};
+  recipe.options.schedule = schedules[below(5)];
+  recipe.options.warmup = below(1000);
+  const std::array<Clipping, 3> clippings{NoClipping{}, ClipByValue{rate}, ClipByGlobalNorm{rate}};
+  recipe.options.clipping = clippings[below(3)];
+  const std::array<WeightDecay, 3> decays{NoDecay{}, L2Decay{rate}, DecoupledDecay{fraction()}};
+  recipe.options.weight_decay = decays[below(3)];
+  if (below(2) == 0) recipe.options.no_decay = {"dense1", "\"quoted\""};
   recipe.options.batch = 1 + below(1000);
   recipe.options.sampling = below(2) == 0 ? Sampling::with_replacement : Sampling::shuffled_epochs;
   recipe.options.seed = (static_cast<std::uint64_t>(word()) << 31U) ^ word();
@@ -270,6 +310,11 @@ layers = [
 ]
 loss = "softmax_cross_entropy"
 optimizer = { kind = "momentum", learning_rate = 0.5, momentum = 0.25 }
+schedule = "constant"
+warmup = 0
+clipping = "none"
+weight_decay = "none"
+no_decay = ["bias"]
 batch = 100
 steps = 10000
 sampling = "with_replacement"

@@ -117,10 +117,43 @@ TEST(Train, ALossThatIsNotFiniteEndsItAndNamesStepAndPlace) {
   EXPECT_NE(result.message.find("dense"), std::string::npos) << result.message;
 }
 
-TEST(Train, MomentumLearnsToo) {
+TEST(Train, EveryOptimizerLearns) {
   TrainOptions options = kOptions;
-  options.optimizer = Momentum{0.05F, 0.9F};
-  EXPECT_GT(train(kNetwork, striped_dataset(), options).test_accuracy, 0.98);
+  for (const Optimizer& optimizer :
+       {Optimizer(Momentum{0.05F}), Optimizer(Nesterov{0.05F}), Optimizer(AdaGrad{0.05F}),
+        Optimizer(RmsProp{0.01F}), Optimizer(Adam{0.01F}), Optimizer(AdamW{0.01F}),
+        Optimizer(Lion{0.003F})}) {
+    options.optimizer = optimizer;
+    EXPECT_GT(train(kNetwork, striped_dataset(), options).test_accuracy, 0.98) << kind(optimizer);
+  }
+}
+
+// With the gradient clipped to next to nothing, only decay is left: 10 times 1 - 0.1 · 0.5.
+TEST(Train, DecaysWhatIsNotExcepted) {
+  TrainOptions options = kOptions;
+  options.steps = 10;
+  options.optimizer = Sgd{0.1F};
+  options.clipping = ClipByGlobalNorm{1e-12F};
+  options.weight_decay = DecoupledDecay{0.5F};
+  options.no_decay = {"bias", "dense2.weight"};
+  const Network network({36}, {Dense{12, Xavier{}, Gaussian{1}}, Tanh{}, Dense{4, Xavier{}}});
+  const Parameters before = initialize(network, options.seed);
+  const TrainResult result = train(network, striped_dataset(), options);
+  for (const ParameterTensor& tensor : before.layout().tensors) {
+    const double factor = tensor.name == "dense1.weight" ? std::pow(0.95, 10) : 1.0;
+    const auto was = before[tensor.name].values();
+    const auto is = result.parameters[tensor.name].values();
+    for (std::size_t i = 0; i < was.size(); ++i)
+      ASSERT_NEAR(is[i], factor * was[i], 1e-6) << tensor.name;
+  }
+  options.no_decay = {"dense3"};
+  try {
+    train(network, striped_dataset(), options);
+    FAIL() << "dense3 does not exist";
+  } catch (const InvalidArgument& error) {
+    EXPECT_STREQ(error.what(),
+                 "no_decay: no parameters are called 'dense3'; did you mean 'dense1'?");
+  }
 }
 
 TEST(Train, DenseDataTakesTheFloatPathAndLearns) {

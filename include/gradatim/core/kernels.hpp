@@ -105,14 +105,6 @@ void byte_gemm(TensorView<const std::uint8_t> bytes, float scale, ConstTensorVie
 void byte_gemm_transposed(TensorView<const std::uint8_t> bytes, float scale,
                           ConstTensorView packed_dy, std::size_t first, TensorView<float> dw);
 
-// ---- Optimizer updates over one span.
-
-/// theta -= learning_rate · g
-void sgd(std::span<float> theta, std::span<const float> g, float learning_rate);
-/// v = momentum · v - learning_rate · g; theta += v
-void momentum(std::span<float> theta, std::span<const float> g, std::span<float> v,
-              float learning_rate, float momentum);
-
 /// The instruction set that the kernels above run with on this processor, such as "AVX3".
 const char* instruction_set();
 

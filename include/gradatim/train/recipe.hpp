@@ -22,6 +22,11 @@ namespace gradatim {
 ///     ]
 ///     loss = "softmax_cross_entropy"
 ///     optimizer = { kind = "sgd", learning_rate = 0.1 }
+///     schedule = { kind = "cosine", final = 0.01 }
+///     warmup = 500                  # steps
+///     clipping = { kind = "global_norm", limit = 1.0 }
+///     weight_decay = { kind = "l2", rate = 0.0001 }
+///     no_decay = ["bias", "dense2"] # tensors, layers or roles
 ///     batch = 100
 ///     steps = 10000                 # or epochs = 16
 ///     sampling = "with_replacement" # or "shuffled_epochs"

@@ -4,6 +4,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "gradatim/core/tasks.hpp"
 #include "gradatim/data/batches.hpp"
@@ -11,6 +12,7 @@
 #include "gradatim/nn/network.hpp"
 #include "gradatim/nn/parameters.hpp"
 #include "gradatim/optim/optimizer.hpp"
+#include "gradatim/optim/schedule.hpp"
 
 namespace gradatim {
 
@@ -18,6 +20,12 @@ namespace gradatim {
 struct TrainOptions {
   Loss loss = SoftmaxCrossEntropy{};
   Optimizer optimizer = Sgd{};
+  Schedule schedule = ConstantSchedule{};  // of the learning rate, over `steps`
+  std::size_t warmup = 0;                  // steps; see learning_rate_factor
+  Clipping clipping = NoClipping{};
+  WeightDecay weight_decay = NoDecay{};
+  // What weight_decay, and AdamW's, leave alone: tensors ("dense1.weight"), layers or roles.
+  std::vector<std::string> no_decay = {"bias"};
   std::size_t batch = 100;
   std::size_t steps = 10'000;
   Sampling sampling = Sampling::with_replacement;

@@ -61,19 +61,6 @@ void AddTo(std::span<const float> x, std::span<float> y) {
   map(x, y, y, [](auto, auto a, auto b) HWY_ATTR { return hn::Add(a, b); });
 }
 
-void Sgd(std::span<float> theta, std::span<const float> g, float learning_rate) {
-  map(theta, g, theta, [=](auto d, auto t, auto v) HWY_ATTR {
-    return hn::NegMulAdd(hn::Set(d, learning_rate), v, t);
-  });
-}
-
-void MomentumVelocity(std::span<const float> g, std::span<float> v, float learning_rate,
-                      float momentum) {
-  map(v, g, v, [=](auto d, auto velocity, auto gradient) HWY_ATTR {
-    return hn::MulSub(hn::Set(d, momentum), velocity, hn::Mul(hn::Set(d, learning_rate), gradient));
-  });
-}
-
 double Sum(std::span<const float> x) {
   const hn::ScalableTag<double> d;
   const hn::Rebind<float, decltype(d)> half;
@@ -134,8 +121,6 @@ HWY_EXPORT(ReluBackward);
 HWY_EXPORT(Tanh);
 HWY_EXPORT(TanhBackward);
 HWY_EXPORT(AddTo);
-HWY_EXPORT(Sgd);
-HWY_EXPORT(MomentumVelocity);
 HWY_EXPORT(Sum);
 HWY_EXPORT(AllFinite);
 HWY_EXPORT(BytesToFloat);
@@ -203,18 +188,6 @@ void bytes_to_float(std::span<const std::uint8_t> bytes, float scale, std::span<
 
 std::size_t count_zeros(std::span<const std::uint8_t> bytes) {
   return HWY_DYNAMIC_DISPATCH(CountZeros)(bytes);
-}
-
-void sgd(std::span<float> theta, std::span<const float> g, float learning_rate) {
-  check_sizes("sgd", theta.size(), {g.size()});
-  HWY_DYNAMIC_DISPATCH(Sgd)(theta, g, learning_rate);
-}
-
-void momentum(std::span<float> theta, std::span<const float> g, std::span<float> v,
-              float learning_rate, float momentum) {
-  check_sizes("momentum", theta.size(), {g.size(), v.size()});
-  HWY_DYNAMIC_DISPATCH(MomentumVelocity)(g, v, learning_rate, momentum);
-  HWY_DYNAMIC_DISPATCH(AddTo)(v, theta);
 }
 
 const char* instruction_set() {
