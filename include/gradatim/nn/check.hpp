@@ -10,6 +10,7 @@
 #include "gradatim/core/tensor.hpp"
 #include "gradatim/diff/check_gradient.hpp"
 #include "gradatim/nn/network.hpp"
+#include "gradatim/nn/parameters.hpp"
 
 namespace gradatim {
 
@@ -118,6 +119,11 @@ struct NetworkCheck {
 /// Throws as numerical_gradient does.
 NetworkCheck check(const Network& network, std::span<const float> theta, const Batch& batch,
                    const NetworkCheckOptions& options = {});
+
+inline NetworkCheck check(const Network& network, const Parameters& parameters, const Batch& batch,
+                          const NetworkCheckOptions& options = {}) {
+  return check(network, parameters.theta(), batch, options);
+}
 
 /// The same for a gradient that the caller has: d_theta (parameters).
 NetworkCheck check(const Network& network, std::span<const float> theta, const Batch& batch,
