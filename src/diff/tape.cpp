@@ -10,6 +10,12 @@ void throw_no_recording() {
       "than the call it was made for");
 }
 
+void throw_incomplete_tape() {
+  throw InvalidArgument(
+      "tape: the function has more operations than the tape had room for; record it again, as "
+      "gradatim::record does");
+}
+
 void throw_tape_full() { throw InvalidArgument("tape: more than 2^32 - 1 operations recorded"); }
 
 }  // namespace gradatim::detail

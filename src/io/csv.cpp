@@ -77,7 +77,7 @@ CsvWriter& CsvWriter::cell(std::string_view text) {
   return *this;
 }
 
-CsvWriter& CsvWriter::empty() {
+CsvWriter& CsvWriter::blank() {
   separate();
   return *this;
 }

@@ -69,6 +69,14 @@ void append_data(Script& script, std::string_view name, const Series& series) {
   line(script, "END");
 }
 
+void append_arrows(Script& script, std::string_view name, std::span<const Arrow> arrows) {
+  if (arrows.empty()) return;
+  line(script, "{} << END", name);
+  for (const Arrow& arrow : arrows)
+    line(script, "{} {} {} {}", arrow.x, arrow.y, arrow.dx, arrow.dy);
+  line(script, "END");
+}
+
 std::string style_of(const Series& series) {
   const auto color = kPalette[static_cast<std::size_t>(series.color) % kPalette.size()];
   switch (series.style) {
@@ -76,10 +84,20 @@ std::string style_of(const Series& series) {
       return fmt::format("lines lw 0.5 lc rgb '#b0{}'", color.substr(1));
     case LineStyle::line_with_points:
       return fmt::format("linespoints lw 2 pt 7 ps 0.5 lc rgb '{}'", color);
+    case LineStyle::points:
+      return fmt::format("points pt 7 ps 0.8 lc rgb '{}'", color);
     case LineStyle::line:
       break;
   }
   return fmt::format("lines lw 2 lc rgb '{}'", color);
+}
+
+void append_range(Script& script, std::string_view axis,
+                  const std::optional<std::pair<double, double>>& range) {
+  if (range)
+    line(script, "set {} [{}:{}]", axis, range->first, range->second);
+  else
+    line(script, "set {} [*:*]", axis);
 }
 
 bool is_finite(double value) { return std::isfinite(value); }
@@ -95,12 +113,10 @@ void append_panel(Script& script, const Panel& panel, std::size_t index) {
   line(script, "set ylabel {}", literal(panel.y_label));
   line(script, "{} logscale y", panel.logarithmic_y ? "set" : "unset");
   line(script, "set key {} right", panel.legend_at_bottom ? "bottom" : "top");
-  if (panel.y_range) {
-    line(script, "set yrange [{}:{}]", panel.y_range->first, panel.y_range->second);
-  } else {
-    line(script, "set yrange [*:*]");
-  }
-  if (std::none_of(panel.series.begin(), panel.series.end(), has_points)) {
+  append_range(script, "xrange", panel.x_range);
+  append_range(script, "yrange", panel.y_range);
+  line(script, "set size {}", panel.equal_units ? "ratio -1" : "noratio");
+  if (panel.arrows.empty() && std::none_of(panel.series.begin(), panel.series.end(), has_points)) {
     line(script, "unset logscale y");
     line(script, "plot [0:1][0:1] NaN notitle");
     return;
@@ -114,6 +130,10 @@ void append_panel(Script& script, const Panel& panel, std::size_t index) {
     parts += fmt::format("{}$data{}_{} using 1:2 with {} {}", parts.empty() ? "" : ", ", index, i,
                          style_of(series), title);
   }
+  if (!panel.arrows.empty())
+    parts +=
+        fmt::format("{}$arrows{} using 1:2:3:4 with vectors filled head lw 1.3 lc rgb '{}' notitle",
+                    parts.empty() ? "" : ", ", index, kPalette[0]);
   line(script, "plot {}", parts);
 }
 
@@ -121,9 +141,11 @@ std::string gnuplot_script(const Plot& plot, const std::filesystem::path& file) 
   Script script;
   line(script, "set encoding utf8");
   append_terminal(script, file, std::max<std::size_t>(plot.panels.size(), 1));
-  for (std::size_t p = 0; p < plot.panels.size(); ++p)
+  for (std::size_t p = 0; p < plot.panels.size(); ++p) {
     for (std::size_t s = 0; s < plot.panels[p].series.size(); ++s)
       append_data(script, fmt::format("$data{}_{}", p, s), plot.panels[p].series[s]);
+    append_arrows(script, fmt::format("$arrows{}", p), plot.panels[p].arrows);
+  }
   line(script, "set grid lt 1 lw 0.5 lc rgb '#dddddd'");
   line(script, "set border 3 lc rgb '#666666'");
   line(script, "set tics nomirror");

@@ -51,6 +51,21 @@ double sum_of_squared_errors_end(ConstTensorView y, ConstTensorView t, float sca
   return loss;
 }
 
+// Labels stand for one-hot targets.
+double sum_of_squared_errors_end(ConstTensorView y, std::span<const std::int32_t> labels,
+                                 float scale, TensorView<float> dy) {
+  double loss = 0;
+  for (std::size_t i = 0; i < y.rows(); ++i) {
+    for (std::size_t k = 0; k < y.row_size(); ++k) {
+      const float target = k == static_cast<std::size_t>(labels[i]) ? 1.0F : 0.0F;
+      const float difference = y(i, k) - target;
+      loss += 0.5 * static_cast<double>(difference) * static_cast<double>(difference);
+      dy(i, k) = scale * difference;
+    }
+  }
+  return loss;
+}
+
 double cross_entropy_end(ConstTensorView y, ConstTensorView t, float epsilon, float scale,
                          TensorView<float> dy) {
   double loss = 0;
@@ -112,8 +127,6 @@ void check_targets(const Loss& loss, std::size_t rows, const Shape& output,
   if (by_label && targets.values.size() != 0)
     throw InvalidArgument(fmt::format("{}: both labels and target values were given", name));
   if (by_label) {
-    if (std::holds_alternative<SumOfSquaredErrors>(loss))
-      throw InvalidArgument(fmt::format("{}: expected target values, got labels", name));
     check_rows(name, rows, targets.labels.size());
     check_labels(name, targets.labels, output.size());
   } else if (targets.values.shape() != output.batched(rows)) {
@@ -138,7 +151,8 @@ double loss_and_gradient(const Loss& loss, ConstTensorView outputs, const Target
                      ? cross_entropy_end(outputs, targets.labels, choice.epsilon, scale, d_outputs)
                      : cross_entropy_end(outputs, targets.values, choice.epsilon, scale, d_outputs);
         } else {
-          return sum_of_squared_errors_end(outputs, targets.values, scale, d_outputs);
+          return by_label ? sum_of_squared_errors_end(outputs, targets.labels, scale, d_outputs)
+                          : sum_of_squared_errors_end(outputs, targets.values, scale, d_outputs);
         }
       },
       loss);

@@ -60,7 +60,7 @@ Recipe resolve(Recipe recipe, std::size_t train_samples) {
 
 std::filesystem::path find_recipe(std::string_view name_or_path,
                                   std::span<const std::filesystem::path> folders) {
-  const std::filesystem::path given(name_or_path);
+  std::filesystem::path given(name_or_path);
   if (name_or_path.find('/') != std::string_view::npos || given.extension() == ".toml") {
     if (!std::filesystem::exists(given))
       throw InvalidArgument(fmt::format("recipe {}: no such file", name_or_path));

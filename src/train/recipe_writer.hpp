@@ -66,7 +66,7 @@ template <class... Alternatives>
 std::string toml_text(const std::variant<Alternatives...>& value) {
   RecipeWriter writer;
   std::visit([&](auto alternative) { describe(writer, alternative); }, value);
-  const std::string name = toml_text(kind(value));
+  std::string name = toml_text(kind(value));
   if (writer.entries().empty()) return name;
   return "{ kind = " + name + ", " + writer.joined(", ") + " }";
 }

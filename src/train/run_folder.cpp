@@ -129,11 +129,11 @@ void RunRecorder::write_row(const StepRecord& step, const EpochRecord* epoch) {
   if (epoch != nullptr)
     metrics_.cell(epoch->epoch).cell(step.loss);
   else
-    metrics_.empty().cell(step.loss);
+    metrics_.blank().cell(step.loss);
   if (epoch != nullptr)
     metrics_.cell(epoch->train_accuracy).cell(epoch->test_accuracy);
   else
-    metrics_.empty().empty();
+    metrics_.blank().blank();
   metrics_.end_row();
 }
 
@@ -170,7 +170,7 @@ RunSummary RunRecorder::finish(const TrainResult& result,
   metrics_.flush();
   save_model(folder_ / "model.safetensors", {recipe_.network, result.parameters, class_names});
   draw_curves(gnuplot);
-  const RunSummary summary = summarize(recipe_, result, folder_);
+  RunSummary summary = summarize(recipe_, result, folder_);
   write_file(folder_ / "summary.json", to_json(summary, /*indented=*/true) + "\n");
   return summary;
 }

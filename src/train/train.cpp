@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "gradatim/core/error.hpp"
+#include "gradatim/core/kernels.hpp"
 #include "gradatim/nn/program.hpp"
 #include "train/decaying.hpp"
 #include "train/mini_batches.hpp"
@@ -81,10 +82,13 @@ class Training {
   TrainResult run() {
     const std::size_t epoch_steps = steps_per_epoch(data_.train.size(), options_.batch);
     clock_.start();
-    while (result_.steps < options_.steps && step()) {
-      if (result_.steps % epoch_steps == 0 && result_.steps < options_.steps) evaluate(epoch_steps);
+    bool going = true;
+    while (going) {
+      going = step() && result_.steps < options_.steps;
+      if (result_.steps % epoch_steps != 0 && going) continue;
+      going = parameters_are_finite() && going;
+      evaluate(epoch_steps);
     }
-    evaluate(epoch_steps);
     return std::move(result_);
   }
 
@@ -110,7 +114,23 @@ class Training {
     return false;
   }
 
+  // A loss can stay finite over parameters that are not: a sigmoid maps infinity to 1.
+  bool parameters_are_finite() {
+    if (result_.reason == StopReason::non_finite) return false;
+    for (const ParameterTensor& tensor : result_.parameters.layout().tensors) {
+      if (kernels::all_finite(result_.parameters[tensor.name].values())) continue;
+      result_.reason = StopReason::non_finite;
+      result_.message =
+          fmt::format("step {}: {} holds values that are not finite", result_.steps, tensor.name);
+      return false;
+    }
+    return true;
+  }
+
+  // Once a step at most: the first step of an epoch may fail.
   void evaluate(std::size_t epoch_steps) {
+    if (evaluated_step_ == result_.steps) return;
+    evaluated_step_ = result_.steps;
     clock_.stop();
     const auto theta = result_.parameters.theta();
     result_.seconds = clock_.seconds();
@@ -136,6 +156,7 @@ class Training {
   AlignedVector<float> gradient_;
   OptimizerState optimizer_;
   TrainingClock clock_;
+  std::optional<std::size_t> evaluated_step_;
   TrainResult result_;
 };
 

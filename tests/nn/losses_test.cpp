@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <limits>
 
@@ -66,7 +67,6 @@ TEST(Losses, RejectSizesAndLabelsThatDoNotFit) {
 TEST(CheckTargets, SaysWhatWasExpected) {
   const Tensor values({4, 10});
   const std::vector<std::int32_t> labels = {0, 1, 2, 10};
-  EXPECT_THROW(check_targets(SumOfSquaredErrors{}, 4, {10}, {.labels = labels}), InvalidArgument);
   EXPECT_THROW(check_targets(SoftmaxCrossEntropy{}, 4, {10}, {.labels = labels}), InvalidArgument);
   EXPECT_THROW(check_targets(SoftmaxCrossEntropy{}, 3, {11}, {.labels = labels}), ShapeError);
   EXPECT_THROW(check_targets(CrossEntropy{}, 4, {9}, {.values = values}), ShapeError);
@@ -112,6 +112,7 @@ TEST(LossAndGradient, MatchTheFormulaAndItsDifferences) {
         t.view()(i, (i * 5) % n) = 1;
       }
       Tensor d({3, n});
+      std::ranges::fill(d.values(), std::numeric_limits<float>::quiet_NaN());  // all is written
       const double loss = loss_and_gradient(c.loss, y, {.values = t.view()}, 0.5F, d);
       double expected = 0;
       for (std::size_t i = 0; i < 3; ++i) {
@@ -130,8 +131,8 @@ TEST(LossAndGradient, MatchTheFormulaAndItsDifferences) {
         }
       }
       EXPECT_NEAR(loss, expected, 1e-5) << kind(c.loss);
-      if (std::holds_alternative<SumOfSquaredErrors>(c.loss)) continue;
       Tensor by_label({3, n});
+      std::ranges::fill(by_label.values(), std::numeric_limits<float>::quiet_NaN());
       EXPECT_NEAR(loss_and_gradient(c.loss, y, {.labels = labels}, 0.5F, by_label), loss, 1e-6);
       for (std::size_t i = 0; i < d.size(); ++i)
         EXPECT_NEAR(by_label.values()[i], d.values()[i], 1e-6) << kind(c.loss);

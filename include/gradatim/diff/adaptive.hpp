@@ -51,7 +51,7 @@ struct StencilTrial {
 template <class T, class G>
 StencilTrial<T> try_stencil(G&& g, T x, T h, T noise, std::size_t& evaluations) {
   constexpr std::size_t kPairs = 4;
-  const auto s = apply_stencil(g, x, h, kPairs);
+  const auto s = apply_stencil<kPairs>(g, x, h);
   evaluations += 2 * kPairs;
   if (!std::isfinite(s.value) || !std::isfinite(s.magnitude)) return {.step = h};
   const T per_value = std::max(noise, std::numeric_limits<T>::epsilon() * s.magnitude);

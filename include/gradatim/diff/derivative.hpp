@@ -72,13 +72,18 @@ Derivative<E> differentiate_once(F& f, E x, const Dual&) {
 template <class E, class F>
 Derivative<E> differentiate_once(F& f, E x, const Tape&) {
   Recording<E> recording;
-  const Variable<E> input = recording.input(x);
-  Variable<E> argument = input;
-  const Variable<E> y = f(argument);
-  Derivative<E> d{.value = recording.gradient(y)[0], .evaluations = 1, .method = Tape::kName};
+  Derivative<E> d{.method = Tape::kName};
+  bool modified = false;
+  const Variable<E> y = record(recording, [&](Recording<E>& r) {
+    ++d.evaluations;
+    Variable<E> argument = r.input(x);
+    const Variable<E> value = static_cast<Variable<E>>(f(argument));
+    modified = !same_bits(argument.value, x);
+    return value;
+  });
+  d.value = recording.gradient(y)[0];
   d.status = worse(finite_status(y.value), finite_status(d.value));
-  if (!same_bits(argument.value, x) || argument.node != input.node)
-    d.status = worse(d.status, Status::kInputModified);
+  if (modified) d.status = worse(d.status, Status::kInputModified);
   return d;
 }
 

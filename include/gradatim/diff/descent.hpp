@@ -45,7 +45,7 @@ struct MinimiseOptions {
 /// Where a descent ended and how it got there. path[0] is the start; path and values are empty
 /// unless asked for.
 template <class C>
-struct Descent {
+struct DescentResult {
   C point = {};
   detail::ElementT<C> value = 0;
   std::vector<C> path = {};
@@ -108,7 +108,7 @@ bool hardly_moved(const C& from, const C& to) {
 }
 
 template <class C>
-void record(Descent<C>& d, bool keep_path) {
+void record(DescentResult<C>& d, bool keep_path) {
   if (!keep_path) return;
   d.path.push_back(d.point);
   d.values.push_back(d.value);
@@ -116,7 +116,7 @@ void record(Descent<C>& d, bool keep_path) {
 
 /// Whether there is nothing left to do; d.stop then says why.
 template <class C, class Options>
-bool ended(Descent<C>& d, const C& d_x, const Options& options) {
+bool ended(DescentResult<C>& d, const C& d_x, const Options& options) {
   const auto steepest = largest_entry(d_x);
   if (!std::isfinite(d.value) || !std::isfinite(steepest))
     d.stop = Stop::kNonFinite;
@@ -133,14 +133,14 @@ bool ended(Descent<C>& d, const C& d_x, const Options& options) {
 inline constexpr int kMostRises = 10;
 
 template <class F, class C>
-Descent<C> descend(F& f, C x, const GradientDescentOptions& options) {
+DescentResult<C> descend(F& f, C x, const GradientDescentOptions& options) {
   using T = ElementT<C>;
   validate(options);
   const C start = x;
   Slope<F, C> slope{f};
   auto d_x = filled<C>(length(x), T(0));
   auto velocity = d_x;
-  Descent<C> d{.point = std::move(x)};
+  DescentResult<C> d{.point = std::move(x)};
   const T first = d.value = slope.value_and_gradient_at(d.point, d_x);
   record(d, options.keep_path);
   for (int rises = 0; rises < kMostRises && !ended(d, d_x, options); ++d.steps) {
@@ -178,7 +178,7 @@ C minus(const C& a, const C& b) {
 /// Moves d.point to the first point along -d_x, from `step` on, where f falls enough; false if a
 /// step that still moves the point does not exist.
 template <class F, class C>
-bool backtrack(Slope<F, C>& slope, Descent<C>& d, const C& d_x, ElementT<C> step,
+bool backtrack(Slope<F, C>& slope, DescentResult<C>& d, const C& d_x, ElementT<C> step,
                const MinimiseOptions& options) {
   using T = ElementT<C>;
   const T fall = static_cast<T>(options.sufficient) * product(d_x, d_x);
@@ -195,12 +195,12 @@ bool backtrack(Slope<F, C>& slope, Descent<C>& d, const C& d_x, ElementT<C> step
 }
 
 template <class F, class C>
-Descent<C> minimise_from(F& f, C x, const MinimiseOptions& options) {
+DescentResult<C> minimise_from(F& f, C x, const MinimiseOptions& options) {
   using T = ElementT<C>;
   validate(options);
   Slope<F, C> slope{f};
   auto d_x = filled<C>(length(x), T(0));
-  Descent<C> d{.point = std::move(x)};
+  DescentResult<C> d{.point = std::move(x)};
   d.value = slope.value_and_gradient_at(d.point, d_x);
   record(d, options.keep_path);
   T step = static_cast<T>(options.first_step);

@@ -58,6 +58,17 @@ constexpr bool is_zero(const DualNumber<T, N>& d) {
   return zero;
 }
 
+template <Arithmetic A>
+bool has_nan(A a) {
+  return std::isnan(a);
+}
+template <class T, std::size_t N>
+bool has_nan(const DualNumber<T, N>& d) {
+  bool nan = has_nan(d.value);
+  for (const T& t : d.tangent) nan = nan || has_nan(t);
+  return nan;
+}
+
 }  // namespace detail
 
 template <Arithmetic A>

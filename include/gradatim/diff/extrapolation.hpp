@@ -21,18 +21,15 @@ class ExtrapolationTable {
  public:
   static constexpr std::size_t kColumns = 10;
 
-  explicit ExtrapolationTable(T ratio) : ratio_squared_(ratio * ratio) {}
+  explicit ExtrapolationTable(T ratio) : weights_(ratio == 2 ? kHalving : weights(ratio)) {}
 
   /// `estimate` at the next smaller step, itself uncertain by `rounding`.
   void add(T estimate, T rounding, T step) {
     std::array<T, kColumns> next{};
     next[0] = estimate;
-    T factor = ratio_squared_;
-    row_error_ = std::numeric_limits<T>::infinity();
     const std::size_t columns = std::min(rows_ + 1, kColumns);
     for (std::size_t j = 1; j < columns; ++j) {
-      next[j] = next[j - 1] + (next[j - 1] - row_[j - 1]) / (factor - 1);
-      factor *= ratio_squared_;
+      next[j] = next[j - 1] + (next[j - 1] - row_[j - 1]) * weights_[j - 1];
       const T spread = std::max(std::abs(next[j] - next[j - 1]), std::abs(next[j] - row_[j - 1]));
       consider(next[j], spread + 2 * rounding, step);
     }
@@ -46,26 +43,34 @@ class ExtrapolationTable {
   T value() const { return value_; }
   T error() const { return error_; }
   T step() const { return step_; }
-  /// The smallest error in the last row alone.
-  T row_error() const { return row_error_; }
-  T last_diagonal() const { return row_[std::min(rows_, kColumns) - 1]; }
 
  private:
   void consider(T value, T error, T step) {
-    row_error_ = std::min(row_error_, error);
     if (!(error < error_)) return;
     value_ = value;
     error_ = error;
     step_ = step;
   }
 
-  T ratio_squared_;
+  using Weights = std::array<T, kColumns - 1>;  // 1 / (ratio^2j - 1)
+
+  static constexpr Weights weights(T ratio) {
+    Weights w{};
+    T power = 1;
+    for (T& weight : w) {
+      power *= ratio * ratio;
+      weight = 1 / (power - 1);
+    }
+    return w;
+  }
+  static constexpr Weights kHalving = weights(2);
+
+  Weights weights_;
   std::array<T, kColumns> row_{};
   std::size_t rows_ = 0;
   T value_ = std::numeric_limits<T>::quiet_NaN();
   T error_ = std::numeric_limits<T>::infinity();
   T step_ = std::numeric_limits<T>::quiet_NaN();
-  T row_error_ = std::numeric_limits<T>::infinity();
 };
 
 template <class T>
@@ -106,10 +111,10 @@ Derivative<T> differentiate(G&& g, T x, const Ridders& method) {
   if (method.levels < 2) throw_invalid_levels(Ridders::kName, method.levels);
   double step = method.step == 0 ? 0.13 : method.step;
   around(x, step, Ridders::kName);
+  const auto smallest = static_cast<double>(smallest_step(x));
   ExtrapolationTable<T> table(static_cast<T>(method.ratio));
   std::size_t evaluations = 0;
-  for (int level = 0; level < method.levels; ++level, step /= method.ratio) {
-    if (step < static_cast<double>(smallest_step(x))) break;
+  for (int level = 0; level < method.levels && step >= smallest; ++level, step /= method.ratio) {
     const auto at = around(x, step, Ridders::kName);
     const T f_above = g(at.above);
     const T f_below = g(at.below);

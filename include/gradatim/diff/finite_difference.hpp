@@ -25,7 +25,7 @@ Status finite_status(T value) {
 }
 
 template <class T, class G>
-Derivative<T> differentiate(G&& g, T x, const Forward& method) {
+inline Derivative<T> differentiate(G&& g, T x, const Forward& method) {
   const double step = method.step == 0 ? default_step<T>(2) : method.step;
   const auto at = around(x, step, Forward::kName);
   const T h = at.above - x;
@@ -44,7 +44,7 @@ Derivative<T> differentiate(G&& g, T x, const Forward& method) {
 }
 
 template <class T, class G>
-Derivative<T> differentiate(G&& g, T x, const Central& method) {
+inline Derivative<T> differentiate(G&& g, T x, const Central& method) {
   constexpr bool kIsDouble = std::is_same_v<T, double>;
   const double step = method.step != 0 ? method.step : kIsDouble ? 1e-6 : default_step<T>(3);
   const auto at = around(x, step, Central::kName);
@@ -78,38 +78,49 @@ struct StencilValues {
   T magnitude = 0;   // of f
 };
 
-template <class T, class G>
-StencilValues<T> apply_stencil(G&& g, T x, T h, std::size_t pairs) {
+template <std::size_t Pairs, class T, class G>
+inline StencilValues<T> apply_stencil(G&& g, T x, T h) {
   StencilValues<T> s;
   T lower = 0;
-  for (std::size_t k = 1; k <= pairs; ++k) {
+  for (std::size_t k = 1; k <= Pairs; ++k) {
     const T above = x + static_cast<T>(k) * h;
     const T below = x - static_cast<T>(k) * h;
     const T f_above = g(above);
     const T f_below = g(below);
     const T slope = (f_above - f_below) / (above - below);
-    s.value += static_cast<T>(kStencilWeights[pairs - 1][k - 1]) * slope;
-    if (k < pairs) lower += static_cast<T>(kStencilWeights[pairs - 2][k - 1]) * slope;
+    s.value += static_cast<T>(kStencilWeights[Pairs - 1][k - 1]) * slope;
+    if (k < Pairs) lower += static_cast<T>(kStencilWeights[Pairs - 2][k - 1]) * slope;
     s.magnitude = std::max({s.magnitude, std::abs(f_above), std::abs(f_below)});
   }
   s.truncation = std::abs(s.value - lower);
   return s;
 }
 
-template <class T, class G>
-Derivative<T> differentiate(G&& g, T x, const Stencil& method) {
-  if (method.order != 4 && method.order != 6 && method.order != 8)
-    throw_invalid_order(method.order);
-  const double step = method.step == 0 ? default_step<T>(method.order + 1) : method.step;
-  const auto pairs = static_cast<std::size_t>(method.order) / 2;
+template <std::size_t Pairs, class T, class G>
+inline Derivative<T> differentiate_by_stencil(G&& g, T x, double step) {
+  if (step == 0) step = default_step<T>(static_cast<int>(2 * Pairs + 1));
   const T h = around(x, step, Stencil::kName).step();
-  const auto s = apply_stencil(g, x, h, pairs);
+  const auto s = apply_stencil<Pairs>(g, x, h);
   return {.value = s.value,
           .error = s.truncation + rounding_error(s.magnitude, s.magnitude, h),
           .step = h,
-          .evaluations = 2 * pairs,
+          .evaluations = 2 * Pairs,
           .status = finite_status(s.value),
           .method = Stencil::kName};
+}
+
+template <class T, class G>
+inline Derivative<T> differentiate(G&& g, T x, const Stencil& method) {
+  switch (method.order) {
+    case 4:
+      return differentiate_by_stencil<2>(g, x, method.step);
+    case 6:
+      return differentiate_by_stencil<3>(g, x, method.step);
+    case 8:
+      return differentiate_by_stencil<4>(g, x, method.step);
+    default:
+      throw_invalid_order(method.order);
+  }
 }
 
 }  // namespace gradatim::detail

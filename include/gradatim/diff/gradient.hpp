@@ -34,28 +34,44 @@ template <class X>
 inline constexpr std::size_t kLanes =
     FixedSize<X>::value >= 1 && FixedSize<X>::value <= kMostLanes ? FixedSize<X>::value : 4;
 
+template <class E, class D, class X>
+inline bool was_modified(const D* argument, const X& x) {
+  bool modified = false;
+  for (std::size_t i = 0; i < length(x); ++i)
+    modified |= !same_bits(argument[i].value, static_cast<E>(x.data()[i]));
+  return modified;
+}
+
+/// One evaluation: the derivatives in the directions first, ..., first + count - 1.
+template <class E, class F, class X, class Storage>
+inline ExactValue<E> dual_pass(F& f, const X& x, Storage& argument, std::size_t first,
+                               std::size_t count, E* d_x) {
+  using D = DualNumber<E, kLanes<X>>;
+  for (std::size_t i = 0; i < length(x); ++i) argument.data()[i] = D(static_cast<E>(x.data()[i]));
+  for (std::size_t k = 0; k < count; ++k) argument.data()[first + k].tangent[k] = 1;
+  const D y = static_cast<D>(call_with<F, X, D>(f, argument));
+  for (std::size_t k = 0; k < count; ++k) d_x[first + k] = y.tangent[k];
+  const bool modified = was_modified<E>(argument.data(), x);
+  return {y.value, 1, modified ? Status::kInputModified : Status::kOk};
+}
+
 template <class E, class F, class X>
-ExactValue<E> exact_gradient(F& f, const X& x, E* d_x, const Dual&) {
+inline ExactValue<E> exact_gradient(F& f, const X& x, E* d_x, const Dual&) {
   constexpr std::size_t kWidth = kLanes<X>;
-  using D = DualNumber<E, kWidth>;
-  using Storage = StorageT<F, X, D>;
-  const std::size_t n = length(x);
-  ScratchT<Storage> scratch(n);
-  ExactValue<E> result;
-  for (std::size_t first = 0; first < n; first += kWidth) {
-    Storage& argument = *scratch;
-    for (std::size_t i = 0; i < n; ++i) argument.data()[i] = D(static_cast<E>(x.data()[i]));
-    const std::size_t count = std::min(kWidth, n - first);
-    for (std::size_t k = 0; k < count; ++k) argument.data()[first + k].tangent[k] = 1;
-    const D y = static_cast<D>(call_with<F, X, D>(f, argument));
-    for (std::size_t k = 0; k < count; ++k) d_x[first + k] = y.tangent[k];
-    for (std::size_t i = 0; i < n; ++i)
-      if (!same_bits(argument.data()[i].value, static_cast<E>(x.data()[i])))
-        result.status = Status::kInputModified;
-    result.value = y.value;
-    ++result.evaluations;
+  using Storage = StorageT<F, X, DualNumber<E, kWidth>>;
+  if constexpr (FixedSize<X>::value == kWidth) {
+    Storage argument;
+    return dual_pass<E>(f, x, argument, 0, kWidth, d_x);
+  } else {
+    const std::size_t n = length(x);
+    ScratchT<Storage> scratch(n);
+    ExactValue<E> result;
+    for (std::size_t first = 0; first < n; first += kWidth) {
+      const auto pass = dual_pass<E>(f, x, *scratch, first, std::min(kWidth, n - first), d_x);
+      result = {pass.value, result.evaluations + 1, worse(result.status, pass.status)};
+    }
+    return result;
   }
-  return result;
 }
 
 template <class E, class F, class X>
@@ -66,15 +82,14 @@ ExactValue<E> exact_gradient(F& f, const X& x, E* d_x, const Tape&) {
   Recording<E> recording;
   ScratchT<Storage> scratch(n);
   Storage& argument = *scratch;
-  for (std::size_t i = 0; i < n; ++i)
-    argument.data()[i] = recording.input(static_cast<E>(x.data()[i]));
-  const std::uint32_t first = n == 0 ? 0 : argument.data()[0].node;
-  const V y = static_cast<V>(call_with<F, X, V>(f, argument));
-  ExactValue<E> result{.value = y.value, .evaluations = 1};
-  for (std::size_t i = 0; i < n; ++i)
-    if (argument.data()[i].node != first + i ||
-        !same_bits(argument.data()[i].value, static_cast<E>(x.data()[i])))
-      result.status = Status::kInputModified;
+  ExactValue<E> result;
+  const V y = record(recording, [&](Recording<E>& r) {
+    ++result.evaluations;
+    r.inputs(n, argument.data(), [&x](std::size_t i) { return static_cast<E>(x.data()[i]); });
+    return static_cast<V>(call_with<F, X, V>(f, argument));
+  });
+  result.value = y.value;
+  if (was_modified<E>(argument.data(), x)) result.status = Status::kInputModified;
   std::ranges::copy(recording.gradient(y), d_x);
   return result;
 }
@@ -130,7 +145,7 @@ void measure_gradient_rounding(Gradient<C>& g, F& f, const X& x, const M& method
 }
 
 template <class C, class E>
-Gradient<C> empty_gradient(std::size_t n, std::string_view method) {
+inline Gradient<C> empty_gradient(std::size_t n, std::string_view method) {
   constexpr E kUnknown = std::numeric_limits<E>::quiet_NaN();
   return {.value = filled<C>(n, E(0)),
           .error = filled<C>(n, kUnknown),
@@ -139,7 +154,7 @@ Gradient<C> empty_gradient(std::size_t n, std::string_view method) {
 }
 
 template <class E, class C, class F, class X, class M>
-Gradient<C> differentiate_vector(F& f, X& x, const M& method) {
+inline Gradient<C> differentiate_vector(F& f, X& x, const M& method) {
   const std::size_t n = length(x);
   auto g = empty_gradient<C, E>(n, M::kName);
   if constexpr (DifferenceMethod<M>) {

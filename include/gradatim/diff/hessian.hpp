@@ -85,16 +85,18 @@ DerivativeMatrix<E> hessian_by(F& f, X& x, Tape) {
     Recording<D> recording;
     ScratchT<StorageT<F, P, V>> scratch(n);
     auto& argument = *scratch;
-    for (std::size_t i = 0; i < n; ++i) {
-      D value(static_cast<E>(x.data()[i]));
-      if (i >= first && i < first + count) value.tangent[i - first] = 1;
-      argument.data()[i] = recording.input(value);
-    }
-    const V y = static_cast<V>(call_with<F, P, V>(f, argument));
+    const V y = record(recording, [&](Recording<D>& r) {
+      ++h.evaluations;
+      r.inputs(n, argument.data(), [&](std::size_t i) {
+        D value(static_cast<E>(x.data()[i]));
+        if (i >= first && i < first + count) value.tangent[i - first] = 1;
+        return value;
+      });
+      return static_cast<V>(call_with<F, P, V>(f, argument));
+    });
     const auto adjoint = recording.gradient(y);
     for (std::size_t k = 0; k < count; ++k)
       for (std::size_t j = 0; j < n; ++j) h.value[(first + k) * n + j] = adjoint[j].tangent[k];
-    ++h.evaluations;
   }
   return h;
 }

@@ -99,10 +99,12 @@ DerivativeMatrix<E> jacobian_by(F& f, X& x, const Tape&) {
   Recording<E> recording;
   ScratchT<StorageT<F, P, V>> scratch(n);
   auto& argument = *scratch;
-  for (std::size_t i = 0; i < n; ++i)
-    argument.data()[i] = recording.input(static_cast<E>(x.data()[i]));
-  const auto y = call_with<F, P, V>(f, argument);
-  DerivativeMatrix<E> jacobian{.evaluations = 1, .method = Tape::kName};
+  DerivativeMatrix<E> jacobian{.method = Tape::kName};
+  const auto y = record(recording, [&](Recording<E>& r) {
+    ++jacobian.evaluations;
+    r.inputs(n, argument.data(), [&x](std::size_t i) { return static_cast<E>(x.data()[i]); });
+    return call_with<F, P, V>(f, argument);
+  });
   resize(jacobian, length(y), n);
   for (std::size_t i = 0; i < jacobian.rows; ++i)
     std::ranges::copy(recording.gradient(y.data()[i]),

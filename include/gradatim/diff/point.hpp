@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <span>
 #include <type_traits>
@@ -55,7 +57,7 @@ struct FixedSize<std::array<T, N>> : std::integral_constant<std::size_t, N> {};
 
 /// n elements, each `fill`.
 template <class C, class S>
-C filled(std::size_t n, const S& fill) {
+inline C filled(std::size_t n, const S& fill) {
   C c{};
   if constexpr (requires { typename C::Scalar; })
     c.resize(static_cast<std::ptrdiff_t>(n));
@@ -83,8 +85,12 @@ RebindT<X, S> converted(const X& x) {
 /// not compared.)
 template <class T>
 bool same_bits(const T& a, const T& b) {
-  constexpr std::size_t kBytes = std::is_same_v<T, long double> ? 10 : sizeof(T);
-  return std::memcmp(&a, &b, std::min(kBytes, sizeof(T))) == 0;
+  if constexpr (std::is_same_v<T, double>)
+    return std::bit_cast<std::uint64_t>(a) == std::bit_cast<std::uint64_t>(b);
+  else if constexpr (std::is_same_v<T, float>)
+    return std::bit_cast<std::uint32_t>(a) == std::bit_cast<std::uint32_t>(b);
+  else
+    return std::memcmp(&a, &b, std::min<std::size_t>(10, sizeof(T))) == 0;
 }
 
 template <class T>

@@ -9,7 +9,7 @@ namespace gradatim {
 
 /// max(1, |x|/16): what a relative step is multiplied by at x.
 template <class T>
-T step_scale(T x) {
+inline T step_scale(T x) {
   return std::max(T(1), std::abs(x) / T(16));
 }
 
@@ -39,35 +39,36 @@ struct Abscissae {
   T step() const { return width() / 2; }
 };
 
+/// What around() does where it cannot answer: throws.
+template <class T>
+[[noreturn, gnu::noinline, gnu::cold]] void refuse_step(T x, double step, std::string_view method) {
+  if (!(step > 0) || !std::isfinite(step)) throw_invalid_step(method, step);
+  throw_vanishing_step(method, step, static_cast<double>(x), static_cast<double>(smallest_step(x)),
+                       std::numeric_limits<T>::digits);
+}
+
 /// Throws InvalidArgument, naming the smallest usable step, if x does not change when h is added or
 /// subtracted.
 template <class T>
-Abscissae<T> around(T x, double relative_step, std::string_view method) {
-  if (!(relative_step > 0) || relative_step == std::numeric_limits<double>::infinity()) [[unlikely]]
-    throw_invalid_step(method, relative_step);
+inline Abscissae<T> around(T x, double relative_step, std::string_view method) {
   const T h = static_cast<T>(relative_step) * step_scale(x);
   const Abscissae<T> at{x + h, x - h};
-  if (at.above == x || at.below == x) [[unlikely]]
-    throw_vanishing_step(method, relative_step, static_cast<double>(x),
-                         static_cast<double>(smallest_step(x)), std::numeric_limits<T>::digits);
+  const bool moves = at.above > x && at.below < x && h < std::numeric_limits<T>::infinity();
+  if (!moves) [[unlikely]]
+    refuse_step(x, relative_step, method);
   return at;
-}
-
-template <class T>
-bool usable(const Abscissae<T>& at, T x) {
-  return at.above != x && at.below != x;
 }
 
 /// epsilon^(1/root) of T, as a relative step.
 template <class T>
-double default_step(int root) {
+inline double default_step(int root) {
   return std::pow(static_cast<double>(std::numeric_limits<T>::epsilon()), 1.0 / root);
 }
 
 /// The rounding error of (f(above) - f(below)) / width if every value of f is right to one unit in
 /// the last place.
 template <class T>
-T rounding_error(T f_above, T f_below, T width) {
+inline T rounding_error(T f_above, T f_below, T width) {
   const T error =
       std::numeric_limits<T>::epsilon() * (std::abs(f_above) + std::abs(f_below)) / width;
   return std::max(error, std::numeric_limits<T>::min());

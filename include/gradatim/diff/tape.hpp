@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -17,6 +19,7 @@ class TapeArena;
 namespace detail {
 [[noreturn]] void throw_no_recording();
 [[noreturn]] void throw_tape_full();
+[[noreturn]] void throw_incomplete_tape();
 
 /// Where a Variable of scalar S is recorded on this thread; null outside a Recording.
 template <class S>
@@ -24,62 +27,117 @@ inline constinit thread_local TapeArena<S>* active_tape = nullptr;
 }  // namespace detail
 
 /// What a function computed, for reverse-mode differentiation (Griewank and Walther, "Evaluating
-/// Derivatives", ch. 6). A node is an operation on two different nodes and its two partial
-/// derivatives; node 0 stands for every constant. Operations on one operand need no node: their
-/// slope is multiplied into the Variable itself.
+/// Derivatives", ch. 6): nodes, each an operation on two different nodes and the partial
+/// derivatives by them. Node 0 stands for every constant; a leaf has no entry. Operations on one
+/// operand need no node: their slope is multiplied into the Variable itself.
+///
+/// Recording must not branch away to allocate, or it costs twice as much: nodes beyond the capacity
+/// go round and overwrite the first. Whoever records asks overflowed() in the end, and if so calls
+/// make_room() and records again.
 template <class S>
 class TapeArena {
  public:
-  struct Node {
-    std::uint32_t left;
-    std::uint32_t right;
-    S d_left;
-    S d_right;
-  };
-
   std::uint32_t push(std::uint32_t left, const S& d_left, std::uint32_t right, const S& d_right) {
-    const std::size_t index = nodes_.size();
-    if (index > std::numeric_limits<std::uint32_t>::max()) [[unlikely]]
-      detail::throw_tape_full();
-    nodes_.push_back({left, right, d_left, d_right});
+    const std::size_t index = size_++;
+    const std::size_t slot = index & mask_;
+    parents_[slot] = {left, right};
+    slopes_[slot] = {d_left, d_right};
     return static_cast<std::uint32_t>(index);
   }
 
-  std::size_t size() const { return nodes_.size(); }
-  std::size_t capacity() const { return nodes_.capacity(); }
-  void truncate(std::size_t size) { nodes_.resize(size); }
+  /// `count` independent variables; their nodes are successive.
+  std::uint32_t push_leaves(std::size_t count) {
+    const std::size_t first = size_;
+    size_ += count;
+    return static_cast<std::uint32_t>(first);
+  }
 
-  /// d output / d node for the nodes [first, first + count): one sweep from the output back. Nodes
-  /// before `first` are constants to it.
+  std::size_t size() const { return size_; }
+  std::size_t capacity() const { return mask_ + 1; }
+  void truncate(std::size_t size) { size_ = size; }
+
+  bool overflowed() const { return size_ > capacity(); }
+  /// Counts how often what was recorded before became worthless.
+  std::size_t generation() const { return generation_; }
+  void make_room() {
+    if (size_ > std::numeric_limits<std::uint32_t>::max()) detail::throw_tape_full();
+    const std::size_t capacity = std::bit_ceil(size_);
+    parents_.resize(capacity);
+    slopes_.resize(capacity);
+    mask_ = capacity - 1;
+    ++generation_;
+  }
+
+  /// d output / d leaf for the leaves [first, first + count): one sweep from the output back to
+  /// them. Whatever was recorded before `first` is constant to it.
   std::span<const S> sweep(std::uint32_t output, const S& seed, std::size_t first,
                            std::size_t count) {
-    const std::size_t end = std::max(nodes_.size(), first + count);
-    if (adjoints_.size() < end) adjoints_.resize(end);
-    std::fill(adjoints_.begin() + static_cast<std::ptrdiff_t>(first),
-              adjoints_.begin() + static_cast<std::ptrdiff_t>(end), S(0));
-    if (output >= first) propagate(output, seed, first + count);
-    return {adjoints_.data() + first, count};
+    if (adjoints_.size() < size_) adjoints_.resize(capacity());
+    const std::span<const S> leaves{adjoints_.data() + first, count};
+    propagate<false>(output, seed, first, count);
+    // 0·inf, where a branch that was not taken has an infinite slope: once more, stepping over
+    // zeros.
+    if (std::any_of(leaves.begin(), leaves.end(), [](const S& d) { return detail::has_nan(d); }))
+      propagate<true>(output, seed, first, count);
+    return leaves;
   }
 
  private:
-  void propagate(std::uint32_t output, const S& seed, std::size_t inputs_end) {
+  struct Parents {
+    std::uint32_t left = 0;
+    std::uint32_t right = 0;
+  };
+  struct Slopes {
+    S left{};
+    S right{};
+  };
+
+  /// The adjoint of one node, `carried`, stays out of memory until its turn comes: along a sum of
+  /// many terms each waits for the one before, and a trip through memory would be most of the wait.
+  template <bool SkipZeros>
+  void propagate(std::uint32_t output, const S& seed, std::size_t first, std::size_t count) {
     S* const adjoint = adjoints_.data();
-    adjoint[output] = seed;
-    for (std::size_t i = output; i >= inputs_end; --i) {
-      const S a = adjoint[i];
-      if (detail::is_zero(a)) continue;
-      const Node& node = nodes_[i];
-      adjoint[node.left] += a * node.d_left;
-      adjoint[node.right] += a * node.d_right;
+    std::fill(adjoint + first, adjoint + size_, S(0));
+    if (output < first) return;
+    std::size_t carried = output;
+    S carry = seed;
+    const auto add = [&](std::uint32_t node, const S& amount) {
+      if (node == carried)
+        carry += amount;
+      else
+        adjoint[node] += amount;
+    };
+    for (std::size_t i = output; i >= first + count; --i) {
+      const S a = i == carried ? carry : adjoint[i];
+      if constexpr (SkipZeros)
+        if (detail::is_zero(a)) continue;
+      const Parents parents = parents_[i];
+      const Slopes& slopes = slopes_[i];
+      if (i == carried) {
+        carried = parents.left;
+        carry = adjoint[carried] + a * slopes.left;
+        adjoint[parents.right] += a * slopes.right;
+      } else {
+        add(parents.left, a * slopes.left);
+        add(parents.right, a * slopes.right);
+      }
     }
+    adjoint[carried] = carry;
   }
 
-  std::vector<Node> nodes_{Node{}};
+  static constexpr std::size_t kFirstCapacity = 1024;  // a power of two, as every capacity
+
+  std::size_t size_ = 1;  // node 0: the constants
+  std::size_t mask_ = kFirstCapacity - 1;
+  std::size_t generation_ = 0;
+  std::vector<Parents> parents_ = std::vector<Parents>(kFirstCapacity);
+  std::vector<Slopes> slopes_ = std::vector<Slopes>(kFirstCapacity);
   std::vector<S> adjoints_;
 };
 
 /// A scalar whose arithmetic is recorded: value, and d value = factor · d node. Made by Recording,
-/// or from a constant. S is float, double, long double, or a DualNumber (forward over reverse).
+/// or from a constant (node 0). S is float, double, long double, or a DualNumber (forward over
+/// reverse).
 template <class S>
 struct Variable {
   using Base = S;
@@ -118,6 +176,8 @@ constexpr bool is_constant(const Variable<S>& v) {
 
 /// While it lives, Variables of scalar S are recorded on this thread's tape; the memory stays with
 /// the thread for the next. Recordings nest, the inner treating the outer's variables as constants.
+/// The tape learns its size from the functions it records: one with more operations than any before
+/// is to be recorded twice, which `record` sees to.
 template <class S>
 class Recording {
  public:
@@ -132,21 +192,45 @@ class Recording {
   Recording& operator=(const Recording&) = delete;
 
   /// The next independent variable. All of them come before the first operation.
-  Variable<S> input(const S& value) {
-    ++inputs_;
-    return {value, S(1), arena().push(0, S(0), 0, S(0))};
+  Variable<S> input(const S& value) { return {value, S(1), leaves(1)}; }
+
+  /// n of them at once: to[i] with the value values(i).
+  template <class Values>
+  void inputs(std::size_t n, Variable<S>* to, const Values& values) {
+    const std::uint32_t first = leaves(n);
+    for (std::size_t i = 0; i < n; ++i)
+      to[i] = {values(i), S(1), first + static_cast<std::uint32_t>(i)};
   }
 
-  /// d output / d input for every input, in order; valid until the next call.
+  /// False if there was not room enough for what was recorded since the construction; there is for
+  /// as much now.
+  bool complete() {
+    if (arena().overflowed()) arena().make_room();
+    return generation_ == arena().generation();
+  }
+
+  /// Forgets everything recorded.
+  void restart() {
+    arena().truncate(first_);
+    inputs_ = 0;
+    generation_ = arena().generation();
+  }
+
+  /// d output / d input for every input, in order; valid until the next call. Throws
+  /// InvalidArgument unless complete().
   std::span<const S> gradient(const Variable<S>& output) {
+    if (!complete()) detail::throw_incomplete_tape();
     return arena().sweep(output.node, output.factor, first_, inputs_);
   }
 
   /// Inputs and operations recorded.
   std::size_t size() const { return arena().size() - first_; }
-  static std::size_t capacity() { return arena().capacity(); }
 
  private:
+  std::uint32_t leaves(std::size_t count) {
+    inputs_ += count;
+    return arena().push_leaves(count);
+  }
   static TapeArena<S>& arena() {
     thread_local TapeArena<S> tape;
     return tape;
@@ -155,7 +239,20 @@ class Recording {
   TapeArena<S>* outer_;
   std::size_t first_;
   std::size_t inputs_ = 0;
+  std::size_t generation_ = arena().generation();
 };
+
+/// body(recording), again if the tape had not room enough: body makes the inputs, calls the
+/// function and returns its result.
+template <class S, class Body>
+auto record(Recording<S>& recording, const Body& body) {
+  auto result = body(recording);
+  while (!recording.complete()) {
+    recording.restart();
+    result = body(recording);
+  }
+  return result;
+}
 
 }  // namespace gradatim
 

@@ -25,7 +25,7 @@ class CsvWriter {
   CsvWriter& cell(double value);
   CsvWriter& cell(std::size_t value);
   CsvWriter& cell(std::string_view text);
-  CsvWriter& empty();
+  CsvWriter& blank();
   /// Throws InvalidArgument if the row has not as many cells as there are columns.
   void end_row();
 

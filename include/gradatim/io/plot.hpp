@@ -13,31 +13,43 @@ enum class LineStyle {
   line,
   thin,              // a pale hairline, for noise that a bolder line sums up
   line_with_points,  // for few points
+  points,
 };
 
 struct Series {
-  std::string label;  // in the legend; none if empty
-  std::vector<double> x;
-  std::vector<double> y;  // as many as x; a NaN interrupts the line
+  std::string label{};  // in the legend; none if empty
+  std::vector<double> x{};
+  std::vector<double> y{};  // as many as x; a NaN interrupts the line
   LineStyle style = LineStyle::line;
   int color = 0;  // of a palette that colour-blind readers can tell apart; taken modulo its size
 };
 
+/// From (x, y) to (x + dx, y + dy).
+struct Arrow {
+  double x = 0;
+  double y = 0;
+  double dx = 0;
+  double dy = 0;
+};
+
 /// One pair of axes.
 struct Panel {
-  std::string title;
-  std::string x_label;
-  std::string y_label;
+  std::string title{};
+  std::string x_label{};
+  std::string y_label{};
   bool logarithmic_y = false;
   bool legend_at_bottom = false;  // for curves that rise
+  bool equal_units = false;       // a circle is round
+  std::optional<std::pair<double, double>> x_range{};
   std::optional<std::pair<double, double>> y_range{};
-  std::vector<Series> series;
+  std::vector<Series> series{};
+  std::vector<Arrow> arrows{};
 };
 
 /// Panels side by side under one title.
 struct Plot {
-  std::string title;
-  std::vector<Panel> panels;
+  std::string title{};
+  std::vector<Panel> panels{};
 };
 
 /// Draws the plot into each file, as its extension says (.svg or .png), by gnuplot, which is run

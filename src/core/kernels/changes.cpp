@@ -61,7 +61,7 @@ HWY_INLINE void MapColumn(ConstTensorView dx, TensorView<float> dy, std::size_t 
   const float* HWY_RESTRICT in = dx.data() + first;
   float* out = dy.data() + first;
   for (std::size_t i = 0; i < rows; ++i, in += stride, out += stride)
-    hn::BlendedStore(change(hn::MaskedLoad(mask, d, in)), mask, d, out);
+    hn::BlendedStore(change(LoadMasked(mask, d, in)), mask, d, out);
 }
 
 // scale · (sigmoid(scale · (x + dx)) - sigmoid(scale · x)) for scale 1 and 2, the latter being
@@ -72,7 +72,7 @@ HWY_INLINE void LogisticChange(std::span<const float> x, ConstTensorView dx, Ten
   const auto one = Constant(1.0F);
   const auto factor = Constant(scale);
   ForColumns(x.size(), [&](std::size_t j, Mask mask) HWY_ATTR {
-    const auto v = hn::Mul(factor, hn::MaskedLoad(mask, d, x.data() + j));
+    const auto v = hn::Mul(factor, LoadMasked(mask, d, x.data() + j));
     const auto e = hn::Exp(d, hn::Neg(hn::Abs(v)));
     const auto larger = hn::Div(one, hn::Add(one, e));
     const auto smaller = hn::Mul(e, larger);
@@ -109,7 +109,7 @@ void TanhChange(std::span<const float> x, ConstTensorView dx, TensorView<float> 
 void ReluChange(std::span<const float> x, ConstTensorView dx, TensorView<float> dy) {
   const FloatTag d;
   ForColumns(x.size(), [&](std::size_t j, Mask mask) HWY_ATTR {
-    const auto v = hn::MaskedLoad(mask, d, x.data() + j);
+    const auto v = LoadMasked(mask, d, x.data() + j);
     const auto active = hn::Gt(v, hn::Zero(d));
     MapColumn(dx, dy, j, mask, [&](auto amount) HWY_ATTR {
       const auto after = hn::Gt(amount, hn::Neg(v));
@@ -134,7 +134,7 @@ HWY_INLINE FloatVector RowDot(const float* HWY_RESTRICT a, const float* HWY_REST
   const FloatTag d;
   auto sum = hn::Zero(d);
   ForColumns(n, [&](std::size_t k, Mask mask) HWY_ATTR {
-    sum = hn::MulAdd(hn::MaskedLoad(mask, d, a + k), hn::MaskedLoad(mask, d, b + k), sum);
+    sum = hn::MulAdd(LoadMasked(mask, d, a + k), LoadMasked(mask, d, b + k), sum);
   });
   return hn::SumOfLanes(d, sum);
 }
@@ -154,9 +154,9 @@ HWY_INLINE SoftmaxRow SmallSoftmaxRow(const float* HWY_RESTRICT y,
   auto sum = hn::Zero(d);
   auto largest = hn::Zero(d);
   ForColumns(n, [&](std::size_t k, Mask mask) HWY_ATTR {
-    const auto t = hn::IfThenElseZero(mask, hn::Sub(hn::MaskedLoad(mask, d, dx + k), row.mean));
+    const auto t = hn::IfThenElseZero(mask, hn::Sub(LoadMasked(mask, d, dx + k), row.mean));
     largest = hn::Max(largest, hn::Abs(t));
-    sum = hn::MulAdd(hn::MaskedLoad(mask, d, y + k), SmallExpm1(t), sum);
+    sum = hn::MulAdd(LoadMasked(mask, d, y + k), SmallExpm1(t), sum);
   });
   row.small = AllWithin(largest, kSmall);
   row.sum = hn::SumOfLanes(d, sum);
@@ -169,8 +169,8 @@ bool SmallSoftmaxChange(std::span<const float> y, const float* dx, float* dy) {
   if (!row.small) return false;
   const auto scale = hn::Div(Constant(1.0F), hn::Add(Constant(1.0F), row.sum));
   ForColumns(y.size(), [&](std::size_t k, Mask mask) HWY_ATTR {
-    const auto change = SmallExpm1(hn::Sub(hn::MaskedLoad(mask, d, dx + k), row.mean));
-    const auto p = hn::Mul(scale, hn::MaskedLoad(mask, d, y.data() + k));
+    const auto change = SmallExpm1(hn::Sub(LoadMasked(mask, d, dx + k), row.mean));
+    const auto p = hn::Mul(scale, LoadMasked(mask, d, y.data() + k));
     hn::BlendedStore(hn::Mul(p, hn::Sub(change, row.sum)), mask, d, dy + k);
   });
   return true;
@@ -194,11 +194,11 @@ void CrossEntropyLines(std::span<const float> y, std::span<const float> t, Const
   ForColumns(slopes.row_size(), [&](std::size_t j, Mask mask) HWY_ATTR {
     auto mean = hn::Zero(d);
     for (std::size_t k = 0; k < n; ++k)
-      mean = hn::MulAdd(Constant(t[k]), hn::MaskedLoad(mask, d, slopes.row(k).data() + j), mean);
+      mean = hn::MulAdd(Constant(t[k]), LoadMasked(mask, d, slopes.row(k).data() + j), mean);
     FloatVector moment[4] = {hn::Zero(d), hn::Zero(d), hn::Zero(d), hn::Zero(d)};
     auto largest = hn::Zero(d);
     for (std::size_t k = 0; k < n; ++k) {
-      const auto slope = hn::Sub(hn::MaskedLoad(mask, d, slopes.row(k).data() + j), mean);
+      const auto slope = hn::Sub(LoadMasked(mask, d, slopes.row(k).data() + j), mean);
       hn::BlendedStore(slope, mask, d, at(k, j));
       largest = hn::Max(largest, hn::Abs(slope));
       auto power = Constant(y[k]);
@@ -224,13 +224,13 @@ void CrossEntropyAlong(std::size_t n, ConstTensorView lines, ConstTensorView a,
   const std::size_t rows = a.rows();
   ForColumns(columns, [&](std::size_t j, Mask mask) HWY_ATTR {
     const auto load = [&](std::size_t row)
-                          HWY_ATTR { return hn::MaskedLoad(mask, d, lines.row(row).data() + j); };
+                          HWY_ATTR { return LoadMasked(mask, d, lines.row(row).data() + j); };
     const auto c1 = load(n), c2 = load(n + 1), c3 = load(n + 2), c4 = load(n + 3);
     const auto largest = load(n + 4);
     const float* in = a.data() + j;
     float* out = change.data() + j;
     for (std::size_t i = 0; i < rows; ++i, in += columns, out += columns) {
-      const auto amount = hn::MaskedLoad(mask, d, in);
+      const auto amount = LoadMasked(mask, d, in);
       if (HWY_UNLIKELY(!AllWithin(hn::Abs(hn::Mul(amount, largest)), kSmall))) {
         for (std::size_t lane = j; lane < std::min(columns, j + hn::Lanes(d)); ++lane)
           large(context, i, lane);
@@ -247,8 +247,8 @@ void CrossEntropyAlong(std::size_t n, ConstTensorView lines, ConstTensorView a,
 void SquaredErrorAlong(ConstTensorView lines, ConstTensorView a, TensorView<float> change) {
   const FloatTag d;
   ForColumns(a.row_size(), [&](std::size_t j, Mask mask) HWY_ATTR {
-    const auto c1 = hn::MaskedLoad(mask, d, lines.row(0).data() + j);
-    const auto c2 = hn::MaskedLoad(mask, d, lines.row(1).data() + j);
+    const auto c1 = LoadMasked(mask, d, lines.row(0).data() + j);
+    const auto c2 = LoadMasked(mask, d, lines.row(1).data() + j);
     MapColumn(a, change, j, mask,
               [&](auto amount) HWY_ATTR { return hn::Mul(amount, hn::MulAdd(amount, c2, c1)); });
   });

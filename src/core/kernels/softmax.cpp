@@ -29,7 +29,7 @@ HWY_INLINE float Largest(std::span<const float> x) {
     largest = hn::Max(largest, hn::LoadU(d, x.data() + i));
   if (i < x.size()) {
     const auto tail = hn::FirstN(d, x.size() - i);
-    largest = hn::Max(largest, hn::IfThenElse(tail, hn::MaskedLoad(tail, d, x.data() + i), lowest));
+    largest = hn::Max(largest, hn::IfThenElse(tail, LoadMasked(tail, d, x.data() + i), lowest));
   }
   return hn::GetLane(hn::MaxOfLanes(d, largest));
 }
@@ -51,7 +51,7 @@ HWY_INLINE RowExponentials Exponentials(std::span<const float> x, std::span<floa
   }
   if (i < x.size()) {
     const auto tail = hn::FirstN(d, x.size() - i);
-    const auto e = hn::IfThenElseZero(tail, exponential(hn::MaskedLoad(tail, d, x.data() + i)));
+    const auto e = hn::IfThenElseZero(tail, exponential(LoadMasked(tail, d, x.data() + i)));
     hn::BlendedStore(e, tail, d, y.data() + i);
     sums = hn::Add(sums, e);
   }
@@ -70,8 +70,7 @@ HWY_INLINE float Dot(std::span<const float> a, std::span<const float> b) {
     sums = hn::MulAdd(hn::LoadU(d, a.data() + i), hn::LoadU(d, b.data() + i), sums);
   if (i < a.size()) {
     const auto tail = hn::FirstN(d, a.size() - i);
-    sums = hn::MulAdd(hn::MaskedLoad(tail, d, a.data() + i), hn::MaskedLoad(tail, d, b.data() + i),
-                      sums);
+    sums = hn::MulAdd(LoadMasked(tail, d, a.data() + i), LoadMasked(tail, d, b.data() + i), sums);
   }
   return hn::GetLane(hn::SumOfLanes(d, sums));
 }

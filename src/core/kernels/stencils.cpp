@@ -17,7 +17,7 @@ void StencilRow(std::span<const float> weights, const float* changes, std::span<
     auto sum = hn::Zero(d);
     for (std::size_t s = 0; s < weights.size(); ++s)
       sum = hn::MulAdd(hn::Set(d, weights[s]),
-                       hn::MaskedLoad(mask, d, changes + s * out.size() + j), sum);
+                       LoadMasked(mask, d, changes + s * out.size() + j), sum);
     hn::BlendedStore(sum, mask, d, out.data() + j);
   }
 }
@@ -36,8 +36,8 @@ void SlopeBoundsRow(std::span<const float> weights, const float* changes, std::s
   const std::size_t n = lower.size();
   for (std::size_t j = 0; j < n; j += hn::Lanes(d)) {
     const auto mask = hn::FirstN(d, std::min(hn::Lanes(d), n - j));
-    const auto a = hn::Mul(hn::Set(d, weights[0]), hn::MaskedLoad(mask, d, changes + j));
-    const auto b = hn::Mul(hn::Set(d, weights[1]), hn::MaskedLoad(mask, d, changes + n + j));
+    const auto a = hn::Mul(hn::Set(d, weights[0]), LoadMasked(mask, d, changes + j));
+    const auto b = hn::Mul(hn::Set(d, weights[1]), LoadMasked(mask, d, changes + n + j));
     hn::BlendedStore(hn::Min(a, b), mask, d, lower.data() + j);
     hn::BlendedStore(hn::Max(a, b), mask, d, upper + j);
   }
@@ -55,7 +55,7 @@ void AddRows(std::span<const RowPair> pairs, const float* HWY_RESTRICT table, st
       hn::StoreU(hn::Add(hn::LoadU(d, to + j), hn::LoadU(d, from + j)), d, to + j);
     if (whole == n) continue;
     const auto sum =
-        hn::Add(hn::MaskedLoad(tail, d, to + whole), hn::MaskedLoad(tail, d, from + whole));
+        hn::Add(LoadMasked(tail, d, to + whole), LoadMasked(tail, d, from + whole));
     hn::BlendedStore(sum, tail, d, to + whole);
   }
 }

@@ -1,0 +1,247 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <CLI/CLI.hpp>
+#include <array>
+#include <cmath>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "commands.hpp"
+#include "contours.hpp"
+#include "exit_codes.hpp"
+#include "expression.hpp"
+#include "gradatim/core/error.hpp"
+#include "gradatim/diff/check_gradient.hpp"
+#include "gradatim/diff/gradient.hpp"
+#include "gradatim/io/plot.hpp"
+
+namespace gradatim::app {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using Values = std::vector<double>;
+using Result = Gradient<Values>;
+
+struct DeriveCommand {
+  std::string expression;
+  Values at;
+  std::string method = "all";
+  std::string plot;
+  bool json = false;
+};
+
+/// The expression as a function that every method can call.
+struct Formula {
+  const Expression& expression;
+
+  template <class X>
+  auto operator()(const X& x) const {
+    using S = std::remove_cvref_t<decltype(x[0])>;
+    return expression.evaluate<S>(std::span<const S>(x.data(), x.size()));
+  }
+};
+
+constexpr std::array<std::string_view, 11> kMethods{
+    Forward::kName, Central::kName,  "stencil4",         "stencil6",  "stencil8", Richardson::kName,
+    Ridders::kName, Adaptive::kName, ComplexStep::kName, Dual::kName, Tape::kName};
+
+Result derive_by(std::string_view method, const Formula& f, const Values& at) {
+  constexpr auto kMeasured = ErrorEstimate::kMeasured;
+  if (method == Forward::kName) return gradient(f, at, Forward{.error = kMeasured});
+  if (method == Central::kName) return gradient(f, at, Central{.error = kMeasured});
+  if (method == "stencil4") return gradient(f, at, Stencil{.order = 4});
+  if (method == "stencil6") return gradient(f, at, Stencil{.order = 6});
+  if (method == "stencil8") return gradient(f, at, Stencil{.order = 8});
+  if (method == Richardson::kName) return gradient(f, at, Richardson{});
+  if (method == Ridders::kName) return gradient(f, at, Ridders{});
+  if (method == Adaptive::kName) return gradient(f, at, Adaptive{});
+  if (method == ComplexStep::kName) return gradient(f, at, ComplexStep{.error = kMeasured});
+  if (method == Dual::kName) return gradient(f, at, Dual{.error = kMeasured});
+  return gradient(f, at, Tape{.error = kMeasured});
+}
+
+Result derive_named(std::string_view name, const Formula& f, const Values& at) {
+  if (name == ComplexStep::kName && !f.expression.is_analytic())
+    throw InvalidArgument(fmt::format(
+        "derive: complex-step: expected analytic functions only in '{}'", f.expression.text()));
+  Result result = derive_by(name, f, at);
+  result.method = name;
+  return result;
+}
+
+std::vector<Result> derive(const DeriveCommand& command, const Formula& f) {
+  if (command.method != "all") {
+    const auto known = std::ranges::find(kMethods, command.method);
+    return {derive_named(*known, f, command.at)};
+  }
+  std::vector<Result> results;
+  for (const std::string_view name : kMethods)
+    if (name != ComplexStep::kName || f.expression.is_analytic())
+      results.push_back(derive_named(name, f, command.at));
+  return results;
+}
+
+// JSON has no NaN.
+Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+Json numbers(std::span<const double> values) {
+  Json array = Json::array();
+  for (const double value : values) array.push_back(number(value));
+  return array;
+}
+
+Json as_json(const Result& result) {
+  return {{"method", result.method},           {"derivative", numbers(result.value)},
+          {"error", numbers(result.error)},    {"step", numbers(result.step)},
+          {"evaluations", result.evaluations}, {"status", to_string(result.status)}};
+}
+
+Json as_json(const GradientCheck& check) {
+  Json entries = Json::array();
+  for (const CheckedEntry& entry : check.entries)
+    entries.push_back({{"index", entry.index},
+                       {"verdict", to_string(entry.verdict)},
+                       {"analytic", number(entry.analytic)},
+                       {"numerical", number(entry.numerical)},
+                       {"error", number(entry.error)}});
+  return {{"passed", check.passed()}, {"entries", entries}};
+}
+
+std::string tuple(std::span<const double> values) {
+  if (values.size() == 1) return fmt::format("{:.16g}", values[0]);
+  std::string text;
+  for (const double value : values)
+    text += fmt::format("{}{:.16g}", text.empty() ? "(" : ", ", value);
+  return text + ")";
+}
+
+double largest(std::span<const double> values) {
+  double most = 0;
+  for (const double value : values)
+    if (!(value <= most)) most = value;
+  return most;
+}
+
+void print(const DeriveCommand& command, double value, const std::vector<Result>& results,
+           const GradientCheck& check) {
+  fmt::print("f = {} at {}: {:.16g}\n", command.expression, tuple(command.at), value);
+  fmt::print("{:<13} {:>9} {:>12}  {}\n", "method", "error", "evaluations",
+             command.at.size() == 1 ? "derivative" : "gradient");
+  for (const Result& result : results) {
+    const std::string status =
+        result.status == Status::kOk ? "" : fmt::format("  ({})", to_string(result.status));
+    fmt::print("{:<13} {:>9.1e} {:>12}  {}{}\n", result.method, largest(result.error),
+               result.evaluations, tuple(result.value), status);
+  }
+  fmt::print("{}", check.to_string(check.passed() ? 0 : check.entries.size()));
+}
+
+Plot tangent_plot(const DeriveCommand& command, const Formula& f, double value, double slope) {
+  constexpr int kPoints = 400;
+  const double x0 = command.at[0];
+  const double reach = 1.5 * std::max(1.0, std::abs(x0));
+  Series curve{.label = command.expression};
+  Series tangent{.label = fmt::format("tangent of slope {:.6g}", slope), .color = 1};
+  for (int i = 0; i <= kPoints; ++i) {
+    const double x = x0 + reach * (2.0 * i / kPoints - 1);
+    curve.x.push_back(x);
+    curve.y.push_back(f(Values{x}));
+    tangent.x.push_back(x);
+    tangent.y.push_back(value + slope * (x - x0));
+  }
+  const Series point{.x = {x0}, .y = {value}, .style = LineStyle::points, .color = 1};
+  return {.title = "",
+          .panels = {
+              {.title = "", .x_label = "x", .y_label = "f(x)", .series = {curve, tangent, point}}}};
+}
+
+Plot contour_plot(const DeriveCommand& command, const Formula& f, const Values& slope) {
+  const double x = command.at[0];
+  const double y = command.at[1];
+  const double reach = 1.5 * std::max({1.0, std::abs(x), std::abs(y)});
+  const double length = std::hypot(slope[0], slope[1]);
+  const double scale = length > 0 ? 0.4 * reach / length : 0;
+  Panel panel{.title = fmt::format("{}, and minus its gradient", command.expression),
+              .x_label = "x0",
+              .y_label = "x1",
+              .equal_units = true,
+              .x_range = std::pair{x - reach, x + reach},
+              .y_range = std::pair{y - reach, y + reach}};
+  panel.series = contour_lines(
+      [&f](double a, double b) {
+        return f(Values{a, b});
+      },
+      *panel.x_range, *panel.y_range, 12);
+  panel.series.push_back({.x = {x}, .y = {y}, .style = LineStyle::points, .color = 1});
+  panel.arrows.push_back({x, y, -scale * slope[0], -scale * slope[1]});
+  return {.title = "", .panels = {panel}};
+}
+
+void draw_plot(const DeriveCommand& command, const Formula& f, double value, const Values& slope) {
+  if (command.at.size() > 2)
+    throw InvalidArgument(
+        fmt::format("derive --plot: expected one or two coordinates, got {}", command.at.size()));
+  const std::array<std::filesystem::path, 1> files{command.plot};
+  draw(command.at.size() == 1 ? tangent_plot(command, f, value, slope[0])
+                              : contour_plot(command, f, slope),
+       files);
+}
+
+int run_derive(const DeriveCommand& command) {
+  const Expression expression(command.expression);
+  if (command.at.size() < expression.variables() || command.at.empty())
+    throw InvalidArgument(fmt::format("derive: '{}' has {} variables, --at gives {} coordinates",
+                                      command.expression, expression.variables(),
+                                      command.at.size()));
+  const Formula f{expression};
+  const double value = f(command.at);
+  const auto results = derive(command, f);
+  const Values exact = gradient(f, command.at, Tape{}).value;
+  const auto check = check_gradient(f, exact, command.at);
+  if (!command.plot.empty()) draw_plot(command, f, value, exact);
+  if (command.json) {
+    Json methods = Json::array();
+    for (const Result& result : results) methods.push_back(as_json(result));
+    Json output{{"expression", command.expression},
+                {"at", command.at},
+                {"value", number(value)},
+                {"methods", methods},
+                {"check", as_json(check)}};
+    if (!command.plot.empty()) output["plot"] = command.plot;
+    fmt::print("{}\n", output.dump(-1, ' ', false, Json::error_handler_t::replace));
+  } else {
+    print(command, value, results, check);
+  }
+  const bool sound =
+      check.count(Verdict::kPass) + check.count(Verdict::kUnresolved) == check.entries.size();
+  return sound ? kDone : kFailed;
+}
+
+}  // namespace
+
+void add_derive_command(CLI::App& app, int& exit_code) {
+  auto command = std::make_shared<DeriveCommand>();
+  CLI::App* sub = app.add_subcommand("derive", "Differentiate a formula by every method");
+  sub->add_option("expression", command->expression,
+                  "A formula of x, y, z or x0, x1, ...: '0.01*x^2 + 0.1*x'")
+      ->required();
+  sub->add_option("--at", command->at, "The point: X[,Y...]")->required()->delimiter(',');
+  std::vector<std::string> methods(kMethods.begin(), kMethods.end());
+  methods.emplace_back("all");
+  sub->add_option("--method", command->method, "One method, or all")
+      ->check(CLI::IsMember(methods))
+      ->capture_default_str();
+  sub->add_option(
+      "--plot", command->plot,
+      "Draw the curve and its tangent, or contours and minus the gradient (.svg, .png)");
+  sub->add_flag("--json", command->json, "Print the result as one JSON object");
+  sub->footer("Functions: " + function_names() +
+              ".\nA formula that begins with '-' goes last, after --."
+              "\nExits with 1 if the derivative is refuted by differences or does not exist.");
+  sub->callback([command, &exit_code] { exit_code = run_derive(*command); });
+}
+
+}  // namespace gradatim::app

@@ -1,0 +1,321 @@
+// Differentiation: gradatim beside hand-written code, Boost.Math, GSL and Ceres, in one run.
+//   diff_bench                      Google Benchmark's table; METHOD.md says how to read it
+//   diff_bench --benchmark_filter=Rosenbrock
+#include <benchmark/benchmark.h>
+#include <ceres/numeric_diff_cost_function.h>
+#include <gsl/gsl_deriv.h>
+
+#include <array>
+#include <boost/math/differentiation/finite_difference.hpp>
+#include <cmath>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gradatim/diff/derivative.hpp"
+#include "gradatim/diff/gradient.hpp"
+
+namespace {
+
+namespace gd = gradatim;
+namespace fd = boost::math::differentiation;
+
+// --- one number: f(x) = 0.01 x² + 0.1 x, cheaper than anything around it, and exp(sin x)
+
+struct Chapter {
+  template <class S>
+  S operator()(const S& x) const {
+    return 0.01 * x * x + 0.1 * x;
+  }
+  static double slope(double x) { return 0.02 * x + 0.1; }
+};
+
+struct ExpSin {
+  template <class S>
+  S operator()(const S& x) const {
+    using std::exp;
+    using std::sin;
+    return exp(sin(x));
+  }
+  static double slope(double x) { return std::cos(x) * std::exp(std::sin(x)); }
+};
+
+constexpr double kAt = 1.3;
+
+/// Makes the compiler forget what it knows of x. (benchmark::DoNotOptimize of a variable that it
+/// may write to goes wrong with GCC 12.)
+template <class T>
+void forget(T& x) {
+  asm volatile("" : "+m"(x));
+}
+
+template <class T>
+void use(const T& value) {
+  asm volatile("" : : "m"(value));
+}
+
+/// Times differentiate(x) at an x the compiler does not know, and notes its relative error.
+template <class F, class D>
+void time_derivative(benchmark::State& state, const D& differentiate) {
+  double x = kAt;
+  for (auto _ : state) {
+    forget(x);
+    use(differentiate(x));
+  }
+  state.counters["relative_error"] =
+      std::abs(differentiate(kAt) - F::slope(kAt)) / std::abs(F::slope(kAt));
+}
+
+template <class F>
+void evaluation(benchmark::State& state) {
+  time_derivative<F>(state, F{});
+  state.counters.clear();
+}
+
+template <class F>
+void two_evaluations(benchmark::State& state) {
+  double x = kAt;
+  for (auto _ : state) {
+    forget(x);
+    use(F{}(x + 1e-6));
+    use(F{}(x - 1e-6));
+  }
+}
+
+template <class F, class M>
+void ours(benchmark::State& state, const M& method) {
+  time_derivative<F>(state, [&](double x) { return gd::derivative(F{}, x, method).value; });
+}
+
+/// With the error estimate used, as the peers' is.
+template <class F, class M>
+void ours_with_error(benchmark::State& state, const M& method) {
+  time_derivative<F>(state, [&](double x) {
+    const auto d = gd::derivative(F{}, x, method);
+    use(d.error);
+    return d.value;
+  });
+}
+
+template <class F, std::size_t Order>
+void boost_difference(benchmark::State& state) {
+  time_derivative<F>(state, [](double x) {
+    double error = 0;
+    const double d = fd::finite_difference_derivative<F, double, Order>(F{}, x, &error);
+    use(error);
+    return d;
+  });
+}
+
+template <class F>
+void boost_complex_step(benchmark::State& state) {
+  time_derivative<F>(state, [](double x) { return fd::complex_step_derivative(F{}, x); });
+}
+
+template <class F>
+void gsl_central(benchmark::State& state) {
+  gsl_function function{[](double x, void*) { return F{}(x); }, nullptr};
+  time_derivative<F>(state, [&](double x) {
+    double value = 0;
+    double error = 0;
+    gsl_deriv_central(&function, x, 1e-3, &value, &error);
+    use(error);
+    return value;
+  });
+}
+
+// --- Ceres differentiates residuals; one residual of one parameter is a derivative.
+
+template <class F>
+struct Residual {
+  bool operator()(const double* x, double* residual) const {
+    residual[0] = F{}(x[0]);
+    return true;
+  }
+};
+
+template <class F, ceres::NumericDiffMethodType Type>
+void ceres_difference(benchmark::State& state) {
+  ceres::NumericDiffCostFunction<Residual<F>, Type, 1, 1> cost(new Residual<F>);
+  time_derivative<F>(state, [&](double x) {
+    const double* parameters[] = {&x};
+    double residual = 0;
+    double value = 0;
+    double* jacobians[] = {&value};
+    cost.Evaluate(parameters, &residual, jacobians);
+    return value;
+  });
+}
+
+template <class F>
+void register_derivatives(const std::string& f) {
+  const auto add = [&f](const char* name, auto function) {
+    benchmark::RegisterBenchmark((f + "/" + name).c_str(), function);
+  };
+  const auto add_ours = [&](const char* name, const auto& method) {
+    add(name, [method](benchmark::State& state) { ours<F>(state, method); });
+  };
+  const auto add_ours_with_error = [&](const char* name, const auto& method) {
+    add(name, [method](benchmark::State& state) { ours_with_error<F>(state, method); });
+  };
+  add("evaluation", evaluation<F>);
+  add("two_evaluations", two_evaluations<F>);
+  add_ours("central/gradatim", gd::Central{});
+  add("central/ceres", ceres_difference<F, ceres::CENTRAL>);
+  add("central/boost_order_2", boost_difference<F, 2>);
+  add_ours_with_error("stencil/gradatim_order_4", gd::Stencil{.order = 4});
+  add("stencil/gsl_deriv_central", gsl_central<F>);
+  add("stencil/boost_order_4", boost_difference<F, 4>);
+  add_ours_with_error("stencil/gradatim_order_6", gd::Stencil{.order = 6});
+  add("stencil/boost_order_6", boost_difference<F, 6>);
+  add_ours_with_error("stencil/gradatim_order_8", gd::Stencil{.order = 8});
+  add("stencil/boost_order_8", boost_difference<F, 8>);
+  add_ours_with_error("ridders/gradatim", gd::Ridders{});
+  add("ridders/ceres", ceres_difference<F, ceres::RIDDERS>);
+  add_ours_with_error("adaptive/gradatim", gd::Adaptive{});
+  add_ours("complex_step/gradatim", gd::ComplexStep{});
+  add("complex_step/boost", boost_complex_step<F>);
+  add_ours("dual/gradatim", gd::Dual{});
+}
+
+// --- Rosenbrock's function of two numbers
+
+struct Rosenbrock {
+  template <class X>
+  auto operator()(const X& x) const {
+    const auto bend = x[1] - x[0] * x[0];
+    const auto rest = 1.0 - x[0];
+    return 100.0 * (bend * bend) + rest * rest;
+  }
+};
+
+std::array<double, 2> hand_written(const std::array<double, 2>& x) {
+  const double bend = x[1] - x[0] * x[0];
+  return {-400 * bend * x[0] - 2 * (1 - x[0]), 200 * bend};
+}
+
+template <class D>
+void time_gradient(benchmark::State& state, const D& differentiate) {
+  std::array<double, 2> x{-1.2, 1};
+  for (auto _ : state) {
+    forget(x);
+    use(differentiate(x));
+  }
+}
+
+/// As a descent uses it: every gradient waits for the one before.
+template <class D>
+void time_descent_step(benchmark::State& state, const D& differentiate) {
+  std::array<double, 2> x{-1.2, 1};
+  forget(x);
+  for (auto _ : state) {
+    const std::array<double, 2> gradient = differentiate(x);
+    x[0] -= 1e-3 * gradient[0];
+    x[1] -= 1e-3 * gradient[1];
+  }
+  use(x);
+}
+
+void descent_by_hand(benchmark::State& state) {
+  time_descent_step(state, [](const auto& x) { return hand_written(x); });
+}
+void descent_by_dual(benchmark::State& state) {
+  time_descent_step(state,
+                    [](const auto& x) { return gd::gradient(Rosenbrock{}, x, gd::Dual{}).value; });
+}
+void rosenbrock_by_hand(benchmark::State& state) {
+  time_gradient(state, [](const auto& x) { return hand_written(x); });
+}
+void rosenbrock_by_dual(benchmark::State& state) {
+  time_gradient(state,
+                [](const auto& x) { return gd::gradient(Rosenbrock{}, x, gd::Dual{}).value; });
+}
+void rosenbrock_by_central(benchmark::State& state) {
+  time_gradient(state,
+                [](const auto& x) { return gd::gradient(Rosenbrock{}, x, gd::Central{}).value; });
+}
+
+struct RosenbrockResidual {
+  bool operator()(const double* x, double* residual) const {
+    residual[0] = Rosenbrock{}(x);
+    return true;
+  }
+};
+void rosenbrock_by_ceres(benchmark::State& state) {
+  ceres::NumericDiffCostFunction<RosenbrockResidual, ceres::CENTRAL, 1, 2> cost(
+      new RosenbrockResidual);
+  time_gradient(state, [&](const auto& x) {
+    const double* parameters[] = {x.data()};
+    std::array<double, 2> gradient{};
+    double residual = 0;
+    double* jacobians[] = {gradient.data()};
+    cost.Evaluate(parameters, &residual, jacobians);
+    return gradient;
+  });
+}
+
+// --- Rosenbrock's function chained over 10,000
+
+constexpr std::size_t kLong = 10'000;
+
+struct ChainedRosenbrock {
+  template <class X>
+  auto operator()(const X& x) const {
+    auto sum = 0.0 * x[0];
+    for (std::size_t i = 0; i + 1 < x.size(); ++i) {
+      const auto bend = x[i + 1] - x[i] * x[i];
+      const auto rest = 1.0 - x[i];
+      sum += 100.0 * (bend * bend) + rest * rest;
+    }
+    return sum;
+  }
+};
+
+std::vector<double> long_point() {
+  std::vector<double> x(kLong);
+  for (std::size_t i = 0; i < kLong; ++i) x[i] = std::sin(static_cast<double>(i));
+  return x;
+}
+
+// -ffp-contract=off without -ffast-math: the sum is in order, so nothing here is vectorised.
+void long_evaluation(benchmark::State& state) {
+  auto x = long_point();
+  for (auto _ : state) {
+    benchmark::ClobberMemory();
+    use(ChainedRosenbrock{}(x));
+  }
+}
+
+void long_by_tape(benchmark::State& state) {
+  const auto x = long_point();
+  std::vector<double> d_x(kLong);
+  for (auto _ : state) {
+    benchmark::ClobberMemory();
+    use(gd::value_and_gradient(ChainedRosenbrock{}, x, std::span(d_x), gd::Tape{}));
+  }
+}
+
+void register_gradients() {
+  benchmark::RegisterBenchmark("rosenbrock_2_descent/by_hand", descent_by_hand);
+  benchmark::RegisterBenchmark("rosenbrock_2_descent/dual/gradatim", descent_by_dual);
+  benchmark::RegisterBenchmark("rosenbrock_2/by_hand", rosenbrock_by_hand);
+  benchmark::RegisterBenchmark("rosenbrock_2/dual/gradatim", rosenbrock_by_dual);
+  benchmark::RegisterBenchmark("rosenbrock_2/central/gradatim", rosenbrock_by_central);
+  benchmark::RegisterBenchmark("rosenbrock_2/central/ceres", rosenbrock_by_ceres);
+  benchmark::RegisterBenchmark("rosenbrock_10000/evaluation", long_evaluation)
+      ->Unit(benchmark::kMicrosecond);
+  benchmark::RegisterBenchmark("rosenbrock_10000/tape/gradatim", long_by_tape)
+      ->Unit(benchmark::kMicrosecond);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  register_derivatives<Chapter>("chapter");
+  register_derivatives<ExpSin>("exp_sin");
+  register_gradients();
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+}

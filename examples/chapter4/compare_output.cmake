@@ -1,0 +1,12 @@
+# Runs PROGRAM in FOLDER and holds what it prints against the file EXPECTED.
+execute_process(COMMAND ${PROGRAM} ${FOLDER} OUTPUT_VARIABLE output RESULT_VARIABLE result)
+file(READ ${EXPECTED} expected)
+if(NOT result EQUAL 0)
+  message(FATAL_ERROR "${PROGRAM} ended with ${result}")
+endif()
+if(NOT output STREQUAL expected)
+  message(FATAL_ERROR "${PROGRAM} printed\n${output}\nexpected\n${expected}")
+endif()
+if(PICTURE AND NOT EXISTS ${FOLDER}/${PICTURE})
+  message(FATAL_ERROR "${PROGRAM} drew no ${PICTURE}")
+endif()

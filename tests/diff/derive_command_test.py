@@ -1,0 +1,111 @@
+"""`gradatim derive`, end to end. Usage: derive_command_test.py GRADATIM; exits 77 without gnuplot."""
+import json
+import math
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+METHODS = {"forward", "central", "stencil4", "stencil6", "stencil8", "richardson", "ridders",
+           "adaptive", "complex-step", "dual", "tape"}
+
+
+def run(gradatim, *arguments):
+    return subprocess.run([gradatim, "derive", *arguments], capture_output=True, text=True,
+                          timeout=60)
+
+
+def derive(gradatim, expression, at, *arguments, code=0):
+    done = run(gradatim, f"--at={at}", "--json", *arguments, "--", expression)
+    assert done.returncode == code, done
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def check_every_method(gradatim):
+    result = derive(gradatim, "0.01*x^2 + 0.1*x", "5")
+    assert {m["method"] for m in result["methods"]} == METHODS
+    assert math.isclose(result["value"], 0.75)
+    for method in result["methods"]:
+        value, error = method["derivative"][0], method["error"][0]
+        assert abs(value - 0.2) <= 10 * error and error < 1e-6, method
+        assert method["evaluations"] >= 1 and method["status"] == "ok", method
+    assert result["check"]["passed"]
+    gradient = derive(gradatim, "x0^2 + x1^2", "3,4", "--method", "tape")
+    assert [m["method"] for m in gradient["methods"]] == ["tape"]
+    assert gradient["methods"][0]["derivative"] == [6, 8]
+    assert derive(gradatim, "x0^2 + x1^2", "-3,4", "--method", "dual")["methods"][0][
+        "derivative"] == [-6, 8]
+
+
+# Formulas against Python's own arithmetic, and their derivatives by every method.
+def check_formulas(gradatim):
+    for expression, at, value, slope in [
+        ("-x^2", 3, -9, -6),
+        ("2^3^2 + 0*x", 1, 512, 0),
+        ("2**-x", 2, 0.25, -0.25 * math.log(2)),
+        ("(x+1)*(x-1)/2 - -x", 3, 7, 4),
+        ("x^-2", -2, 0.25, 0.25),
+        ("exp(sin(x))", 1, math.exp(math.sin(1)), math.cos(1) * math.exp(math.sin(1))),
+        ("atan2(x, 2)", 1, math.atan2(1, 2), 0.4),
+        ("max(x, 0) * log(pi) + e", 2, 2 * math.log(math.pi) + math.e, math.log(math.pi)),
+        ("1.5e1*x", 2, 30, 15),
+        ("sigmoid(x)", 2, 0.8807970779778823, 0.1049935854035065),
+    ]:
+        result = derive(gradatim, expression, at)
+        assert math.isclose(result["value"], value, rel_tol=1e-15), (expression, result["value"])
+        for method in result["methods"]:
+            error = abs(method["derivative"][0] - slope)
+            assert error <= 10 * method["error"][0] and error < 1e-6, (expression, slope, method)
+
+
+def check_verdicts(gradatim):
+    kink = derive(gradatim, "abs(x)", "0", code=1)
+    assert kink["check"]["entries"][0]["verdict"] == "kink"
+    assert derive(gradatim, "sqrt(x)", "0", code=1)["check"]["entries"][0]["verdict"] == \
+        "both-non-finite"
+
+
+def check_faults(gradatim):
+    for arguments, words in [
+        (["sin(x", "--at", "0"], ["column 6", "expected ')'", "the end"]),
+        (["sin(x)+foo", "--at", "0"], ["column 8", "'foo'"]),
+        (["x + ", "--at", "0"], ["column 5", "the end"]),
+        (["x $ 2", "--at", "0"], ["column 3", "'$'"]),
+        (["bar(x)", "--at", "0"], ["column 1", "one of the functions", "'bar'"]),
+        (["max(x)", "--at", "0"], ["column 6", "','"]),
+        (["(" * 500 + "x" + ")" * 500, "--at", "0"], ["nested"]),
+        (["x0*x1", "--at", "1"], ["2 variables", "1 coordinates"]),
+        (["x", "--at", "one"], ["--at"]),
+        (["x", "--at", "1", "--method", "guess"], ["guess"]),
+        (["abs(x)", "--at", "1", "--method", "complex-step"], ["analytic"]),
+        (["x0+x1+x2", "--at", "1,2,3", "--plot", "a.svg"], ["one or two"]),
+        (["x", "--at", "1", "--plot", "a.gif"], [".svg"]),
+    ]:
+        done = run(gradatim, *arguments)
+        assert done.returncode == 2, (arguments, done)
+        assert len(done.stderr.splitlines()) == 1, done.stderr
+        for word in words:
+            assert word in done.stderr, (word, done.stderr)
+
+
+def check_plots(gradatim):
+    with tempfile.TemporaryDirectory() as folder:
+        for name, expression, at in [("tangent", "sin(x)", "1"), ("contours", "x^2+y^2", "3,4")]:
+            picture = pathlib.Path(folder) / f"{name}.svg"
+            derive(gradatim, expression, at, "--plot", str(picture))
+            assert "</svg>" in picture.read_text()
+
+
+def main():
+    gradatim = sys.argv[1]
+    if shutil.which("gnuplot") is None:
+        sys.exit(77)
+    check_every_method(gradatim)
+    check_formulas(gradatim)
+    check_verdicts(gradatim)
+    check_faults(gradatim)
+    check_plots(gradatim)
+
+
+main()
