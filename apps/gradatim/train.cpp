@@ -29,6 +29,7 @@ struct TrainCommand {
   std::string epochs;
   std::string batch;
   std::string learning_rate;
+  std::string gradient;
   std::string seed;
   std::size_t threads = 0;
   std::vector<std::string> settings;
@@ -49,6 +50,8 @@ std::vector<Setting> settings_of(const TrainCommand& command) {
   add("--epochs", "epochs", command.epochs);
   add("--batch", "batch", command.batch);
   add("--lr", "optimizer.learning_rate", command.learning_rate);
+  add("--gradient", "gradient",
+      command.gradient.empty() ? "" : nlohmann::json(command.gradient).dump());
   add("--seed", "seed", command.seed);
   for (const std::string& setting : command.settings)
     settings.push_back({setting, "--set " + setting});
@@ -153,6 +156,8 @@ void add_train_command(CLI::App& app, int& exit_code) {
   sub->add_option("--epochs", command->epochs, "Number of epochs instead")->excludes(steps);
   sub->add_option("--batch", command->batch, "Samples in a mini-batch");
   sub->add_option("--lr", command->learning_rate, "Learning rate: optimizer.learning_rate");
+  sub->add_option("--gradient", command->gradient,
+                  "How gradients are found: backprop, numerical, dual or tape");
   sub->add_option("--seed", command->seed, "Seed of everything random");
   sub->add_option("--threads", command->threads, "Threads; 0, the default, is one a core")
       ->check(CLI::Range(0, 1024));

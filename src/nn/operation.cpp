@@ -36,6 +36,14 @@ std::vector<std::unique_ptr<const Operation>> make_operations(const Network& net
   return operations;
 }
 
+std::unique_ptr<const Operation> make_operation(const Custom& layer, const Shape& input,
+                                                const std::string& label) {
+  if (layer.layer == nullptr) throw InvalidArgument(label + ": no layer is given");
+  auto operation = layer.layer->make_operation(input, label);
+  if (operation == nullptr) throw InvalidArgument(label + ": it made no operation");
+  return operation;
+}
+
 std::size_t tasks_for(std::size_t items, std::size_t grain, std::size_t operations_per_item) {
   constexpr std::size_t kMostTasks = 8;
   constexpr std::size_t kLeastOperations = std::size_t{1} << 20;

@@ -73,6 +73,8 @@ void RecipeReader::fail_both(std::string_view key, std::string_view other) const
        fmt::format("expected at most one of '{}' and '{}'", key, other));
 }
 
+void RecipeReader::refuse(std::string_view why) const { fail(table_.source(), path_, why); }
+
 void RecipeReader::refuse_unknown_keys() const {
   for (const auto& [key, node] : table_) {
     if (std::find(keys_.begin(), keys_.end(), key.str()) != keys_.end()) continue;

@@ -41,6 +41,8 @@ class RecipeReader {
     field(other_key, other, range);
     if (table_.contains(key) && table_.contains(other_key)) fail_both(key, other_key);
   }
+  /// For what can't be read at all.
+  [[noreturn]] void refuse(std::string_view why) const;
   /// To be called at the end: throws for a key that nobody asked for.
   void refuse_unknown_keys() const;
 

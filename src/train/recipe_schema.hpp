@@ -52,6 +52,16 @@ struct EnumNames<Sampling> {
   }};
 };
 
+template <>
+struct EnumNames<GradientMethod> {
+  static constexpr std::array<std::pair<std::string_view, GradientMethod>, 4> kAll{{
+      {"backprop", GradientMethod::backprop},
+      {"numerical", GradientMethod::numerical},
+      {"dual", GradientMethod::dual},
+      {"tape", GradientMethod::tape},
+  }};
+};
+
 /// What has no options.
 template <class Visitor, class T>
 void describe(Visitor&, T&) {
@@ -111,6 +121,11 @@ void describe(Visitor& v, SoftmaxCrossEntropy& loss) {
 template <class Visitor>
 void describe(Visitor& v, Huber& loss) {
   v.field("delta", loss.delta, kPositive);
+}
+
+template <class Visitor>
+void describe(Visitor& v, Custom&) {
+  v.refuse("a layer of a program's own has no text form");
 }
 
 template <class Visitor>
@@ -229,6 +244,7 @@ void describe(Visitor& v, Recipe& recipe) {
   v.required("data", recipe.data);
   describe(v, recipe.network);
   v.field("loss", recipe.options.loss);
+  v.field("gradient", recipe.options.gradient);
   v.field("optimizer", recipe.options.optimizer);
   v.field("schedule", recipe.options.schedule);
   v.field("warmup", recipe.options.warmup, kWhole);

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "gradatim/core/error.hpp"
+
 namespace gradatim {
 namespace detail {
 
@@ -37,6 +39,10 @@ std::string toml_text(const std::vector<Layer>& layers) {
   std::string text = "[\n";
   for (const Layer& layer : layers) text += "  " + toml_text(layer) + ",\n";
   return text + "]";
+}
+
+void RecipeWriter::refuse(std::string_view why) const {
+  throw InvalidArgument(fmt::format("recipe: {}", why));
 }
 
 std::string toml_text(const std::vector<std::string>& texts) {

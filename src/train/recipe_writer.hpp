@@ -45,6 +45,7 @@ class RecipeWriter {
               std::size_t other, const Range&) {
     other == 0 ? field(key, value) : field(other_key, other);
   }
+  [[noreturn]] void refuse(std::string_view why) const;
 
   const std::vector<std::string>& entries() const { return entries_; }
   std::string joined(std::string_view separator) const {

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <memory>
 
 #include "gradatim/core/error.hpp"
 #include "gradatim/core/kernels.hpp"
@@ -74,6 +75,8 @@ class Training {
         optimizer_(descent_of(options), program_.layout().size,
                    decaying_parameters(program_.layout(), options.no_decay)) {
     result_.parameters = initialize(network, options.seed);
+    if (options.gradient != GradientMethod::backprop)
+      method_ = make_gradient_program(options.gradient, network, options.loss, options.batch);
   }
 
   TrainResult run() {
@@ -94,7 +97,8 @@ class Training {
   bool step() {
     const Batch batch = batches_.gather(result_.steps);
     const auto theta = result_.parameters.theta();
-    const double loss = program_.gradient(theta, batch, gradient_, pool_);
+    const double loss = method_ != nullptr ? method_->gradient(theta, batch, gradient_, pool_)
+                                           : program_.gradient(theta, batch, gradient_, pool_);
     if (!std::isfinite(loss)) {
       result_.reason = StopReason::non_finite;
       result_.message = fmt::format(
@@ -147,6 +151,7 @@ class Training {
   TrainObserver& observer_;
   TaskPool pool_;
   Program program_;
+  std::unique_ptr<GradientProgram> method_;  // instead of the program's gradient, if any
   MiniBatches batches_;
   AlignedVector<float> gradient_;
   OptimizerState optimizer_;

@@ -8,7 +8,7 @@
 #include "gradatim/nn/operation.hpp"
 #include "gradatim/nn/parameters.hpp"
 #include "gradatim/nn/program.hpp"
-#include "gradatim/nn/reference_layers.hpp"
+#include "gradatim/nn/reference.hpp"
 #include "nn/layer_cases.hpp"
 #include "support/errors.hpp"
 #include "support/numbers.hpp"

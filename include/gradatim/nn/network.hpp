@@ -1,13 +1,17 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
 #include "gradatim/core/shape.hpp"
 
 namespace gradatim {
+
+class Operation;
 
 // ---- Initialisers: how the weights of a layer start. fan_in and fan_out are the number of inputs
 // and outputs one unit of the layer is connected to.
@@ -115,8 +119,26 @@ struct AvgPool2d {
 struct GlobalAvgPool {
   friend bool operator==(const GlobalAvgPool&, const GlobalAvgPool&) = default;
 };
+
+/// What a layer of the user's own is made of; see examples/custom_layer.cpp.
+class CustomLayer {
+ public:
+  virtual ~CustomLayer() = default;
+  /// "swish": opens the names of its parameters and stands for it in messages.
+  virtual std::string_view kind() const = 0;
+  /// What it computes for inputs of one shape (gradatim/nn/operation.hpp). `label`, such as
+  /// "layer 2 (swish)", opens the message of a ShapeError.
+  virtual std::unique_ptr<const Operation> make_operation(const Shape& input,
+                                                          const std::string& label) const = 0;
+};
+/// A layer of the user's own; equal to itself and its copies. It has no text form: recipes and
+/// model files don't hold it.
+struct Custom {
+  std::shared_ptr<const CustomLayer> layer;
+  friend bool operator==(const Custom&, const Custom&) = default;
+};
 using Layer = std::variant<Dense, Sigmoid, Relu, Tanh, Softmax, LeakyRelu, Gelu, Silu, Softplus,
-                           Flatten, Conv2d, MaxPool2d, AvgPool2d, GlobalAvgPool>;
+                           Flatten, Conv2d, MaxPool2d, AvgPool2d, GlobalAvgPool, Custom>;
 
 // ---- Losses: the mean over a batch of the loss of one sample.
 

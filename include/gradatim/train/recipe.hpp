@@ -21,6 +21,7 @@ namespace gradatim {
 ///       { kind = "dense", units = 10 },
 ///     ]
 ///     loss = "softmax_cross_entropy"
+///     gradient = "backprop"         # or "numerical", "dual", "tape"
 ///     optimizer = { kind = "sgd", learning_rate = 0.1 }
 ///     schedule = { kind = "cosine", final = 0.01 }
 ///     warmup = 500                  # steps
