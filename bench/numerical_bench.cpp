@@ -34,10 +34,11 @@ std::vector<double> derivative(const gd::Network& network, std::span<const float
   std::vector<double> sum(theta.size());
   for (std::size_t n = 0; n < samples.rows; ++n) {
     gd::Recording<double> recording;
-    std::vector<gd::Variable<double>> variables;
-    for (const float value : theta) variables.push_back(recording.input(value));
-    const auto loss =
-        evaluation.loss<gd::Variable<double>>(variables, samples.input(n), samples.target(n));
+    const auto loss = gd::record(recording, [&](gd::Recording<double>& tape) {
+      std::vector<gd::Variable<double>> variables;
+      for (const float value : theta) variables.push_back(tape.input(value));
+      return evaluation.loss<gd::Variable<double>>(variables, samples.input(n), samples.target(n));
+    });
     const auto gradient = recording.gradient(loss);
     for (std::size_t p = 0; p < sum.size(); ++p)
       sum[p] += gradient[p] / static_cast<double>(samples.rows);

@@ -93,10 +93,12 @@ class TapeProgram {
   void add_sample(std::span<const float> theta, const reference::Samples& samples, std::size_t n,
                   Sum& sum) const {
     Recording<double> recording;
-    std::vector<Scalar> variables;
-    variables.reserve(theta.size());
-    for (const float value : theta) variables.push_back(recording.input(value));
-    const Scalar loss = evaluation_.loss<Scalar>(variables, samples.input(n), samples.target(n));
+    const Scalar loss = record(recording, [&](Recording<double>& tape) {
+      std::vector<Scalar> variables;
+      variables.reserve(theta.size());
+      for (const float value : theta) variables.push_back(tape.input(value));
+      return evaluation_.loss<Scalar>(variables, samples.input(n), samples.target(n));
+    });
     sum.loss += loss.value;
     const auto gradient = recording.gradient(loss);
     for (std::size_t p = 0; p < theta.size(); ++p) sum.gradient[p] += gradient[p];

@@ -106,13 +106,15 @@ inline ReferenceGradient reference_gradient(const Problem& problem) {
   ReferenceGradient sum{std::vector<double>(theta.size()), {}};
   for (std::size_t n = 0; n < samples.rows; ++n) {
     Recording<double> recording;
-    std::vector<Scalar> variables;
-    std::vector<Scalar> x;
-    for (const float value : theta) variables.push_back(recording.input(value));
-    for (const double value : samples.input(n)) x.push_back(recording.input(value));
-    const auto t = samples.target(n);
-    const auto gradient = recording.gradient(
-        evaluation.loss(std::span<const Scalar>(variables), std::span<const Scalar>(x), t));
+    const Scalar loss = record(recording, [&](Recording<double>& tape) {
+      std::vector<Scalar> variables;
+      std::vector<Scalar> x;
+      for (const float value : theta) variables.push_back(tape.input(value));
+      for (const double value : samples.input(n)) x.push_back(tape.input(value));
+      return evaluation.loss(std::span<const Scalar>(variables), std::span<const Scalar>(x),
+                             samples.target(n));
+    });
+    const auto gradient = recording.gradient(loss);
     for (std::size_t p = 0; p < gradient.size(); ++p) {
       const double value = gradient[p] / static_cast<double>(samples.rows);
       if (p < theta.size())

@@ -91,6 +91,18 @@ TEST(RealNumericalGradient, IsWithinAMillionthOfTheDerivativeInDouble) {
     }
 }
 
+TEST(RealCheck, EveryParameterOfAWideReluNetwork) {
+  const auto all = real_data();
+  if (all.empty()) GTEST_SKIP() << "neither Fashion-MNIST nor MNIST is there";
+  const Network network({784},
+                        {Dense{512, He{}}, Relu{}, Dense{512, He{}}, Relu{}, Dense{10, He{}}});
+  const Parameters parameters = initialize(network, 1);
+  const NetworkCheck report = check(network, parameters, all[0].data.train.batch(0, 10));
+  EXPECT_TRUE(report.passed()) << report.to_string();
+  EXPECT_EQ(report.parameters(), 669'706U);
+  EXPECT_GT(report.count(&TensorCheck::passed), 400'000U);
+}
+
 #if defined(GRADATIM_SANITIZED)
 constexpr std::size_t kSteps = 100;
 #else
