@@ -1,7 +1,7 @@
 #pragma once
 
-#include <filesystem>
-#include <string>
+#include <cstdint>
+#include <vector>
 
 #include "gradatim/core/random.hpp"
 #include "gradatim/data/dataset.hpp"
@@ -32,12 +32,6 @@ inline Dataset striped_dataset() {
           {"first", "second", "third", "fourth"},
           striped_split(400, 1),
           striped_split(100, 2)};
-}
-
-/// MNIST as the developers have it; empty where it is absent.
-inline std::filesystem::path shared_mnist() {
-  const auto folder = std::filesystem::path(GRADATIM_SOURCE_DIR) / "../shared/data/mnist";
-  return std::filesystem::exists(folder) ? folder : std::filesystem::path();
 }
 
 }  // namespace gradatim::testing
