@@ -105,4 +105,9 @@ void CsvWriter::flush() {
   buffer_.clear();
 }
 
+void CsvWriter::sync() {
+  flush();
+  if (::fsync(descriptor_) != 0 && errno != EINVAL) fail(path_, errno);
+}
+
 }  // namespace gradatim

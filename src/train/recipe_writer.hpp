@@ -11,6 +11,9 @@
 
 namespace gradatim::detail {
 
+/// The text with U+FFFD for every byte that is not UTF-8, which TOML could not hold.
+std::string as_utf8(std::string_view text);
+
 std::string toml_text(std::string_view text);
 /// The shortest decimal that reads back as the same float.
 std::string toml_text(float value);

@@ -1,7 +1,7 @@
 #pragma once
 
-#include <filesystem>
-#include <string>
+#include <cstdint>
+#include <vector>
 
 #include "gradatim/core/random.hpp"
 #include "gradatim/data/dataset.hpp"
@@ -31,12 +31,6 @@ inline Dataset striped_dataset(std::size_t side = 6) {
           {"first", "second", "third", "fourth"},
           striped_split(400, 1, side),
           striped_split(100, 2, side)};
-}
-
-/// MNIST as the developers have it; empty where it is absent.
-inline std::filesystem::path shared_mnist() {
-  const auto folder = std::filesystem::path(GRADATIM_SOURCE_DIR) / "../shared/data/mnist";
-  return std::filesystem::exists(folder) ? folder : std::filesystem::path();
 }
 
 }  // namespace gradatim::testing

@@ -30,6 +30,8 @@ class CsvWriter {
   void end_row();
 
   void flush();
+  /// flush(), and onto the disk (fsync).
+  void sync();
 
  private:
   void separate();

@@ -16,8 +16,8 @@ void StencilRow(std::span<const float> weights, const float* changes, std::span<
     const auto mask = hn::FirstN(d, std::min(hn::Lanes(d), out.size() - j));
     auto sum = hn::Zero(d);
     for (std::size_t s = 0; s < weights.size(); ++s)
-      sum = hn::MulAdd(hn::Set(d, weights[s]),
-                       LoadMasked(mask, d, changes + s * out.size() + j), sum);
+      sum = hn::MulAdd(hn::Set(d, weights[s]), LoadMasked(mask, d, changes + s * out.size() + j),
+                       sum);
     hn::BlendedStore(sum, mask, d, out.data() + j);
   }
 }
@@ -54,8 +54,7 @@ void AddRows(std::span<const RowPair> pairs, const float* HWY_RESTRICT table, st
     for (std::size_t j = 0; j < whole; j += hn::Lanes(d))
       hn::StoreU(hn::Add(hn::LoadU(d, to + j), hn::LoadU(d, from + j)), d, to + j);
     if (whole == n) continue;
-    const auto sum =
-        hn::Add(LoadMasked(tail, d, to + whole), LoadMasked(tail, d, from + whole));
+    const auto sum = hn::Add(LoadMasked(tail, d, to + whole), LoadMasked(tail, d, from + whole));
     hn::BlendedStore(sum, tail, d, to + whole);
   }
 }
