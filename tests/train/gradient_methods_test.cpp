@@ -10,6 +10,7 @@
 #include "gradatim/train/train.hpp"
 #include "nn/problems.hpp"
 #include "support/datasets.hpp"
+#include "support/mnist.hpp"
 
 namespace gradatim {
 namespace {
@@ -65,7 +66,7 @@ std::vector<NamedData> real_data() {
   std::vector<NamedData> all;
   if (locate(find_dataset("fashion-mnist")))
     all.push_back({"fashion-mnist", load_dataset("fashion-mnist")});
-  if (const auto folder = testing::shared_mnist(); !folder.empty())
+  if (const auto folder = testing::mnist_folder(); !folder.empty())
     all.push_back({"mnist", load_dataset("mnist", {.chosen = folder})});
   return all;
 }
