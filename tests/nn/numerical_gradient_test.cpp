@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <memory>
 
 #include "gradatim/core/error.hpp"
 #include "nn/problems.hpp"
+#include "nn/swish.hpp"
 
 namespace gradatim {
 namespace {
@@ -161,6 +163,27 @@ TEST(NumericalGradient, SameBitsForAnyNumberOfThreads) {
     EXPECT_EQ(one.loss, more.loss) << threads;
   }
   EXPECT_LT(relative_distance(one.d_theta, reference_gradient(wide).theta), 1e-6);
+}
+
+// Without a rule of its own a layer is evaluated again, in float32: a few digits, and it says so.
+TEST(NumericalGradient, LayersWithoutARuleAreEvaluatedAgain) {
+  Problem problem = make_problem(
+      "swish",
+      {{6},
+       {Dense{9}, Custom{std::make_shared<testing::Swish>(testing::Swish::Options{})}, Dense{4}}},
+      SoftmaxCrossEntropy{}, 8, TargetKind::labels, 17);
+  const auto with_rule = [&](bool rule) {
+    problem.network.layers[1] =
+        Custom{std::make_shared<testing::Swish>(testing::Swish::Options{.change_rule = rule})};
+    return numerical(problem, {.step = 0.01F, .inputs = true});
+  };
+  const auto exact = with_rule(true);
+  const auto again = with_rule(false);
+  EXPECT_TRUE(exact.evaluated_again.empty());
+  EXPECT_EQ(again.evaluated_again, std::vector<std::string>{"layer 2 (swish)"});
+  const double distance = relative_distance(again.d_theta, testing::to_double(exact.d_theta));
+  EXPECT_GT(distance, 1e-7);
+  EXPECT_LT(distance, 1e-4);
 }
 
 TEST(NumericalGradient, SmallerBatchesThanPlanned) {

@@ -24,4 +24,10 @@ void check_shape(std::string_view operation, const Shape& expected, const Shape&
         fmt::format("{}: expected {}, got {}", operation, expected.to_string(), shape.to_string()));
 }
 
+void check_changes(std::string_view operation, std::size_t n, const Shape& dx, const Shape& dy) {
+  check_matrix(operation, dx);
+  check_sizes(operation, n, {dx[1]});
+  check_shape(operation, dx, dy);
+}
+
 }  // namespace gradatim::kernels

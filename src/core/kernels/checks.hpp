@@ -15,5 +15,7 @@ void check_sizes(std::string_view operation, std::size_t expected,
 void check_matrix(std::string_view operation, const Shape& shape);
 /// Throws ShapeError naming the operation unless the shapes are equal.
 void check_shape(std::string_view operation, const Shape& expected, const Shape& shape);
+/// The same unless dx is (m, n), as dy is: changes of n values.
+void check_changes(std::string_view operation, std::size_t n, const Shape& dx, const Shape& dy);
 
 }  // namespace gradatim::kernels

@@ -67,7 +67,8 @@ struct DifferenceEngine::Plan {
   void combine(ConstTensorView changes, const Crossings& crossed, Table& table, std::size_t first,
                std::size_t count, std::size_t columns) const;
   void run_parameters(const Task& task, Worker& worker);
-  void add_parameter(std::size_t sample, const Task& task, std::size_t parameter, Worker& worker);
+  void add_parameters(std::size_t sample, std::size_t layer, const Columns& parameters,
+                      Worker& worker);
   void sum_groups(std::size_t first, std::size_t last) const;
   void values_of_sample(std::size_t layer, std::size_t sample, const Columns& columns,
                         Worker& worker, const QuotientSums& out) const;
@@ -203,38 +204,43 @@ void DifferenceEngine::Plan::combine(ConstTensorView changes, const Crossings& c
 // Parameters of any layer: each moves the outputs of its layer as that layer says.
 void DifferenceEngine::Plan::run_parameters(const Task& task, Worker& worker) {
   const std::size_t offset = base.parameter_offset(task.layer) + task.first;
-  for (std::size_t i = 0; i < task.count; ++i) {
-    sums.value[offset + i] = 0;
-    if (bounds) sums.upper[offset + i] = 0;
-    if (mark) sums.crossed[offset + i] = 0;
-    for (std::size_t n = 0; n < base.rows(); ++n) add_parameter(n, task, task.first + i, worker);
+  for (std::size_t i = offset; i < offset + task.count; ++i) {
+    sums.value[i] = 0;
+    if (bounds) sums.upper[i] = 0;
+    if (mark) sums.crossed[i] = 0;
   }
+  const std::size_t together = Push::kRows / quotient->offsets.size();
+  for (std::size_t n = 0; n < base.rows(); ++n)
+    for (std::size_t i = 0; i < task.count; i += together)
+      add_parameters(n, task.layer, {task.first + i, std::min(together, task.count - i)}, worker);
 }
 
-void DifferenceEngine::Plan::add_parameter(std::size_t sample, const Task& task,
-                                           std::size_t parameter, Worker& worker) {
-  const Operation& operation = base.operation(task.layer);
+void DifferenceEngine::Plan::add_parameters(std::size_t sample, std::size_t layer,
+                                            const Columns& parameters, Worker& worker) {
+  const Operation& operation = base.operation(layer);
   const std::size_t offsets = quotient->offsets.size();
-  const Shape shape = {offsets, base.width(task.layer + 1)};
+  const Shape shape = {parameters.count * offsets, base.width(layer + 1)};
   worker.rows.resize(shape.size());
-  worker.losses.resize(offsets);
-  worker.realised.resize(offsets);
-  worker.crossed.assign(mark ? offsets : 0, 0);
+  worker.losses.resize(shape[0]);
+  worker.realised.resize(shape[0]);
+  worker.crossed.assign(mark ? shape[0] : 0, 0);
   const TensorView<float> rows(worker.rows, shape);
-  for (std::size_t s = 0; s < offsets; ++s)
-    worker.realised[s] = operation.parameter_change(
-        base.parameters(task.layer), base.x(task.layer, sample), base.y(task.layer, sample),
-        parameter, quotient->offsets[s], rows.slice(s, 1));
-  worker.sweep.push().rows(sample, task.layer + 1, rows, worker.losses, worker.crossed);
-  for (std::size_t s = 0; s < offsets; ++s)
-    worker.losses[s] *= quotient->offsets[s] / worker.realised[s];
-  worker.table.resize(1);
-  combine({worker.losses, {offsets, 1}}, {worker.crossed, {mark ? offsets : 0, 1}}, worker.table, 0,
-          1, 1);
-  const std::size_t p = base.parameter_offset(task.layer) + parameter;
-  sums.value[p] += worker.table.value[0];
-  if (bounds) sums.upper[p] += worker.table.upper[0];
-  if (mark) sums.crossed[p] |= worker.table.crossed[0];
+  for (std::size_t i = 0; i < shape[0]; ++i)
+    worker.realised[i] = operation.parameter_change(
+        base.parameters(layer), base.x(layer, sample), base.y(layer, sample),
+        parameters.first + i / offsets, quotient->offsets[i % offsets], rows.slice(i, 1));
+  worker.sweep.push().rows(sample, layer + 1, rows, worker.losses, worker.crossed);
+  for (std::size_t i = 0; i < shape[0]; ++i)
+    worker.losses[i] *= quotient->offsets[i % offsets] / worker.realised[i];
+  worker.table.resize(parameters.count);
+  combine({worker.losses, {shape[0], 1}}, {worker.crossed, {mark ? shape[0] : 0, 1}}, worker.table,
+          0, parameters.count, 1);
+  for (std::size_t i = 0; i < parameters.count; ++i) {
+    const std::size_t p = base.parameter_offset(layer) + parameters.first + i;
+    sums.value[p] += worker.table.value[i];
+    if (bounds) sums.upper[p] += worker.table.upper[i];
+    if (mark) sums.crossed[p] |= worker.table.crossed[i];
+  }
 }
 
 // The sums at [first, last) of what the groups of samples contributed, in their order.
