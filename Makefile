@@ -36,6 +36,7 @@ bench:
 	cmake --preset $(PRESET) -Wno-dev -DGRADATIM_BENCH=ON
 	cmake --build --preset $(PRESET) -j $(JOBS)
 	bench/run $(BUILD)
+	bench/numerical $(BUILD)
 
 deps:
 	@scripts/install-deps all

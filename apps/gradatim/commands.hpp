@@ -11,6 +11,7 @@ namespace gradatim::app {
 
 void add_train_command(CLI::App& app, int& exit_code);
 void add_eval_command(CLI::App& app, int& exit_code);
+void add_check_command(CLI::App& app, int& exit_code);
 void add_predict_command(CLI::App& app, int& exit_code);
 void add_derive_command(CLI::App& app, int& exit_code);
 /// data list | info NAME | fetch NAME

@@ -172,7 +172,7 @@ void add_data_command(CLI::App& app, int& exit_code) {
   command->add_option("name", options->name, "The dataset")->required();
   add_data_dir(*command, *options, "Put it into DIR/NAME instead of the cache");
   command->add_option("--mirror", options->mirrors,
-                      "Download from this URL (ending in /) instead; may be repeated");
+                      "Download from this folder (a URL) instead; may be repeated");
 }
 
 }  // namespace gradatim::app

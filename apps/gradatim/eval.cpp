@@ -11,6 +11,7 @@
 #include "gradatim/data/catalogue.hpp"
 #include "gradatim/train/evaluation.hpp"
 #include "gradatim/train/run_folder.hpp"
+#include "not_empty.hpp"
 #include "paths.hpp"
 #include "text.hpp"
 
@@ -94,8 +95,9 @@ void add_eval_command(CLI::App& app, int& exit_code) {
   auto command = std::make_shared<EvalCommand>();
   CLI::App* sub = app.add_subcommand("eval", "Evaluate a trained run on test samples");
   sub->add_option("run", command->run, "A run folder")->required();
-  sub->add_option("--data", command->data, "Dataset instead of the run's");
-  sub->add_option("--data-dir", command->data_dir, "Folder to look for data in first");
+  sub->add_option("--data", command->data, "Dataset instead of the run's")->check(not_empty());
+  sub->add_option("--data-dir", command->data_dir, "Folder to look for data in first")
+      ->check(not_empty());
   sub->add_option("--threads", command->threads, "Threads; 0, the default, is one a core")
       ->check(CLI::Range(0, 1024));
   sub->add_flag("--json", command->json, "Print the result as one JSON object");

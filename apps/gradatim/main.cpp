@@ -67,6 +67,7 @@ int run(int argc, char** argv) {
   add_train_command(app, exit_code);
   add_eval_command(app, exit_code);
   add_predict_command(app, exit_code);
+  add_check_command(app, exit_code);
   add_derive_command(app, exit_code);
   add_data_command(app, exit_code);
   add_doctor_command(app, exit_code);

@@ -12,7 +12,7 @@ namespace gradatim::app {
 namespace {
 
 constexpr std::chrono::milliseconds kRedraw{100};
-constexpr std::size_t kTextWidth = 72;  // of the line but for the bar, at the most
+constexpr std::size_t kBarWidth = 30;  // where the terminal is wide enough
 
 std::size_t terminal_width(std::FILE* out) {
   winsize size{};
@@ -42,11 +42,11 @@ void Progress::draw(const StepRecord& record, Clock::time_point now) {
   const double seconds = std::chrono::duration<double>(now - started_).count();
   const double rate = seconds > 0 ? static_cast<double>(record.step) / seconds : 0;
   const double left = rate > 0 ? static_cast<double>(steps_ - record.step) / rate : 0;
-  const std::string text = fmt::format("{}/{}  {:.0f} steps/s  loss {:.4f}  {} left", record.step,
-                                       steps_, rate, record.loss, duration(left));
-  const std::size_t width = terminal_width(out_);
-  const std::size_t bar_width =
-      width > kTextWidth ? std::min<std::size_t>(30, width - kTextWidth + 20) : 10;
+  const std::string text = fmt::format("{}/{}  {:.0f} steps/s  loss {}  {} left", record.step,
+                                       steps_, rate, loss_text(record.loss), duration(left));
+  const std::size_t taken = text.size() + 4;  // with brackets, a space and the last column
+  const std::size_t width = std::max(terminal_width(out_), taken);
+  const std::size_t bar_width = std::min(kBarWidth, width - taken);
   const std::size_t filled = record.step * bar_width / steps_;
   fmt::print(out_, "\r[{:#<{}}{:.<{}}] {}\x1b[K", "", filled, "", bar_width - filled, text);
   std::fflush(out_);

@@ -22,6 +22,14 @@ std::string one_line(std::string_view message) {
   return line;
 }
 
+std::string shortened(std::string_view text) {
+  constexpr std::size_t kMost = 100;
+  if (text.size() <= kMost) return std::string(text);
+  std::size_t end = kMost - 3;
+  while ((static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U && end > 0) --end;
+  return std::string(text.substr(0, end)) + "...";
+}
+
 std::string class_name(std::span<const std::string> names, std::size_t index) {
   return index < names.size() ? one_line(names[index]) : fmt::format("{}", index);
 }

@@ -13,6 +13,7 @@
 #include "gradatim/data/catalogue.hpp"
 #include "gradatim/train/run_folder.hpp"
 #include "interrupt.hpp"
+#include "not_empty.hpp"
 #include "paths.hpp"
 #include "progress.hpp"
 #include "recipe_folders.hpp"
@@ -29,6 +30,7 @@ struct TrainCommand {
   std::string epochs;
   std::string batch;
   std::string learning_rate;
+  std::string gradient;
   std::string seed;
   std::size_t threads = 0;
   std::vector<std::string> settings;
@@ -41,7 +43,8 @@ std::vector<Setting> settings_of(const TrainCommand& command) {
   std::vector<Setting> settings;
   const auto add = [&](const char* option, const char* key, const std::string& value) {
     if (!value.empty())
-      settings.push_back({fmt::format("{}={}", key, value), fmt::format("{} {}", option, value)});
+      settings.push_back(
+          {fmt::format("{}={}", key, value), fmt::format("{} {}", option, shortened(value))});
   };
   // A JSON string is a TOML string.
   add("--data", "data", command.data.empty() ? "" : nlohmann::json(command.data).dump());
@@ -49,9 +52,11 @@ std::vector<Setting> settings_of(const TrainCommand& command) {
   add("--epochs", "epochs", command.epochs);
   add("--batch", "batch", command.batch);
   add("--lr", "optimizer.learning_rate", command.learning_rate);
+  add("--gradient", "gradient",
+      command.gradient.empty() ? "" : nlohmann::json(command.gradient).dump());
   add("--seed", "seed", command.seed);
   for (const std::string& setting : command.settings)
-    settings.push_back({setting, "--set " + setting});
+    settings.push_back({setting, "--set " + shortened(setting)});
   return settings;
 }
 
@@ -122,7 +127,7 @@ int run_train(const TrainCommand& command) {
   recipe = resolve(std::move(recipe), data.train.size());
 
   NewRunFolder folder(command.out, recipe.name);
-  RunRecorder recorder(folder.path(), recipe, data.train.size());
+  RunRecorder recorder(folder.path(), recipe, data);
   Progress progress(out, recipe.options.steps,
                     steps_per_epoch(data.train.size(), recipe.options.batch));
   const Interrupt interrupt;
@@ -131,7 +136,7 @@ int run_train(const TrainCommand& command) {
   const TrainResult result = train(recipe.network, data, recipe.options, &observers);
   progress.finish();
 
-  const RunSummary summary = recorder.finish(result, data.class_names);
+  const RunSummary summary = recorder.finish(result);
   print_result(out, summary, progress);
   for (const std::string& note : recorder.notes())
     fmt::print(stderr, "gradatim: {}\n", one_line(note));
@@ -147,20 +152,28 @@ void add_train_command(CLI::App& app, int& exit_code) {
   auto command = std::make_shared<TrainCommand>();
   CLI::App* sub = app.add_subcommand("train", "Train the network of a recipe");
   sub->add_option("recipe", command->recipe, "A recipe's name (two-layer) or file")->required();
-  sub->add_option("--data", command->data, "Dataset instead of the recipe's");
-  sub->add_option("--data-dir", command->data_dir, "Folder to look for data in first");
-  auto* steps = sub->add_option("--steps", command->steps, "Number of steps");
-  sub->add_option("--epochs", command->epochs, "Number of epochs instead")->excludes(steps);
-  sub->add_option("--batch", command->batch, "Samples in a mini-batch");
-  sub->add_option("--lr", command->learning_rate, "Learning rate: optimizer.learning_rate");
-  sub->add_option("--seed", command->seed, "Seed of everything random");
+  sub->add_option("--data", command->data, "Dataset instead of the recipe's")->check(not_empty());
+  sub->add_option("--data-dir", command->data_dir, "Folder to look for data in first")
+      ->check(not_empty());
+  auto* steps = sub->add_option("--steps", command->steps, "Number of steps")->check(not_empty());
+  sub->add_option("--epochs", command->epochs, "Number of epochs instead")
+      ->excludes(steps)
+      ->check(not_empty());
+  sub->add_option("--batch", command->batch, "Samples in a mini-batch")->check(not_empty());
+  sub->add_option("--lr", command->learning_rate, "Learning rate: optimizer.learning_rate")
+      ->check(not_empty());
+  sub->add_option("--gradient", command->gradient,
+                  "How gradients are found: backprop, numerical, dual or tape")
+      ->check(not_empty());
+  sub->add_option("--seed", command->seed, "Seed of everything random")->check(not_empty());
   sub->add_option("--threads", command->threads, "Threads; 0, the default, is one a core")
       ->check(CLI::Range(0, 1024));
   sub->add_option("--set", command->settings,
                   "Another key of the recipe: --set optimizer.kind=momentum; may be repeated")
       ->allow_extra_args(false)
       ->type_name("KEY=VALUE");
-  sub->add_option("--out", command->out, "Run folder; by default runs/RECIPE-<number>");
+  sub->add_option("--out", command->out, "Run folder; by default runs/RECIPE-<number>")
+      ->check(not_empty());
   sub->add_flag("--json", command->json, "Print the result as one JSON object");
   sub->callback([command, &exit_code] { exit_code = run_train(*command); });
 }

@@ -37,6 +37,13 @@ Split read_split(const std::filesystem::path& images, const std::filesystem::pat
   return split;
 }
 
+void Split::check() const {
+  if (images.shape()[0] != labels.size())
+    throw ShapeError(
+        fmt::format("split: expected as many images as labels, got images {} and {} labels",
+                    images.shape().to_string(), labels.size()));
+}
+
 Samples Split::batch(std::size_t first, std::size_t count) const {
   if (first > size() || count > size() - first)
     throw ShapeError(fmt::format("batch: expected samples within [0, {}), got {} from {}", size(),

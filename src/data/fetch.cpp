@@ -71,7 +71,8 @@ std::string verify(const path& where, const DatasetFile& file) {
 
 detail::Download request_for(const FileFetch& fetch, const std::string& mirror,
                              const std::string& name) {
-  detail::Download request{.url = mirror + name,
+  const char* separator = mirror.ends_with('/') ? "" : "/";
+  detail::Download request{.url = mirror + separator + name,
                            .part = fetch.part,
                            // What does not compress is stored: a little longer than it was.
                            .most_bytes = fetch.file().bytes + fetch.file().bytes / 100 + 4096,

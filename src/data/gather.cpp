@@ -18,6 +18,7 @@ void prefetch(std::span<const std::uint8_t> image) {
 }
 
 void check_shapes(const Split& split, std::size_t count, const Shape& inputs, std::size_t labels) {
+  split.check();
   const std::size_t pixels = split.images.shape().sample().size();
   if (inputs.rank() == 0 || inputs[0] != count || labels != count ||
       inputs.size() != count * pixels)

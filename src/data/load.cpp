@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <algorithm>
 #include <future>
 #include <string>
 #include <system_error>
@@ -27,30 +26,40 @@ std::optional<path> find_file(const path& folder, std::string_view name) {
   return std::nullopt;
 }
 
-std::optional<DatasetLocation> locate_in(const path& folder, const DatasetEntry& entry) {
-  DatasetLocation location{.folder = folder, .files = {}};
+// The files of a dataset that a folder has; those it lacks are empty.
+struct Found {
+  DatasetLocation location;
   std::vector<std::string_view> missing;
+};
+
+Found look_in(const path& folder, const DatasetEntry& entry) {
+  Found found{.location = {.folder = folder, .files = {}}, .missing = {}};
   for (std::size_t i = 0; i < kDatasetFiles; ++i) {
     if (auto file = find_file(folder, entry.files[i].name))
-      location.files[i] = std::move(*file);
+      found.location.files[i] = std::move(*file);
     else
-      missing.push_back(entry.files[i].name);
+      found.missing.push_back(entry.files[i].name);
   }
-  if (missing.size() == kDatasetFiles) return std::nullopt;
-  if (!missing.empty())
-    throw DataError(fmt::format("dataset {}: '{}' lacks {} (.gz or plain)", entry.name,
-                                folder.string(), fmt::join(missing, ", ")));
-  return location;
+  return found;
 }
 
-std::vector<path> candidates(const DatasetEntry& entry, const DataPaths& paths) {
+[[noreturn]] void fail_incomplete(const DatasetEntry& entry, const Found& found,
+                                  const path& chosen) {
+  throw DataError(fmt::format(
+      "dataset {}: '{}' lacks {} (.gz or plain); `gradatim data fetch {}{}` completes it",
+      entry.name, found.location.folder.string(), fmt::join(found.missing, ", "), entry.name,
+      chosen.empty() ? "" : fmt::format(" --data-dir {}", chosen.string())));
+}
+
+std::vector<path> chosen_folders(const DatasetEntry& entry, const DataPaths& paths) {
+  if (paths.chosen.empty()) return {};
+  return {paths.chosen / entry.name, paths.chosen};
+}
+
+std::vector<path> shared_folders(const DatasetEntry& entry, const DataPaths& paths) {
   std::vector<path> folders;
-  if (!paths.chosen.empty()) {
-    folders.push_back(paths.chosen / entry.name);
-    folders.push_back(paths.chosen);
-  }
-  if (!paths.cache.empty()) folders.push_back(paths.cache / entry.name);
-  if (!paths.system.empty()) folders.push_back(paths.system / entry.name);
+  for (const path& base : {paths.cache, paths.system})
+    if (!base.empty()) folders.push_back(base / entry.name);
   return folders;
 }
 
@@ -61,8 +70,18 @@ std::optional<DatasetLocation> locate(const DatasetEntry& entry, const DataPaths
   if (!paths.chosen.empty() && !std::filesystem::is_directory(paths.chosen, ignored))
     throw DataError(
         fmt::format("dataset {}: expected a folder, got '{}'", entry.name, paths.chosen.string()));
-  for (const path& folder : candidates(entry, paths))
-    if (auto location = locate_in(folder, entry)) return location;
+  for (const path& folder : chosen_folders(entry, paths)) {
+    Found found = look_in(folder, entry);
+    if (found.missing.empty()) return std::move(found.location);
+    if (found.missing.size() < kDatasetFiles) fail_incomplete(entry, found, paths.chosen);
+  }
+  std::optional<Found> incomplete;
+  for (const path& folder : shared_folders(entry, paths)) {
+    Found found = look_in(folder, entry);
+    if (found.missing.empty()) return std::move(found.location);
+    if (found.missing.size() < kDatasetFiles && !incomplete) incomplete = std::move(found);
+  }
+  if (incomplete) fail_incomplete(entry, *incomplete, "");
   return std::nullopt;
 }
 
@@ -70,9 +89,9 @@ Dataset load_dataset(std::string_view name, const DataPaths& paths) {
   const DatasetEntry& entry = find_dataset(name);
   const auto location = locate(entry, paths);
   if (!location) {
-    const std::vector<path> looked_in = candidates(entry, paths);
-    std::vector<std::string> folders(looked_in.size());
-    std::ranges::transform(looked_in, folders.begin(), [](const path& p) { return p.string(); });
+    std::vector<std::string> folders;
+    for (const path& folder : chosen_folders(entry, paths)) folders.push_back(folder.string());
+    for (const path& folder : shared_folders(entry, paths)) folders.push_back(folder.string());
     throw DataError(
         fmt::format("dataset {}: not found in {}; `gradatim data fetch {}` downloads it", name,
                     fmt::join(folders, ", "), name));

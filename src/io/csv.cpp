@@ -77,7 +77,7 @@ CsvWriter& CsvWriter::cell(std::string_view text) {
   return *this;
 }
 
-CsvWriter& CsvWriter::empty() {
+CsvWriter& CsvWriter::blank() {
   separate();
   return *this;
 }
@@ -103,6 +103,11 @@ void CsvWriter::flush() {
     if (written > 0) rest.remove_prefix(static_cast<std::size_t>(written));
   }
   buffer_.clear();
+}
+
+void CsvWriter::sync() {
+  flush();
+  if (::fsync(descriptor_) != 0 && errno != EINVAL) fail(path_, errno);
 }
 
 }  // namespace gradatim

@@ -77,8 +77,14 @@ void write_file(const std::filesystem::path& path, std::string_view text) {
 }
 
 std::string read_file(const std::filesystem::path& path, std::size_t max_bytes) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // Without O_NONBLOCK, to open a FIFO would wait for someone to write.
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) throw_system_error("read", path, errno);
+  struct stat status {};
+  if (::fstat(descriptor, &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) {
+    ::close(descriptor);
+    throw DataError(fmt::format("read {}: expected a regular file", path.string()));
+  }
   std::string text;
   int error = 0;
   for (bool more = true; more && error == 0 && text.size() <= max_bytes;) {

@@ -139,16 +139,17 @@ class HeaderReader final : public nlohmann::json_sax<json> {
   std::set<std::string, std::less<>> names_;
 };
 
-Shape checked_shape(const RawEntry& raw, std::size_t bytes) {
+Shape checked_shape(const std::string& name, std::span<const std::size_t> extents,
+                    std::size_t bytes) {
   Shape shape;
   try {
-    shape = Shape(*raw.shape);
+    shape = Shape(extents);
   } catch (const ShapeError& error) {  // too many extents, or a product that overflows
-    throw DataError(fmt::format("tensor {}: {}", in_quotes(raw.name), error.what()));
+    throw DataError(fmt::format("tensor {}: {}", name, error.what()));
   }
   if (bytes % sizeof(float) != 0 || shape.size() != bytes / sizeof(float))
-    throw DataError(fmt::format("tensor {}: shape {} does not fit its {} bytes",
-                                in_quotes(raw.name), shape.to_string(), bytes));
+    throw DataError(fmt::format("tensor {}: shape {} does not fit its {} bytes", name,
+                                shape.to_string(), bytes));
   return shape;
 }
 
@@ -164,7 +165,7 @@ TensorEntry checked_entry(const RawEntry& raw, std::size_t data_size) {
     throw DataError(fmt::format("tensor {}: data_offsets [{}] are not a range of the {} data bytes",
                                 name, fmt::join(offsets, ", "), data_size));
   return {.name = raw.name,
-          .shape = checked_shape(raw, offsets[1] - offsets[0]),
+          .shape = checked_shape(name, *raw.shape, offsets[1] - offsets[0]),
           .begin = offsets[0],
           .end = offsets[1]};
 }

@@ -78,6 +78,34 @@ void DenseOperation::parameter_gradient(std::size_t task, ConstTensorView x, Con
   if (task == 0) kernels::sum_rows(dy, bias(d_theta));
 }
 
+// dy = dx W
+void DenseOperation::change(std::span<const float> theta, ConstTensorView, ConstTensorView,
+                            ConstTensorView dx, TensorView<float> dy) const {
+  kernels::gemm(Transpose::no, Transpose::no, dx, weight(theta), dy);
+}
+
+// dy = amount W[unit, :]
+void DenseOperation::unit_change(std::span<const float> theta, ConstTensorView, ConstTensorView,
+                                 std::span<const std::uint32_t> units,
+                                 std::span<const float> amounts, TensorView<float> dy) const {
+  const float* const w = weight(theta).data();
+  float* out = dy.data();
+  for (std::size_t i = 0; i < units.size(); ++i)
+    for (std::size_t k = 0; k < layer_.units; ++k)
+      *out++ = amounts[i] * w[units[i] * layer_.units + k];
+}
+
+// dy[:, j] = step x[:, i] for W[i, j], dy[:, j] = step for b[j], and nothing else changes.
+float DenseOperation::parameter_change(std::span<const float>, ConstTensorView x, ConstTensorView,
+                                       std::size_t parameter, float step,
+                                       TensorView<float> dy) const {
+  const std::size_t input = parameter / layer_.units;  // `inputs_` for a bias
+  std::ranges::fill(dy.values(), 0.0F);
+  for (std::size_t n = 0; n < x.rows(); ++n)
+    dy(n, parameter % layer_.units) = input < inputs_ ? step * x(n, input) : step;
+  return step;
+}
+
 Shape DenseOperation::packed_weight() const {
   return {inputs_, kernels::packed_columns(layer_.units)};
 }

@@ -20,6 +20,16 @@ class DenseOperation final : public Operation {
                           std::span<float> d_theta) const override;
   std::size_t operations_per_row() const override { return 2 * inputs_ * layer_.units; }
 
+  bool has_change_rule() const override { return true; }
+  void change(std::span<const float> theta, ConstTensorView x, ConstTensorView y,
+              ConstTensorView dx, TensorView<float> dy) const override;
+  void unit_change(std::span<const float> theta, ConstTensorView x, ConstTensorView y,
+                   std::span<const std::uint32_t> units, std::span<const float> amounts,
+                   TensorView<float> dy) const override;
+  float parameter_change(std::span<const float> theta, ConstTensorView x, ConstTensorView y,
+                         std::size_t parameter, float step, TensorView<float> dy) const override;
+  ConstTensorView weight(std::span<const float> theta) const;
+
   // ---- The same from bytes, with W and dy packed as kernels::byte_gemm wants them.
 
   Shape packed_weight() const;
@@ -37,7 +47,6 @@ class DenseOperation final : public Operation {
   };
   /// The inputs whose weight rows a task computes; task 0 adds the bias.
   InputRange input_range(std::size_t task, std::size_t rows) const;
-  ConstTensorView weight(std::span<const float> theta) const;
   std::span<const float> bias(std::span<const float> theta) const;
   TensorView<float> weight_rows(std::span<float> d_theta, const InputRange& range) const;
   std::span<float> bias(std::span<float> d_theta) const;

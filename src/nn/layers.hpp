@@ -20,6 +20,26 @@ std::unique_ptr<const Operation> make_operation(const Tanh& layer, const Shape& 
                                                 const std::string& label);
 std::unique_ptr<const Operation> make_operation(const Softmax& layer, const Shape& input,
                                                 const std::string& label);
+std::unique_ptr<const Operation> make_operation(const LeakyRelu& layer, const Shape& input,
+                                                const std::string& label);
+std::unique_ptr<const Operation> make_operation(const Gelu& layer, const Shape& input,
+                                                const std::string& label);
+std::unique_ptr<const Operation> make_operation(const Silu& layer, const Shape& input,
+                                                const std::string& label);
+std::unique_ptr<const Operation> make_operation(const Softplus& layer, const Shape& input,
+                                                const std::string& label);
+std::unique_ptr<const Operation> make_operation(const Flatten& layer, const Shape& input,
+                                                const std::string& label);
+std::unique_ptr<const Operation> make_operation(const Conv2d& layer, const Shape& input,
+                                                const std::string& label);
+std::unique_ptr<const Operation> make_operation(const MaxPool2d& layer, const Shape& input,
+                                                const std::string& label);
+std::unique_ptr<const Operation> make_operation(const AvgPool2d& layer, const Shape& input,
+                                                const std::string& label);
+std::unique_ptr<const Operation> make_operation(const GlobalAvgPool& layer, const Shape& input,
+                                                const std::string& label);
+std::unique_ptr<const Operation> make_operation(const Custom& layer, const Shape& input,
+                                                const std::string& label);
 
 /// A power of two, at most 8, that cuts `items` into pieces of at least `grain` items and 2^20
 /// floating point operations each: a function of shapes only, so the same for any thread count.

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <type_traits>
+#include <algorithm>
 #include <vector>
 
 #include "gradatim/core/error.hpp"
@@ -40,15 +40,10 @@ void check_rows(std::string_view loss, std::size_t rows, std::size_t targets) {
     throw ShapeError(fmt::format("{}: {} samples but targets for {}", loss, rows, targets));
 }
 
-double sum_of_squared_errors_end(ConstTensorView y, ConstTensorView t, float scale,
-                                 TensorView<float> dy) {
-  double loss = 0;
-  for (std::size_t i = 0; i < y.size(); ++i) {
-    const float difference = y.values()[i] - t.values()[i];
-    loss += 0.5 * static_cast<double>(difference) * static_cast<double>(difference);
-    dy.values()[i] = scale * difference;
-  }
-  return loss;
+// The target of output k in row i; labels stand for one-hot rows.
+double target_at(const Targets& targets, std::size_t i, std::size_t k) {
+  if (targets.labels.empty()) return targets.values(i, k);
+  return static_cast<std::size_t>(targets.labels[i]) == k ? 1.0 : 0.0;
 }
 
 double cross_entropy_end(ConstTensorView y, ConstTensorView t, float epsilon, float scale,
@@ -76,13 +71,98 @@ double cross_entropy_end(ConstTensorView y, std::span<const std::int32_t> labels
   return loss;
 }
 
+struct ValueAndSlope {
+  double value, slope;
+};
+
+// The sum over rows and outputs of f(y, t) = (loss, derivative by y), times `share`.
+template <class F>
+double sum_of_each_output(ConstTensorView y, const Targets& targets, float scale, double share,
+                          TensorView<float> dy, F f) {
+  double loss = 0;
+  for (std::size_t i = 0; i < y.rows(); ++i) {
+    for (std::size_t k = 0; k < y.row_size(); ++k) {
+      const auto [value, slope] = f(static_cast<double>(y(i, k)), target_at(targets, i, k));
+      loss += value;
+      dy(i, k) = static_cast<float>(static_cast<double>(scale) * share * slope);
+    }
+  }
+  return loss * share;
+}
+
+ValueAndSlope binary_cross_entropy_end(double x, double t) {
+  const double e = std::exp(-std::abs(x));
+  const double probability = x >= 0 ? 1 / (1 + e) : e / (1 + e);
+  return {std::max(x, 0.0) - x * t + std::log1p(e), probability - t};
+}
+
+ValueAndSlope squared_error_end(double y, double t) { return {(y - t) * (y - t), 2 * (y - t)}; }
+
+ValueAndSlope huber_end(double y, double t, double delta) {
+  const double e = y - t;
+  if (std::abs(e) <= delta) return {0.5 * e * e, e};
+  return {delta * (std::abs(e) - 0.5 * delta), std::copysign(delta, e)};
+}
+
+// The end of each loss, chosen by its type.
+struct LossEnd {
+  ConstTensorView y;
+  const Targets& targets;
+  float scale;
+  TensorView<float> dy;
+
+  double operator()(const SoftmaxCrossEntropy& loss) const {
+    return targets.labels.empty()
+               ? kernels::softmax_cross_entropy(y, targets.values, scale, dy, loss.label_smoothing)
+               : kernels::softmax_cross_entropy(y, targets.labels, scale, dy, loss.label_smoothing);
+  }
+  double operator()(const CrossEntropy& loss) const {
+    return targets.labels.empty() ? cross_entropy_end(y, targets.values, loss.epsilon, scale, dy)
+                                  : cross_entropy_end(y, targets.labels, loss.epsilon, scale, dy);
+  }
+  double operator()(const SumOfSquaredErrors&) const {
+    return sum_of_each_output(y, targets, scale, 0.5, dy, squared_error_end);
+  }
+  double operator()(const BinaryCrossEntropy&) const {
+    return sum_of_each_output(y, targets, scale, mean_share(), dy, binary_cross_entropy_end);
+  }
+  double operator()(const MeanSquaredError&) const {
+    return sum_of_each_output(y, targets, scale, mean_share(), dy, squared_error_end);
+  }
+  double operator()(const Huber& loss) const {
+    return sum_of_each_output(y, targets, scale, mean_share(), dy,
+                              [delta = static_cast<double>(loss.delta)](double a, double b) {
+                                return huber_end(a, b, delta);
+                              });
+  }
+
+  double mean_share() const { return 1.0 / static_cast<double>(y.row_size()); }
+};
+
 }  // namespace
+
+void check_loss(const Loss& loss) {
+  if (const auto* softmax = std::get_if<SoftmaxCrossEntropy>(&loss))
+    if (!(softmax->label_smoothing >= 0 && softmax->label_smoothing < 1))
+      throw InvalidArgument(
+          fmt::format("softmax_cross_entropy: label_smoothing must be in [0, 1), got {}",
+                      softmax->label_smoothing));
+  if (const auto* huber = std::get_if<Huber>(&loss))
+    if (!(huber->delta > 0) || !std::isfinite(huber->delta))
+      throw InvalidArgument(
+          fmt::format("huber: delta must be positive and finite, got {}", huber->delta));
+}
 
 double mean_sum_of_squared_errors(ConstTensorView y, ConstTensorView targets) {
   if (y.shape() != targets.shape())
     detail::throw_loss_sizes("sum_of_squared_errors", y.size(), targets.size());
-  std::vector<float> unused(y.size());
-  return mean(sum_of_squared_errors_end(y, targets, 1, {unused, y.shape()}), y.rows());
+  double sum = 0;
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    const double difference =
+        static_cast<double>(y.values()[i]) - static_cast<double>(targets.values()[i]);
+    sum += 0.5 * difference * difference;
+  }
+  return mean(sum, y.rows());
 }
 
 double mean_cross_entropy(ConstTensorView y, ConstTensorView targets, double epsilon) {
@@ -112,8 +192,6 @@ void check_targets(const Loss& loss, std::size_t rows, const Shape& output,
   if (by_label && targets.values.size() != 0)
     throw InvalidArgument(fmt::format("{}: both labels and target values were given", name));
   if (by_label) {
-    if (std::holds_alternative<SumOfSquaredErrors>(loss))
-      throw InvalidArgument(fmt::format("{}: expected target values, got labels", name));
     check_rows(name, rows, targets.labels.size());
     check_labels(name, targets.labels, output.size());
   } else if (targets.values.shape() != output.batched(rows)) {
@@ -125,23 +203,7 @@ void check_targets(const Loss& loss, std::size_t rows, const Shape& output,
 
 double loss_and_gradient(const Loss& loss, ConstTensorView outputs, const Targets& targets,
                          float scale, TensorView<float> d_outputs) {
-  const bool by_label = !targets.labels.empty();
-  return std::visit(
-      [&](const auto& choice) -> double {
-        using Choice = std::decay_t<decltype(choice)>;
-        if constexpr (std::is_same_v<Choice, SoftmaxCrossEntropy>) {
-          return by_label
-                     ? kernels::softmax_cross_entropy(outputs, targets.labels, scale, d_outputs)
-                     : kernels::softmax_cross_entropy(outputs, targets.values, scale, d_outputs);
-        } else if constexpr (std::is_same_v<Choice, CrossEntropy>) {
-          return by_label
-                     ? cross_entropy_end(outputs, targets.labels, choice.epsilon, scale, d_outputs)
-                     : cross_entropy_end(outputs, targets.values, choice.epsilon, scale, d_outputs);
-        } else {
-          return sum_of_squared_errors_end(outputs, targets.values, scale, d_outputs);
-        }
-      },
-      loss);
+  return std::visit(LossEnd{outputs, targets, scale, d_outputs}, loss);
 }
 
 }  // namespace gradatim

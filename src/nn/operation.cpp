@@ -7,10 +7,14 @@
 
 namespace gradatim {
 
-std::size_t Operation::gradient_tasks(std::size_t) const { return parameters().empty() ? 0 : 1; }
+std::size_t Operation::gradient_tasks(std::size_t) const {
+  return parameters().empty() || adds_gradient_by_rows() ? 0 : 1;
+}
 
 void Operation::parameter_gradient(std::size_t, ConstTensorView, ConstTensorView,
                                    std::span<float>) const {}
+
+void Operation::add_gradient(ConstTensorView, ConstTensorView, std::span<float>) const {}
 
 std::string layer_label(const Network& network, std::size_t index) {
   return fmt::format("layer {} ({})", index + 1, kind(network.layers[index]));
@@ -30,6 +34,14 @@ std::vector<std::unique_ptr<const Operation>> make_operations(const Network& net
     shape = operations.back()->output();
   }
   return operations;
+}
+
+std::unique_ptr<const Operation> make_operation(const Custom& layer, const Shape& input,
+                                                const std::string& label) {
+  if (layer.layer == nullptr) throw InvalidArgument(label + ": no layer is given");
+  auto operation = layer.layer->make_operation(input, label);
+  if (operation == nullptr) throw InvalidArgument(label + ": it made no operation");
+  return operation;
 }
 
 std::size_t tasks_for(std::size_t items, std::size_t grain, std::size_t operations_per_item) {

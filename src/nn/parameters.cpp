@@ -30,6 +30,27 @@ float standard_deviation(const Initializer& initializer, const ParameterSpec& sp
       initializer);
 }
 
+bool is_rectifier(const Layer& layer) {
+  return std::holds_alternative<Relu>(layer) || std::holds_alternative<LeakyRelu>(layer) ||
+         std::holds_alternative<Gelu>(layer) || std::holds_alternative<Silu>(layer) ||
+         std::holds_alternative<Softplus>(layer);
+}
+
+// It moves values or averages them; what happens to them is up to the next.
+bool is_passage(const Layer& layer) {
+  return std::holds_alternative<Flatten>(layer) || std::holds_alternative<MaxPool2d>(layer) ||
+         std::holds_alternative<AvgPool2d>(layer) || std::holds_alternative<GlobalAvgPool>(layer);
+}
+
+// What Automatic is for the layer at `index`.
+Initializer chosen_by_what_follows(const Network& network, std::size_t index) {
+  for (std::size_t i = index + 1; i < network.layers.size(); ++i) {
+    if (is_rectifier(network.layers[i])) return He{};
+    if (!is_passage(network.layers[i])) break;
+  }
+  return Xavier{};
+}
+
 }  // namespace
 
 ParameterLayout parameter_layout(const Network& network) {
@@ -78,7 +99,10 @@ Parameters initialize(const Network& network, std::uint64_t seed) {
   for (const auto& operation : make_operations(network)) {
     for (const ParameterSpec& spec : operation->parameters()) {
       const ParameterTensor& tensor = parameters.layout().tensors[index];
-      const float deviation = standard_deviation(spec.initializer, spec);
+      const Initializer initializer = std::holds_alternative<Automatic>(spec.initializer)
+                                          ? chosen_by_what_follows(network, tensor.layer)
+                                          : spec.initializer;
+      const float deviation = standard_deviation(initializer, spec);
       if (deviation != 0.0F)
         fill_normal(parameters.theta().subspan(tensor.offset, tensor.shape.size()),
                     {.seed = seed, .stream = kInitializationStream, .step = index}, 0.0F,

@@ -4,14 +4,11 @@
 
 #include <algorithm>
 #include <numeric>
-#include <utility>
 
 #include "gradatim/core/error.hpp"
 #include "gradatim/core/kernels.hpp"
 #include "gradatim/nn/losses.hpp"
-#include "gradatim/nn/operation.hpp"
-#include "nn/dense.hpp"
-#include "nn/layers.hpp"
+#include "nn/plan.hpp"
 
 namespace gradatim {
 namespace {
@@ -24,94 +21,7 @@ void check_parameters(std::string_view operation, std::size_t expected,
           fmt::format("{}: the network has {} parameters, got {}", operation, expected, size));
 }
 
-// Rows that are computed together from the inputs to the loss and back.
-struct RowRange {
-  std::size_t first, count;
-};
-
-// The memory of the first layer when its inputs are bytes.
-struct ByteInputBuffers {
-  Tensor weight;    // (inputs, packed units)
-  Tensor gradient;  // (max_rows, packed units)
-};
-
 }  // namespace
-
-// A step is two rounds of tasks. In the first, each task takes some rows of the batch through all
-// layers, the loss, and back; rows are independent, so nobody waits. In the second, each task
-// computes a part of the gradient of the parameters from all rows.
-struct Program::Plan {
-  Plan(const Network& network_value, const Loss& loss_value, std::size_t rows);
-
-  void bind(const Batch& batch);
-  RowRange row_range(std::size_t task) const;
-  std::span<const float> parameters(std::span<const float> theta, std::size_t layer) const;
-  ConstTensorView input(std::size_t layer, const RowRange& range) const;
-
-  void pack(std::span<const float> theta);
-  void forward_layer(std::size_t layer, std::span<const float> theta, const RowRange& range);
-  double forward(std::span<const float> theta, const RowRange& range);
-  void backward(std::span<const float> theta, const RowRange& range);
-  void parameter_gradient(std::size_t layer, std::size_t task, std::span<float> d_theta) const;
-  double mean_loss() const;
-
-  Network network;
-  Loss loss;
-  std::size_t max_rows;
-  std::size_t row_tasks;
-  ParameterLayout layout;
-  std::vector<std::unique_ptr<const Operation>> operations;
-  const DenseOperation* byte_layer = nullptr;  // operations[0], if it takes bytes
-  std::vector<std::size_t> parameter_offset;   // of each layer, and the total behind them
-
-  // Layer i writes buffer slot[i]; one that works in place shares its input's if nobody misses it.
-  std::vector<std::size_t> slot;
-  std::vector<Tensor> outputs;    // (max_rows, values) a slot
-  std::vector<Tensor> d_outputs;  // the gradient of the loss by them
-  ByteInputBuffers bytes;
-  std::vector<double> task_loss;
-  std::vector<std::pair<std::size_t, std::size_t>> gradient_tasks;  // (layer, task)
-
-  // The current batch.
-  const Batch* batch = nullptr;
-  std::size_t rows = 0;
-  ConstTensorView float_inputs;                // (rows, values), or
-  TensorView<const std::uint8_t> byte_inputs;  // (rows, values)
-  float byte_scale = 1;
-};
-
-Program::Plan::Plan(const Network& network_value, const Loss& loss_value, std::size_t rows_value)
-    : network(network_value),
-      loss(loss_value),
-      max_rows(rows_value),
-      row_tasks(1),
-      layout(parameter_layout(network)),
-      operations(make_operations(network)) {
-  if (max_rows == 0) throw InvalidArgument("program: the batch must have at least 1 row, got 0");
-  std::size_t work = 0;
-  std::size_t offset = 0;
-  for (std::size_t i = 0; i < operations.size(); ++i) {
-    const Operation& operation = *operations[i];
-    const Shape shape = {max_rows, operation.output().size()};
-    const bool reuse = i > 0 && operation.in_place() && !operations[i - 1]->backward_reads_output();
-    if (!reuse) {
-      outputs.emplace_back(shape);
-      d_outputs.emplace_back(shape);
-    }
-    slot.push_back(outputs.size() - 1);
-    parameter_offset.push_back(offset);
-    for (const ParameterSpec& spec : operation.parameters()) offset += spec.shape.size();
-    work += operation.operations_per_row();
-    for (std::size_t task = 0; task < operation.gradient_tasks(max_rows); ++task)
-      gradient_tasks.emplace_back(i, task);
-  }
-  parameter_offset.push_back(offset);
-  row_tasks = tasks_for(max_rows, 24, work);
-  task_loss.resize(row_tasks);
-  byte_layer = dynamic_cast<const DenseOperation*>(operations[0].get());
-  if (byte_layer != nullptr)
-    bytes = {Tensor(byte_layer->packed_weight()), Tensor(byte_layer->packed_gradient(max_rows))};
-}
 
 void Program::Plan::bind(const Batch& next) {
   batch = &next;
@@ -148,8 +58,7 @@ RowRange Program::Plan::row_range(std::size_t task) const {
 
 std::span<const float> Program::Plan::parameters(std::span<const float> theta,
                                                  std::size_t layer) const {
-  return theta.subspan(parameter_offset[layer],
-                       parameter_offset[layer + 1] - parameter_offset[layer]);
+  return theta.subspan(parameter_offset[layer], parameter_count(layer));
 }
 
 ConstTensorView Program::Plan::input(std::size_t layer, const RowRange& range) const {
@@ -171,9 +80,18 @@ void Program::Plan::forward_layer(std::size_t layer, std::span<const float> thet
     operations[layer]->forward(parameters(theta, layer), input(layer, range), y);
 }
 
+template <class F>
+void Program::Plan::for_each_block(const RowRange& range, F f) const {
+  for (std::size_t done = 0; done < range.count; done += head_rows)
+    f(RowRange{range.first + done, std::min(head_rows, range.count - done)});
+}
+
 double Program::Plan::forward(std::span<const float> theta, const RowRange& range) {
   if (range.count == 0) return 0;
-  for (std::size_t i = 0; i < operations.size(); ++i) forward_layer(i, theta, range);
+  for_each_block(range, [&](const RowRange& block) {
+    for (std::size_t i = 0; i < head; ++i) forward_layer(i, theta, block);
+  });
+  for (std::size_t i = head; i < operations.size(); ++i) forward_layer(i, theta, range);
   Targets targets;
   if (!batch->targets.labels.empty())
     targets.labels = batch->targets.labels.subspan(range.first, range.count);
@@ -185,24 +103,46 @@ double Program::Plan::forward(std::span<const float> theta, const RowRange& rang
                            d_outputs.back().view().slice(range.first, range.count));
 }
 
-void Program::Plan::backward(std::span<const float> theta, const RowRange& range) {
+void Program::Plan::backward(std::span<const float> theta, std::size_t row_task) {
+  const RowRange range = row_range(row_task);
+  for (Tensor& partial : partial_gradients)
+    if (partial.size() != 0) std::ranges::fill(partial.view().row(row_task), 0.0F);
+  for (std::size_t i = operations.size(); i-- > head;) backward_layer(i, theta, range, row_task);
+  for_each_block(range, [&](const RowRange& block) {
+    for (std::size_t i = head; i-- > 0;) backward_layer(i, theta, block, row_task);
+  });
+}
+
+TensorView<float> Program::Plan::d_output(std::size_t layer, const RowRange& range,
+                                          std::size_t row_task) {
+  const bool in_blocks = head > 0 && slot[layer] < slot[head - 1];
+  return d_outputs[slot[layer]].view().slice(in_blocks ? row_task * head_rows : range.first,
+                                             range.count);
+}
+
+void Program::Plan::backward_layer(std::size_t layer, std::span<const float> theta,
+                                   const RowRange& range, std::size_t row_task) {
   if (range.count == 0) return;
-  for (std::size_t i = operations.size(); i-- > 0;) {
-    const auto dy = d_outputs[slot[i]].view().slice(range.first, range.count);
-    if (i > 0) {
-      const auto y = outputs[slot[i]].view().slice(range.first, range.count);
-      const auto dx = d_outputs[slot[i - 1]].view().slice(range.first, range.count);
-      operations[i]->backward(parameters(theta, i), input(i, range), y, dy, dx);
-    } else if (byte_inputs.size() != 0) {
-      kernels::pack_rows(dy, bytes.gradient.view().slice(range.first, range.count));
-    }
+  const Operation& operation = *operations[layer];
+  const auto dy = d_output(layer, range, row_task);
+  if (operation.adds_gradient_by_rows())
+    operation.add_gradient(input(layer, range), dy, partial_gradients[layer].view().row(row_task));
+  if (layer > 0) {
+    const auto y = outputs[slot[layer]].view().slice(range.first, range.count);
+    const auto dx = d_output(layer - 1, range, row_task);
+    operation.backward(parameters(theta, layer), input(layer, range), y, dy, dx);
+  } else if (byte_inputs.size() != 0) {
+    kernels::pack_rows(dy, bytes.gradient.view().slice(range.first, range.count));
   }
 }
 
 void Program::Plan::parameter_gradient(std::size_t layer, std::size_t task,
                                        std::span<float> d_theta) const {
-  const std::span<float> part = d_theta.subspan(
-      parameter_offset[layer], parameter_offset[layer + 1] - parameter_offset[layer]);
+  const std::span<float> part = d_theta.subspan(parameter_offset[layer], parameter_count(layer));
+  if (operations[layer]->adds_gradient_by_rows()) {
+    kernels::sum_rows(partial_gradients[layer], part);
+    return;
+  }
   const ConstTensorView dy = d_outputs[slot[layer]].view().slice(0, rows);
   if (layer == 0 && byte_inputs.size() != 0)
     byte_layer->parameter_gradient_bytes(task, byte_inputs, byte_scale, dy,
@@ -243,7 +183,7 @@ double Program::gradient(std::span<const float> theta, const Batch& batch, std::
   pool.parallel_for(plan.row_tasks, [&](std::size_t task) {
     const RowRange range = plan.row_range(task);
     plan.task_loss[task] = plan.forward(theta, range);
-    plan.backward(theta, range);
+    plan.backward(theta, task);
   });
   pool.parallel_for(plan.gradient_tasks.size(), [&](std::size_t i) {
     const auto [layer, task] = plan.gradient_tasks[i];
@@ -281,7 +221,9 @@ std::optional<std::string> Program::first_non_finite(std::span<const float> thet
 
 std::size_t Program::workspace_bytes() const {
   std::size_t floats = plan_->bytes.weight.size() + plan_->bytes.gradient.size();
-  for (const Tensor& buffer : plan_->outputs) floats += 2 * buffer.size();
+  for (const Tensor& buffer : plan_->partial_gradients) floats += buffer.size();
+  for (const Tensor& buffer : plan_->outputs) floats += buffer.size();
+  for (const Tensor& buffer : plan_->d_outputs) floats += buffer.size();
   return floats * sizeof(float);
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "gradatim/core/error.hpp"
@@ -32,6 +33,11 @@ void copy_tensor(const std::filesystem::path& path, const SafetensorsFile& file,
     fail(path, fmt::format("tensor '{}': expected shape {}, got {}", wanted.name,
                            wanted.shape.to_string(), found->values.shape().to_string()));
   const auto values = found->values.values();
+  const auto bad = std::find_if_not(values.begin(), values.end(),
+                                    [](float value) { return std::isfinite(value); });
+  if (bad != values.end())
+    fail(path, fmt::format("tensor '{}': expected finite values, got {} at {}", wanted.name, *bad,
+                           bad - values.begin()));
   std::copy(values.begin(), values.end(),
             parameters.theta().begin() + static_cast<std::ptrdiff_t>(wanted.offset));
 }

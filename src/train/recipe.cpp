@@ -7,18 +7,18 @@
 #include "gradatim/io/file.hpp"
 #include "train/recipe_reader.hpp"
 #include "train/recipe_settings.hpp"
+#include "train/recipe_writer.hpp"
+#include "train/toml_document.hpp"
 
 namespace gradatim {
 namespace {
 
-constexpr std::size_t kLongestRecipe = 1U << 20U;
-
-toml::table parse_document(std::string_view text, std::string_view name) {
+toml::table parse_document(std::string_view text, std::string_view name, std::size_t most_bytes) {
   try {
-    return toml::parse(text, name);
-  } catch (const toml::parse_error& error) {
-    throw InvalidArgument(
-        fmt::format("{}: {}", detail::place_of(error.source(), name), error.description()));
+    return detail::parse_toml(text, name, most_bytes);
+  } catch (const detail::TomlFault& fault) {
+    const toml::source_region place{.begin = fault.where, .end = fault.where, .path = nullptr};
+    throw InvalidArgument(fmt::format("{}: {}", detail::place_of(place, name), fault.what()));
   }
 }
 
@@ -29,25 +29,35 @@ void read_all(const toml::table& document, std::string_view name, Described& des
   reader.refuse_unknown_keys();
 }
 
+// A model file could not be loaded again whose network takes more.
+void check_description(const Network& network, std::string_view name) {
+  const std::size_t bytes = to_toml(network).size();
+  if (bytes > detail::kLongestNetwork)
+    throw InvalidArgument(
+        fmt::format("{}: layers: written out they take {} bytes, expected at most {}", name, bytes,
+                    detail::kLongestNetwork));
+}
+
 }  // namespace
 
 Recipe parse_recipe(std::string_view text, std::string_view name,
                     std::span<const Setting> settings) {
-  toml::table document = parse_document(text, name);
+  toml::table document = parse_document(text, name, detail::kLongestRecipe);
   detail::apply_settings(document, settings);
   Recipe recipe;
-  recipe.name = std::filesystem::path(name).stem().string();
+  recipe.name = detail::as_utf8(std::filesystem::path(name).stem().string());
   read_all(document, name, recipe);
+  check_description(recipe.network, name);
   return recipe;
 }
 
 Recipe read_recipe(const std::filesystem::path& path, std::span<const Setting> settings) {
-  return parse_recipe(read_file(path, kLongestRecipe), path.string(), settings);
+  return parse_recipe(read_file(path, detail::kLongestRecipe), path.string(), settings);
 }
 
 Network parse_network(std::string_view text, std::string_view name) {
   Network network;
-  read_all(parse_document(text, name), name, network);
+  read_all(parse_document(text, name, detail::kLongestNetwork), name, network);
   return network;
 }
 
@@ -60,7 +70,7 @@ Recipe resolve(Recipe recipe, std::size_t train_samples) {
 
 std::filesystem::path find_recipe(std::string_view name_or_path,
                                   std::span<const std::filesystem::path> folders) {
-  const std::filesystem::path given(name_or_path);
+  std::filesystem::path given(name_or_path);
   if (name_or_path.find('/') != std::string_view::npos || given.extension() == ".toml") {
     if (!std::filesystem::exists(given))
       throw InvalidArgument(fmt::format("recipe {}: no such file", name_or_path));

@@ -73,6 +73,8 @@ void RecipeReader::fail_both(std::string_view key, std::string_view other) const
        fmt::format("expected at most one of '{}' and '{}'", key, other));
 }
 
+void RecipeReader::refuse(std::string_view why) const { fail(table_.source(), path_, why); }
+
 void RecipeReader::refuse_unknown_keys() const {
   for (const auto& [key, node] : table_) {
     if (std::find(keys_.begin(), keys_.end(), key.str()) != keys_.end()) continue;
@@ -101,8 +103,10 @@ void RecipeReader::read(const toml::node& node, const std::string& path, float& 
 void RecipeReader::read(const toml::node& node, const std::string& path, std::uint64_t& value,
                         const Range& range) {
   const auto* integer = node.as_integer();
-  if (integer == nullptr) fail_type(node, path, "an integer");
-  if (!contains(range, static_cast<double>(integer->get())))
+  const auto* number = node.as_floating_point();
+  const bool too_large = number != nullptr && std::abs(number->get()) >= 0x1p63;
+  if (integer == nullptr && !too_large) fail_type(node, path, "an integer");
+  if (too_large || !contains(range, static_cast<double>(integer->get())))
     fail_type(node, path, fmt::format("an integer in [{:.0f}, {:.0f}]", range.low, range.high));
   value = static_cast<std::uint64_t>(integer->get());
 }

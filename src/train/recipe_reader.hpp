@@ -41,6 +41,8 @@ class RecipeReader {
     field(other_key, other, range);
     if (table_.contains(key) && table_.contains(other_key)) fail_both(key, other_key);
   }
+  /// For what can't be read at all.
+  [[noreturn]] void refuse(std::string_view why) const;
   /// To be called at the end: throws for a key that nobody asked for.
   void refuse_unknown_keys() const;
 
@@ -59,6 +61,7 @@ class RecipeReader {
     requires std::is_enum_v<Enum>
   void read(const toml::node& node, const std::string& path, Enum& value, const Range&) {
     std::vector<std::string_view> names;
+    names.reserve(EnumNames<Enum>::kAll.size());
     for (const auto& entry : EnumNames<Enum>::kAll) names.push_back(entry.first);
     value = EnumNames<Enum>::kAll[index_of_name(node, path, names)].second;
   }
@@ -70,6 +73,7 @@ class RecipeReader {
     using Variant = std::variant<Alternatives...>;
     const std::vector<Variant> all{Variant(Alternatives{})...};
     std::vector<std::string_view> names;
+    names.reserve(all.size());
     for (const Variant& each : all) names.push_back(kind(each));
     const toml::table none;
     const toml::table& table = node.is_table() ? *node.as_table() : none;

@@ -30,12 +30,12 @@ inline constexpr Range kNotNegative{.low = 0};
 inline constexpr Range kShare{.low = 0, .high = 1};
 inline constexpr Range kFactor{.low = 0, .high = 1, .low_open = true};  // (0, 1]
 inline constexpr Range kCount{.low = 1, .high = 4'294'967'295.0};
-inline constexpr Range kSteps{.low = 0, .high = 4'294'967'295.0};
+inline constexpr Range kWhole{.low = 0, .high = 4'294'967'295.0};
 inline constexpr Range kSeed{.low = 0, .high = 9'223'372'036'854'774'784.0};
 
 inline std::string_view kind(const Initializer& initializer) {
   constexpr std::array<std::string_view, std::variant_size_v<Initializer>> kNames{
-      "gaussian", "xavier", "he", "zeros"};
+      "gaussian", "xavier", "he", "zeros", "automatic"};
   return kNames[initializer.index()];
 }
 
@@ -49,6 +49,16 @@ struct EnumNames<Sampling> {
   static constexpr std::array<std::pair<std::string_view, Sampling>, 2> kAll{{
       {"with_replacement", Sampling::with_replacement},
       {"shuffled_epochs", Sampling::shuffled_epochs},
+  }};
+};
+
+template <>
+struct EnumNames<GradientMethod> {
+  static constexpr std::array<std::pair<std::string_view, GradientMethod>, 4> kAll{{
+      {"backprop", GradientMethod::backprop},
+      {"numerical", GradientMethod::numerical},
+      {"dual", GradientMethod::dual},
+      {"tape", GradientMethod::tape},
   }};
 };
 
@@ -68,6 +78,54 @@ void describe(Visitor& v, Dense& layer) {
   v.required("units", layer.units, kCount);
   v.field("weight", layer.weight);
   v.field("bias", layer.bias);
+}
+
+template <class Visitor>
+void describe(Visitor& v, Conv2d& layer) {
+  v.required("filters", layer.filters, kCount);
+  v.field("kernel", layer.kernel, kCount);
+  v.field("stride", layer.stride, kCount);
+  v.field("padding", layer.padding, kWhole);
+  v.field("groups", layer.groups, kCount);
+  v.field("weight", layer.weight);
+  v.field("bias", layer.bias);
+}
+
+template <class Visitor, class Pool>
+void describe_pool(Visitor& v, Pool& layer) {
+  v.field("size", layer.size, kCount);
+  v.field("stride", layer.stride, kCount);
+  v.field("padding", layer.padding, kWhole);
+}
+
+template <class Visitor>
+void describe(Visitor& v, MaxPool2d& layer) {
+  describe_pool(v, layer);
+}
+
+template <class Visitor>
+void describe(Visitor& v, AvgPool2d& layer) {
+  describe_pool(v, layer);
+}
+
+template <class Visitor>
+void describe(Visitor& v, LeakyRelu& layer) {
+  v.field("slope", layer.slope, kNotNegative);
+}
+
+template <class Visitor>
+void describe(Visitor& v, SoftmaxCrossEntropy& loss) {
+  v.field("label_smoothing", loss.label_smoothing, kFraction);
+}
+
+template <class Visitor>
+void describe(Visitor& v, Huber& loss) {
+  v.field("delta", loss.delta, kPositive);
+}
+
+template <class Visitor>
+void describe(Visitor& v, Custom&) {
+  v.refuse("a layer of a program's own has no text form");
 }
 
 template <class Visitor>
@@ -186,9 +244,10 @@ void describe(Visitor& v, Recipe& recipe) {
   v.required("data", recipe.data);
   describe(v, recipe.network);
   v.field("loss", recipe.options.loss);
+  v.field("gradient", recipe.options.gradient);
   v.field("optimizer", recipe.options.optimizer);
   v.field("schedule", recipe.options.schedule);
-  v.field("warmup", recipe.options.warmup, kSteps);
+  v.field("warmup", recipe.options.warmup, kWhole);
   v.field("clipping", recipe.options.clipping);
   v.field("weight_decay", recipe.options.weight_decay);
   v.field("no_decay", recipe.options.no_decay);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "gradatim/core/error.hpp"
+#include "train/toml_document.hpp"
 
 namespace gradatim::detail {
 namespace {
@@ -19,24 +20,36 @@ bool is_bare_word(std::string_view text) {
   });
 }
 
+bool exceeds_64_bits(std::string_view text) {
+  std::int64_t unused = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), unused);
+  return error == std::errc::result_out_of_range && end == text.data() + text.size();
+}
+
+// What may have been meant by a value that is no TOML: a number beyond 64 bits, or a word.
+std::string as_toml(std::string_view value) {
+  return exceeds_64_bits(value) ? fmt::format("{}.0", value) : fmt::format("\"{}\"", value);
+}
+
 // "a.b=1" is a TOML document of its own, with nested tables for the dots.
 toml::table parse_setting(const Setting& setting) {
   const std::size_t equals = setting.text.find('=');
   if (equals == std::string::npos || equals == 0 || setting.text.find('\n') != std::string::npos)
     throw InvalidArgument(fmt::format("{}: expected key=value", setting.origin));
+  const std::string_view key = std::string_view(setting.text).substr(0, equals);
+  const std::string_view value = std::string_view(setting.text).substr(equals + 1);
+  const auto parse = [&](std::string_view text) {
+    return parse_toml(text, setting.origin, kLongestRecipe);
+  };
   try {
-    return toml::parse(setting.text, setting.origin);
-  } catch (const toml::parse_error& error) {
-    const std::string_view value = std::string_view(setting.text).substr(equals + 1);
-    if (!is_bare_word(value))
-      throw InvalidArgument(fmt::format("{}: {}", setting.origin, error.description()));
-  }
-  try {
-    return toml::parse(
-        fmt::format("{}=\"{}\"", setting.text.substr(0, equals), setting.text.substr(equals + 1)),
-        setting.origin);
-  } catch (const toml::parse_error& error) {
-    throw InvalidArgument(fmt::format("{}: {}", setting.origin, error.description()));
+    try {
+      return parse(setting.text);
+    } catch (const TomlFault&) {
+      if (!is_bare_word(value)) throw;
+      return parse(fmt::format("{}={}", key, as_toml(value)));
+    }
+  } catch (const TomlFault& fault) {
+    throw InvalidArgument(fmt::format("{}: {}", setting.origin, fault.what()));
   }
 }
 

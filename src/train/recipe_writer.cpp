@@ -3,12 +3,21 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <nlohmann/json.hpp>
+
+#include "gradatim/core/error.hpp"
+
 namespace gradatim {
 namespace detail {
 
+std::string as_utf8(std::string_view text) {
+  const auto replace = nlohmann::json::error_handler_t::replace;
+  return nlohmann::json::parse(nlohmann::json(text).dump(-1, ' ', false, replace));
+}
+
 std::string toml_text(std::string_view text) {
   std::string quoted = "\"";
-  for (const char c : text) {
+  for (const char c : as_utf8(text)) {
     const auto code = static_cast<unsigned char>(c);
     if (c == '"' || c == '\\') {
       quoted += '\\';
@@ -37,6 +46,10 @@ std::string toml_text(const std::vector<Layer>& layers) {
   std::string text = "[\n";
   for (const Layer& layer : layers) text += "  " + toml_text(layer) + ",\n";
   return text + "]";
+}
+
+void RecipeWriter::refuse(std::string_view why) const {
+  throw InvalidArgument(fmt::format("recipe: {}", why));
 }
 
 std::string toml_text(const std::vector<std::string>& texts) {

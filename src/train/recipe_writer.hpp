@@ -11,6 +11,9 @@
 
 namespace gradatim::detail {
 
+/// The text with U+FFFD for every byte that is not UTF-8, which TOML could not hold.
+std::string as_utf8(std::string_view text);
+
 std::string toml_text(std::string_view text);
 /// The shortest decimal that reads back as the same float.
 std::string toml_text(float value);
@@ -45,6 +48,7 @@ class RecipeWriter {
               std::size_t other, const Range&) {
     other == 0 ? field(key, value) : field(other_key, other);
   }
+  [[noreturn]] void refuse(std::string_view why) const;
 
   const std::vector<std::string>& entries() const { return entries_; }
   std::string joined(std::string_view separator) const {
@@ -65,7 +69,7 @@ template <class... Alternatives>
 std::string toml_text(const std::variant<Alternatives...>& value) {
   RecipeWriter writer;
   std::visit([&](auto alternative) { describe(writer, alternative); }, value);
-  const std::string name = toml_text(kind(value));
+  std::string name = toml_text(kind(value));
   if (writer.entries().empty()) return name;
   return "{ kind = " + name + ", " + writer.joined(", ") + " }";
 }

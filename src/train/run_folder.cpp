@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -115,11 +116,11 @@ std::filesystem::path create_numbered_run_folder(const std::filesystem::path& pa
   }
 }
 
-RunRecorder::RunRecorder(std::filesystem::path folder, const Recipe& recipe,
-                         std::size_t train_samples)
+RunRecorder::RunRecorder(std::filesystem::path folder, const Recipe& recipe, const Dataset& data)
     : folder_(std::move(folder)),
       recipe_(recipe),
-      epoch_steps_(steps_per_epoch(train_samples, recipe.options.batch)),
+      epoch_steps_(steps_per_epoch(data.train.size(), recipe.options.batch)),
+      model_{recipe.network, Parameters(parameter_layout(recipe.network)), data.class_names},
       metrics_(folder_ / "metrics.csv", kColumns) {
   write_file(folder_ / "recipe.toml", to_toml(recipe));
 }
@@ -129,22 +130,37 @@ void RunRecorder::write_row(const StepRecord& step, const EpochRecord* epoch) {
   if (epoch != nullptr)
     metrics_.cell(epoch->epoch).cell(step.loss);
   else
-    metrics_.empty().cell(step.loss);
+    metrics_.blank().cell(step.loss);
   if (epoch != nullptr)
     metrics_.cell(epoch->train_accuracy).cell(epoch->test_accuracy);
   else
-    metrics_.empty().empty();
+    metrics_.blank().blank();
   metrics_.end_row();
 }
 
 bool RunRecorder::on_step(const StepRecord& record) {
-  if (pending_.step != 0) write_row(pending_, nullptr);
+  try {
+    if (pending_.step != 0) write_row(pending_, nullptr);
+  } catch (const DataError&) {
+    failure_ = std::current_exception();  // an evaluation follows, with the weights
+  }
   pending_ = record;
   loss_.add(record.loss);
-  return true;
+  return failure_ == nullptr;
+}
+
+void RunRecorder::save(std::span<const float> theta) {
+  const auto kept = model_.parameters.theta();
+  if (theta.size() != kept.size())
+    throw ShapeError(fmt::format("run {}: expected {} parameters, got {}", folder_.string(),
+                                 kept.size(), theta.size()));
+  std::copy(theta.begin(), theta.end(), kept.begin());
+  save_model(folder_ / "model.safetensors", model_);
 }
 
 void RunRecorder::on_epoch(const EpochRecord& record) {
+  save(record.theta);  // first, lest another file's failure take the weights along
+  if (failure_) std::rethrow_exception(failure_);
   if (pending_.step != 0) write_row(std::exchange(pending_, {}), &record);
   metrics_.flush();
   accuracies_.push_back(
@@ -163,14 +179,15 @@ void RunRecorder::draw_curves(const std::filesystem::path& gnuplot) {
   }
 }
 
-RunSummary RunRecorder::finish(const TrainResult& result,
-                               const std::vector<std::string>& class_names,
-                               const std::filesystem::path& gnuplot) {
+RunSummary RunRecorder::finish(const TrainResult& result, const std::filesystem::path& gnuplot) {
+  const auto theta = result.parameters.theta();
+  save(theta);
+  if (!std::all_of(theta.begin(), theta.end(), [](float value) { return std::isfinite(value); }))
+    notes_.emplace_back("model.safetensors holds values that are not finite: it can't be loaded");
   if (pending_.step != 0) write_row(std::exchange(pending_, {}), nullptr);
-  metrics_.flush();
-  save_model(folder_ / "model.safetensors", {recipe_.network, result.parameters, class_names});
+  metrics_.sync();
   draw_curves(gnuplot);
-  const RunSummary summary = summarize(recipe_, result, folder_);
+  RunSummary summary = summarize(recipe_, result, folder_);
   write_file(folder_ / "summary.json", to_json(summary, /*indented=*/true) + "\n");
   return summary;
 }

@@ -4,8 +4,10 @@
 
 #include <chrono>
 #include <cmath>
+#include <memory>
 
 #include "gradatim/core/error.hpp"
+#include "gradatim/core/kernels.hpp"
 #include "gradatim/nn/program.hpp"
 #include "train/decaying.hpp"
 #include "train/mini_batches.hpp"
@@ -73,15 +75,20 @@ class Training {
         optimizer_(descent_of(options), program_.layout().size,
                    decaying_parameters(program_.layout(), options.no_decay)) {
     result_.parameters = initialize(network, options.seed);
+    if (options.gradient != GradientMethod::backprop)
+      method_ = make_gradient_program(options.gradient, network, options.loss, options.batch);
   }
 
   TrainResult run() {
     const std::size_t epoch_steps = steps_per_epoch(data_.train.size(), options_.batch);
     clock_.start();
-    while (result_.steps < options_.steps && step()) {
-      if (result_.steps % epoch_steps == 0 && result_.steps < options_.steps) evaluate(epoch_steps);
+    bool going = true;
+    while (going) {
+      going = step() && result_.steps < options_.steps;
+      if (result_.steps % epoch_steps != 0 && going) continue;
+      going = parameters_are_finite() && going;
+      evaluate(epoch_steps);
     }
-    evaluate(epoch_steps);
     return std::move(result_);
   }
 
@@ -90,7 +97,8 @@ class Training {
   bool step() {
     const Batch batch = batches_.gather(result_.steps);
     const auto theta = result_.parameters.theta();
-    const double loss = program_.gradient(theta, batch, gradient_, pool_);
+    const double loss = method_ != nullptr ? method_->gradient(theta, batch, gradient_, pool_)
+                                           : program_.gradient(theta, batch, gradient_, pool_);
     if (!std::isfinite(loss)) {
       result_.reason = StopReason::non_finite;
       result_.message = fmt::format(
@@ -106,7 +114,23 @@ class Training {
     return false;
   }
 
+  // A loss can stay finite over parameters that are not: a sigmoid maps infinity to 1.
+  bool parameters_are_finite() {
+    if (result_.reason == StopReason::non_finite) return false;
+    for (const ParameterTensor& tensor : result_.parameters.layout().tensors) {
+      if (kernels::all_finite(result_.parameters[tensor.name].values())) continue;
+      result_.reason = StopReason::non_finite;
+      result_.message =
+          fmt::format("step {}: {} holds values that are not finite", result_.steps, tensor.name);
+      return false;
+    }
+    return true;
+  }
+
+  // Once a step at most: the first step of an epoch may fail.
   void evaluate(std::size_t epoch_steps) {
+    if (evaluated_step_ == result_.steps) return;
+    evaluated_step_ = result_.steps;
     clock_.stop();
     const auto theta = result_.parameters.theta();
     result_.seconds = clock_.seconds();
@@ -127,10 +151,12 @@ class Training {
   TrainObserver& observer_;
   TaskPool pool_;
   Program program_;
+  std::unique_ptr<GradientProgram> method_;  // instead of the program's gradient, if any
   MiniBatches batches_;
   AlignedVector<float> gradient_;
   OptimizerState optimizer_;
   TrainingClock clock_;
+  std::optional<std::size_t> evaluated_step_;
   TrainResult result_;
 };
 

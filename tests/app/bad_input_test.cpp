@@ -36,6 +36,15 @@ TEST(BadInput, Usage) {
       {{"train", "tiny", "--threads", "many"}, "--threads"},
       {{"train", "tiny", "--threads", "1025"}, "--threads"},
       {{"train", "tiny", "--steps", "3", "--epochs", "2"}, "--steps excludes --epochs"},
+      {{"train", "tiny", "--steps", ""}, "--steps: expected a value, got ''"},
+      {{"train", "tiny", "--epochs", ""}, "--epochs: expected a value, got ''"},
+      {{"train", "tiny", "--batch", ""}, "--batch: expected a value, got ''"},
+      {{"train", "tiny", "--lr", ""}, "--lr: expected a value, got ''"},
+      {{"train", "tiny", "--seed", ""}, "--seed: expected a value, got ''"},
+      {{"train", "tiny", "--data", ""}, "--data: expected a value, got ''"},
+      {{"train", "tiny", "--data-dir", ""}, "--data-dir: expected a value, got ''"},
+      {{"train", "tiny", "--out", ""}, "--out: expected a value, got ''"},
+      {{"eval", "run", "--data", ""}, "--data: expected a value, got ''"},
       {{"eval"}, "run is required"},
       {{"predict", "x"}, "images is required"},
       {{"data"}, "A subcommand is required"},
@@ -50,6 +59,9 @@ TEST(BadInput, RecipesAndOptions) {
       {{"--steps", "0"}, "--steps 0: steps: expected an integer in [1, "},
       {{"--steps", "-5"}, "--steps -5: steps: expected an integer in [1, "},
       {{"--steps", "many"}, "--steps many: steps: expected an integer, got the string 'many'"},
+      {{"--steps", "99999999999999999999"}, "expected an integer in [1, 4294967295], got 1e+20"},
+      {{"--seed", "-99999999999999999999"},
+       "seed: expected an integer in [0, 9223372036854774784], got -1e+20"},
       {{"--batch", "1.5"}, "--batch 1.5: batch: expected an integer, got 1.5"},
       {{"--lr", "0"}, "--lr 0: optimizer.learning_rate: expected a float32 number above 0, got 0"},
       {{"--lr", "nan"}, "--lr nan: optimizer.learning_rate"},
@@ -95,6 +107,27 @@ TEST(BadInput, RecipeFilesWithLineAndColumn) {
   expect_refused(workshop, workshop.gradatim({"train", "recipes/"}), "recipes/: Is a directory");
 }
 
+TEST(BadInput, RecipesThatWouldTakeTheStackOrTheTime) {
+  const Workshop workshop;
+  const auto dotted = [](std::size_t parts) {
+    std::string key = "a";
+    for (std::size_t i = 1; i < parts; ++i) key += ".a";
+    return key;
+  };
+  const std::string message = "expected a key of at most 16 dotted parts";
+  const std::string deep = dotted(400'000);
+  write_file(workshop / "key.toml", deep + "=1");
+  write_file(workshop / "header.toml", "[" + deep + "]");
+  expect_refused(workshop, workshop.gradatim({"train", "key.toml"}), "key.toml:1:32: " + message);
+  expect_refused(workshop, workshop.gradatim({"train", "header.toml"}), message);
+  const Outcome outcome = workshop.train({"--set", dotted(60'000) + "=1"});
+  expect_refused(workshop, outcome, "a.a...: " + message);
+  EXPECT_LT(outcome.err.size(), 200U);
+  expect_refused(workshop,
+                 workshop.shell("mkfifo pipe.toml && timeout 20 $GRADATIM train pipe.toml"),
+                 "read pipe.toml: expected a regular file");
+}
+
 TEST(BadInput, Data) {
   const Workshop workshop;
   expect_refused(workshop, workshop.gradatim({"train", "tiny"}), "mnist");
@@ -125,7 +158,13 @@ TEST(BadInput, AFullDiskIsNamed) {
   };
   refused("0", "recipe.toml: File too large");
   EXPECT_FALSE(std::filesystem::exists(workshop / "runs/tiny-1"));  // it never began
-  refused("2", "metrics.csv: File too large");
+  refused("2", "model.safetensors: File too large");
+  // The metrics of 1000 steps are too long: the model is there nonetheless.
+  const Outcome outcome = workshop.shell(
+      "trap '' XFSZ; ulimit -f 16; exec $GRADATIM train tiny --data-dir data --steps 1000");
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_CONTAINS(outcome.err, "runs/tiny-2/metrics.csv: File too large");
+  EXPECT_EQ(workshop.gradatim({"eval", "runs/tiny-2", "--data-dir", "data"}).exit_code, 0);
 }
 
 TEST(BadInput, AFullStdoutIsNamed) {

@@ -8,6 +8,14 @@
 namespace gradatim::app {
 namespace {
 
+TEST(Text, IsShortenedBetweenCodePoints) {
+  EXPECT_EQ(app::shortened("seed=1"), "seed=1");
+  EXPECT_EQ(app::shortened(std::string(100, 'a')), std::string(100, 'a'));
+  EXPECT_EQ(app::shortened(std::string(101, 'a')), std::string(97, 'a') + "...");
+  EXPECT_EQ(app::shortened(std::string(96, 'a') + "\xC3\xA9 and more"),
+            std::string(96, 'a') + "...");
+}
+
 TEST(Text, OneLineHasNoControlCharacters) {
   EXPECT_EQ(one_line("a\nb\x1b[31m\x7f é"), "a b [31m  é");
 }

@@ -102,11 +102,23 @@ TEST(TrainCommand, OptionsEndUpInTheResolvedRecipe) {
   EXPECT_EQ(recipe.network.layers[1], Layer(Relu{}));
 }
 
+TEST(TrainCommand, ARecipeWhoseNameIsNotUtf8LeavesARunThatCanBeRead) {
+  const Workshop workshop;
+  std::filesystem::copy_file(workshop / "recipes/tiny.toml", workshop / "x\xFF.toml");
+  const Outcome outcome =
+      workshop.gradatim({"train", "x\xFF.toml", "--data-dir", "data", "--json"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(outcome.json()["recipe"], "x\xEF\xBF\xBD");
+  const Outcome evaluated =
+      workshop.gradatim({"eval", outcome.json()["run"], "--data-dir", "data", "--json"});
+  EXPECT_EQ(evaluated.exit_code, 0) << evaluated.err;
+}
+
 TEST(TrainCommand, CtrlCStopsAfterTheStepAndLeavesACompleteRun) {
   const Workshop workshop;
   for (const auto& [signal, exit_code] : {std::pair{"INT", 130}, std::pair{"TERM", 143}}) {
     const Outcome outcome = workshop.gradatim_under(
-        {"timeout", "--preserve-status", "-s", signal, "2"},
+        {"timeout", "-k", "30", "--preserve-status", "-s", signal, "2"},
         {"train", "tiny", "--data-dir", "data", "--json", "--steps", "4000000000"});
     EXPECT_EQ(outcome.exit_code, exit_code) << outcome.err;
     const auto json = outcome.json();

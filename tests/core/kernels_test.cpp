@@ -1,6 +1,7 @@
 #include "gradatim/core/kernels.hpp"
 
 #include <gtest/gtest.h>
+#include <omp.h>
 
 #include <limits>
 #include <numeric>
@@ -228,6 +229,28 @@ TEST(SoftmaxCrossEntropy, NeverOverflowsForFiniteLogits) {
   EXPECT_EQ(d.view()(0, 0), 1.0F);
   EXPECT_EQ(d.view()(0, 1), -1.0F);
   EXPECT_EQ(d.view()(1, 0), 0.0F);
+}
+
+// Every width around a vector's, so that no lane behind the row's end counts as a logit of 0.
+TEST(SoftmaxCrossEntropy, RowsOfLargeNegativeLogitsAreFinite) {
+  for (std::size_t columns = 1; columns <= 33; ++columns)
+    for (const float level : {-100.0F, -1e4F, -3e38F}) {
+      Tensor logits({1, columns});
+      std::ranges::fill(logits.values(), level);
+      Tensor y({1, columns});
+      EXPECT_NEAR(kernels::softmax_cross_entropy(logits, std::vector<std::int32_t>{0}, 1.0F, y),
+                  std::log(static_cast<double>(columns)), 1e-6);
+      kernels::softmax(logits, y);
+      for (const float p : y.values()) EXPECT_NEAR(p, 1.0 / static_cast<double>(columns), 1e-6);
+    }
+}
+
+// A host program's OpenMP is left as it was.
+TEST(Gemm, GivesOpenMpBack) {
+  omp_set_num_threads(3);
+  Tensor c({200, 200});
+  kernels::gemm(Transpose::no, Transpose::no, Tensor({200, 200}), Tensor({200, 200}), c);
+  EXPECT_EQ(omp_get_max_threads(), 3);
 }
 
 TEST(SoftmaxCrossEntropy, NanInAnyColumnReachesTheLoss) {

@@ -174,5 +174,22 @@ TEST_F(GatherTest, RefusesWhatDoesNotFit) {
   EXPECT_THROW(split.batch(21, 0), ShapeError);
 }
 
+TEST_F(GatherTest, RefusesASplitOfFewerImagesThanLabels) {
+  split.images = ByteTensor({19, 5, 7});
+  const std::string expected =
+      "split: expected as many images as labels, got images (19, 5, 7) and 20 labels";
+  Tensor inputs({2, 35});
+  ByteTensor bytes({2, 35});
+  std::vector<std::int32_t> labels(2);
+  const std::vector<std::uint32_t> indices{0, 19};
+  const auto refusal = [](auto&& action) { return message_of<ShapeError>(action); };
+  EXPECT_EQ(refusal([&] { gather(split, indices, inputs, labels); }), expected);
+  EXPECT_EQ(refusal([&] { gather(split, indices, bytes, labels); }), expected);
+  EXPECT_EQ(refusal([&] { gather(split, 18, inputs, labels); }), expected);
+  EXPECT_EQ(refusal([&] { split.batch(18, 2); }), expected);
+  EXPECT_EQ(refusal([&] { Split{.images = {}, .labels = {1}}.batch(0, 1); }),
+            "split: expected as many images as labels, got images (0) and 1 labels");
+}
+
 }  // namespace
 }  // namespace gradatim

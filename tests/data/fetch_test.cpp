@@ -103,6 +103,12 @@ TEST_F(FetchTest, GoodFilesArriveUnderTheirNames) {
   EXPECT_EQ(std::distance(fs::directory_iterator(deep), fs::directory_iterator()), 4);
 }
 
+TEST_F(FetchTest, AMirrorNeedNotEndInASlash) {
+  options.mirrors = {server.url("good")};
+  fetch(entry, folder.path(), options);
+  expect_all_there();
+}
+
 TEST_F(FetchTest, WhatIsThereAndWholeIsLeftAlone) {
   fetch(entry, folder.path(), options);
   write(target(2), prefix(packed[2], 500));

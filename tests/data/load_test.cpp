@@ -8,11 +8,14 @@
 #include "data/files.hpp"
 #include "gradatim/core/error.hpp"
 #include "gradatim/data/catalogue.hpp"
+#include "support/mnist.hpp"
 
 namespace gradatim {
 namespace {
 
 namespace fs = std::filesystem;
+using gradatim::testing::kNoMnist;
+using gradatim::testing::mnist_folder;
 
 // A dataset in small: `n` training images of 2x2, one test image, all pixels `shade`.
 void write_small(const fs::path& folder, std::uint32_t n, std::uint8_t shade,
@@ -28,7 +31,7 @@ void write_small(const fs::path& folder, std::uint32_t n, std::uint8_t shade,
 
 int shade_of(const Dataset& dataset) { return dataset.train.images.data()[0]; }
 
-struct LoadTest : testing::Test {
+struct LoadTest : ::testing::Test {
   TemporaryFolder folder;
   DataPaths paths{
       .chosen = folder / "chosen", .cache = folder / "cache", .system = folder / "system"};
@@ -100,7 +103,26 @@ TEST_F(LoadTest, AnIncompleteFolderIsAnErrorNotAMiss) {
   write_small(paths.cache / "mnist", 3, 2);
   fs::remove(paths.chosen / "t10k-labels-idx1-ubyte.gz");
   const std::string message = message_of<DataError>([&] { load_dataset("mnist", paths); });
-  EXPECT_TRUE(contains(message, "lacks t10k-labels-idx1-ubyte")) << message;
+  EXPECT_TRUE(contains(message,
+                       "lacks t10k-labels-idx1-ubyte (.gz or plain); `gradatim data fetch "
+                       "mnist --data-dir " +
+                           paths.chosen.string() + "` completes it"))
+      << message;
+}
+
+TEST_F(LoadTest, AnIncompleteCacheDoesNotHideTheSystemsCopy) {
+  write_small(paths.cache / "mnist", 3, 20);
+  fs::remove(paths.cache / "mnist/t10k-images-idx3-ubyte.gz");
+  const std::string message = message_of<DataError>([&] { load_dataset("mnist", paths); });
+  EXPECT_TRUE(contains(message, (paths.cache / "mnist").string() +
+                                    "' lacks t10k-images-idx3-ubyte (.gz or plain); `gradatim data "
+                                    "fetch mnist` completes it"))
+      << message;
+  write_small(paths.system / "mnist", 3, 30);
+  EXPECT_EQ(shade_of(load_dataset("mnist", paths)), 30);
+  fs::remove(paths.system / "mnist/t10k-images-idx3-ubyte.gz");
+  write_small(paths.cache / "mnist", 3, 20);
+  EXPECT_EQ(shade_of(load_dataset("mnist", paths)), 20);
 }
 
 TEST_F(LoadTest, AChosenFolderThatIsNoneIsAnError) {
@@ -151,17 +173,16 @@ TEST(RealData, FashionMnistFromDebian) {
   EXPECT_NEAR(static_cast<double>(sum) / 255 / static_cast<double>(pixels.size()), 0.2860, 5e-5);
 }
 
-// GRADATIM_TEST_MNIST, or shared/data/mnist beside the source tree or further up.
-fs::path mnist_folder() {
-  if (const char* given = std::getenv("GRADATIM_TEST_MNIST")) return given;
-  for (fs::path up = GRADATIM_SOURCE_DIR; up.has_relative_path(); up = up.parent_path())
-    if (fs::path folder = up / "shared/data/mnist"; fs::exists(folder)) return folder;
-  return {};
+TEST(MnistFolder, IsTheOneThatIsNamed) {
+  const char* before = std::getenv("GRADATIM_TEST_MNIST");
+  const std::string kept = before == nullptr ? "" : before;
+  setenv("GRADATIM_TEST_MNIST", "/some/where", 1);
+  EXPECT_EQ(mnist_folder(), "/some/where");
+  setenv("GRADATIM_TEST_MNIST", kept.c_str(), 1);
 }
 
 TEST(RealData, Mnist) {
-  if (!fs::exists(mnist_folder()))
-    GTEST_SKIP() << "no folder shared/data/mnist, and GRADATIM_TEST_MNIST names none";
+  if (mnist_folder().empty()) GTEST_SKIP() << kNoMnist;
   const Dataset dataset = load_dataset("mnist", {.chosen = mnist_folder()});
   expect_full_size(dataset);
   const std::vector<std::int32_t> first{5, 0, 4, 1, 9, 2, 1, 3, 1, 4};

@@ -20,9 +20,9 @@ TEST(CsvWriter, WritesNumbersThatReadBackAndQuotesText) {
   const testing::TemporaryFolder folder;
   {
     CsvWriter csv(folder / "a.csv", kColumns);
-    csv.cell(std::size_t{1}).cell(0.1).empty().end_row();
+    csv.cell(std::size_t{1}).cell(0.1).blank().end_row();
     csv.cell(std::size_t{2}).cell(1.0 / 3).cell("a \"b\", c").end_row();
-    csv.cell(std::size_t{3}).cell(-std::numeric_limits<double>::quiet_NaN()).empty().end_row();
+    csv.cell(std::size_t{3}).cell(-std::numeric_limits<double>::quiet_NaN()).blank().end_row();
   }
   EXPECT_EQ(read_file(folder / "a.csv"),
             "step,loss,note\n1,0.1,\n2,0.3333333333333333,\"a \"\"b\"\", c\"\n3,nan,\n");
@@ -39,7 +39,7 @@ TEST(CsvWriter, RefusesARowOfTheWrongLength) {
 TEST(CsvWriter, WritesWhatIsBufferedBeforeItEnds) {
   const testing::TemporaryFolder folder;
   CsvWriter csv(folder / "a.csv", kColumns);
-  for (std::size_t i = 0; i < 10'000; ++i) csv.cell(i).cell(0.5).empty().end_row();
+  for (std::size_t i = 0; i < 10'000; ++i) csv.cell(i).cell(0.5).blank().end_row();
   EXPECT_GE(std::filesystem::file_size(folder / "a.csv"), 1U << 16U);
   csv.flush();
   const std::string text = read_file(folder / "a.csv");
@@ -49,7 +49,7 @@ TEST(CsvWriter, WritesWhatIsBufferedBeforeItEnds) {
 TEST(CsvWriter, NamesTheFileOnAFullDisk) {
   const testing::TemporaryFolder folder;
   CsvWriter csv(folder / "a.csv", kColumns);
-  csv.cell(std::size_t{1}).cell(0.5).empty().end_row();
+  csv.cell(std::size_t{1}).cell(0.5).blank().end_row();
   const testing::FullDisk full(10);
   EXPECT_EQ(testing::message_of<DataError>([&] { csv.flush(); }),
             "write " + (folder / "a.csv").string() + ": File too large");

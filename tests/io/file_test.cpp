@@ -1,6 +1,8 @@
 #include "gradatim/io/file.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <string>
 
@@ -75,7 +77,18 @@ TEST(ReadFile, HasALimitAndNamesThePath) {
             "read " + (folder / "none").string() + ": No such file or directory");
   EXPECT_EQ(message_of<DataError>([&] { read_file(folder.path()); }),
             "read " + folder.path().string() + ": Is a directory");
-  EXPECT_THROW(read_file("/dev/zero", 1000), DataError);
+}
+
+TEST(ReadFile, RefusesWhatIsNotARegularFile) {
+  const testing::TemporaryFolder folder;
+  const auto path = folder / "fifo";
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  ::alarm(20);  // ends the process if the open waits for a writer
+  EXPECT_EQ(message_of<DataError>([&] { read_file(path); }),
+            "read " + path.string() + ": expected a regular file");
+  ::alarm(0);
+  EXPECT_EQ(message_of<DataError>([] { read_file("/dev/zero"); }),
+            "read /dev/zero: expected a regular file");
 }
 
 }  // namespace

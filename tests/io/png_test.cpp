@@ -39,6 +39,7 @@ void write_png(const std::filesystem::path& path, std::size_t width, Encoding en
   }
   png_write_info(png, info);
   std::vector<png_byte*> pointers;
+  pointers.reserve(rows.size());
   for (auto& row : rows) pointers.push_back(row.data());
   png_write_image(png, pointers.data());
   png_write_end(png, nullptr);

@@ -31,11 +31,11 @@ TEST(Network, IsAValue) {
 
 TEST(Network, PrintsItsLayersAndParameters) {
   EXPECT_EQ(to_string(kTwoLayer),
-            "input               (784)\n"
-            "dense                (50)      39250 parameters\n"
-            "sigmoid              (50)\n"
-            "dense                (10)        510 parameters\n"
-            "total                          39760 parameters\n");
+            "input                     (784)\n"
+            "dense                      (50)      39250 parameters\n"
+            "sigmoid                    (50)\n"
+            "dense                      (10)        510 parameters\n"
+            "total                                39760 parameters\n");
 }
 
 TEST(ParameterLayout, NamesEveryTensorInOneVectorWithoutGaps) {
@@ -94,6 +94,16 @@ TEST(Initialize, FollowsEachInitialiser) {
   EXPECT_EQ(deviation_of(p["dense4.weight"].values()), 0.0);
   EXPECT_EQ(deviation_of(p["dense1.bias"].values()), 0.0);
   EXPECT_NEAR(deviation_of(p["dense4.bias"].values()), 2.0, 2 * 0.36);
+}
+
+TEST(Initialize, AutomaticLooksAtWhatFollows) {
+  const Dense dense{200, Automatic{}};
+  const Network network({100}, {dense, Relu{}, dense, Tanh{}, dense, Flatten{}, Gelu{}, dense});
+  const Parameters p = initialize(network, 7);
+  EXPECT_NEAR(deviation_of(p["dense1.weight"].values()), std::sqrt(2.0 / 100), 0.004);  // He
+  EXPECT_NEAR(deviation_of(p["dense2.weight"].values()), std::sqrt(2.0 / 400), 0.002);  // Xavier
+  EXPECT_NEAR(deviation_of(p["dense3.weight"].values()), std::sqrt(2.0 / 200), 0.003);
+  EXPECT_NEAR(deviation_of(p["dense4.weight"].values()), std::sqrt(2.0 / 400), 0.002);
 }
 
 TEST(Initialize, DependsOnTheSeedAndTheTensorOnly) {

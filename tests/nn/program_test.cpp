@@ -7,6 +7,7 @@
 
 #include "gradatim/core/error.hpp"
 #include "gradatim/core/reference.hpp"
+#include "gradatim/nn/operation.hpp"
 #include "support/numbers.hpp"
 
 namespace gradatim {
@@ -189,6 +190,46 @@ TEST(Program, BitsDoNotDependOnThreads) {
       EXPECT_EQ(loss, first_loss);
     }
   }
+}
+
+// relu before a pool is computed behind it, in blocks of rows: the gradient is that of the layers
+// one by one.
+TEST(Program, ReluAndPoolingKeepTheirGradient) {
+  const Network network({1, 30, 30}, {Conv2d{40, 3, 1, 0, 1, Gaussian{0.5F}, Gaussian{0.5F}},
+                                      Relu{}, MaxPool2d{}, Flatten{}, Dense{5, Gaussian{0.1F}}});
+  constexpr std::size_t kRows = 70;
+  const Samples samples(network, kRows);
+  const Parameters parameters = initialize(network, 1);
+  TaskPool pool(3);
+  Program program(network, SoftmaxCrossEntropy{}, kRows);
+  std::vector<float> gradient(program.layout().size);
+  program.gradient(parameters.theta(), samples.batch(SoftmaxCrossEntropy{}), gradient, pool);
+
+  const auto operations = make_operations(network);
+  std::vector<Tensor> values{samples.inputs};
+  values.front() = Tensor({kRows, 900});
+  std::ranges::copy(samples.inputs.values(), values.front().values().begin());
+  const auto theta = [&](std::size_t layer) {
+    return layer == 0   ? parameters.theta().first(400)
+           : layer == 4 ? parameters.theta().subspan(400)
+                        : parameters.theta().first(0);
+  };
+  for (std::size_t i = 0; i < operations.size(); ++i) {
+    Tensor y({kRows, operations[i]->output().size()});
+    operations[i]->forward(theta(i), values.back(), y);
+    values.push_back(y);
+  }
+  Tensor d(values.back().shape());
+  kernels::softmax_cross_entropy(values.back(), samples.labels, 1.0F / kRows, d);
+  for (std::size_t i = operations.size(); i-- > 1;) {
+    Tensor dx(values[i].shape());
+    operations[i]->backward(theta(i), values[i], values[i + 1], d, dx);
+    d = dx;
+  }
+  std::vector<float> expected(400);
+  operations[0]->add_gradient(values[0], d, expected);
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    ASSERT_NEAR(gradient[i], expected[i], 2e-6) << i;
 }
 
 // A plan for many rows serves fewer, and remembers nothing of the batch before.

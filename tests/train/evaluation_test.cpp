@@ -78,6 +78,27 @@ TEST(Evaluate, AgreesWithAccuracyOnMoreThanOnePiece) {
   EXPECT_EQ(evaluation.accuracy, accuracy(network, parameters.theta(), large, pool));
 }
 
+// Outputs that differ by nothing but rounding: whoever adds in another order counts otherwise.
+TEST(Evaluate, IsTheLoopsFigureToTheBitOnSamplesThatRoundingDecides) {
+  const Split split = testing::striped_split(2300, 5);
+  const Network network({36}, {Dense{4, Zeros{}}});
+  Parameters parameters(parameter_layout(network));
+  std::vector<float> drawn(36);
+  fill_uniform(drawn, {.seed = 6}, -1, 1);
+  const auto weight = parameters["dense1.weight"];
+  for (std::size_t i = 0; i < 36; ++i)
+    for (std::size_t k = 0; k < 4; ++k)
+      weight(i, k) = (i * 7 + k * 5) % 3 == 0 ? std::nextafter(drawn[i], 2.0F) : drawn[i];
+  TaskPool pool(2);
+  const Evaluation evaluation =
+      evaluate(network, SoftmaxCrossEntropy{}, parameters.theta(), split, pool);
+  EXPECT_EQ(evaluation.accuracy, accuracy(network, parameters.theta(), split, pool));
+  EXPECT_NEAR(evaluation.loss, std::log(4.0), 1e-5);
+  std::uint64_t right = 0;
+  for (std::size_t k = 0; k < 4; ++k) right += evaluation.confusion.view()(k, k);
+  EXPECT_EQ(static_cast<double>(right) / 2300, evaluation.accuracy);
+}
+
 TEST(Evaluate, SaysWhatDoesNotFit) {
   Pixels pixels({{1, 2, 3}}, {3});
   EXPECT_EQ(testing::message_of<InvalidArgument>([&] { pixels.evaluated(); }),
@@ -89,6 +110,14 @@ TEST(Evaluate, SaysWhatDoesNotFit) {
   shaped.split.images = ByteTensor({1, 2, 2});
   EXPECT_EQ(testing::message_of<ShapeError>([&] { shaped.evaluated(); }),
             "evaluate: the network expects inputs of shape (3), a sample has shape (2, 2)");
+  Pixels fewer({{1, 2, 3}}, {0, 1});
+  EXPECT_EQ(testing::message_of<ShapeError>([&] { fewer.evaluated(); }),
+            "split: expected as many images as labels, got images (1, 1, 3) and 2 labels");
+  TaskPool pool(1);
+  EXPECT_THROW(accuracy(fewer.network, fewer.parameters.theta(), fewer.split, pool), ShapeError);
+  EXPECT_CONTAINS(
+      testing::message_of<InvalidArgument>([&] { pixels.split.labels = {-1}, pixels.evaluated(); }),
+      "label -1");
 }
 
 }  // namespace

@@ -1,6 +1,9 @@
 #include "gradatim/train/model_file.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+
+#include <cmath>
 
 #include "gradatim/io/file.hpp"
 #include "gradatim/io/safetensors.hpp"
@@ -80,6 +83,12 @@ TEST(ModelFile, RefusesMetadataThatDescribeNoNetworkOrAnother) {
   EXPECT_CONTAINS(refusal_of({{"gradatim.network", "input = [6]\nlayers = [\"relux\"]"}}, views),
                   "gradatim.network:2:11: layers[0]: unknown name 'relux'; did you mean 'relu'?");
   EXPECT_CONTAINS(refusal_of({{"gradatim.network", "input = ["}}, views), "gradatim.network:1:");
+  std::string deep = "a";
+  for (int i = 0; i < 30'000; ++i) deep += ".a";
+  EXPECT_CONTAINS(refusal_of({{"gradatim.network", deep + "=1"}}, views),
+                  "gradatim.network:1:32: expected a key of at most 16 dotted parts");
+  EXPECT_CONTAINS(refusal_of({{"gradatim.network", std::string(70'000, '#')}}, views),
+                  "gradatim.network: expected at most 65536 bytes, got 70000");
   EXPECT_CONTAINS(refusal_of(describing(Network({6}, {Dense{5}})), views),
                   "its network has 35 parameters, its tensors 53");
   // A file of a kilobyte must not make us take the memory that it boasts of.
@@ -94,6 +103,21 @@ TEST(ModelFile, RefusesMetadataThatDescribeNoNetworkOrAnother) {
                   "expected 'gradatim.classes' to be an array of strings");
   classes["gradatim.classes"] = "[\"a\"";
   EXPECT_CONTAINS(refusal_of(classes, views), "array of strings");
+}
+
+TEST(ModelFile, RefusesValuesThatAreNotFinite) {
+  const testing::TemporaryFolder folder;
+  for (const float value : {NAN, -INFINITY}) {
+    Model model = sample_model();
+    model.parameters["dense2.bias"].values()[1] = value;
+    save_model(folder / "m", model);
+    const std::string message =
+        fmt::format("model {}: tensor 'dense2.bias': expected finite values, got {} at 1",
+                    (folder / "m").string(), value);
+    EXPECT_EQ(refusal(folder / "m"), message);
+    EXPECT_EQ(message_of<DataError>([&] { load_parameters(folder / "m", model.parameters); }),
+              message);
+  }
 }
 
 TEST(ModelFile, ParametersOfAnotherNetworkAreRefusedByTensor) {

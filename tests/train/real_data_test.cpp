@@ -4,7 +4,7 @@
 #include "gradatim/core/error.hpp"
 #include "gradatim/data/catalogue.hpp"
 #include "gradatim/train/train.hpp"
-#include "support/datasets.hpp"
+#include "support/mnist.hpp"
 
 namespace gradatim {
 namespace {
@@ -32,8 +32,8 @@ TEST(RealData, FashionMnistReaches84Percent) {
 }
 
 TEST(RealData, MnistReaches94Point3Percent) {
-  const auto folder = testing::shared_mnist();
-  if (folder.empty()) GTEST_SKIP() << "MNIST is absent: expected ../shared/data/mnist";
+  const auto folder = testing::mnist_folder();
+  if (folder.empty()) GTEST_SKIP() << testing::kNoMnist;
   expect_accuracy(load_dataset("mnist", {.chosen = folder}), 0.943);
 }
 

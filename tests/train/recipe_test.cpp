@@ -1,5 +1,6 @@
 #include "gradatim/train/recipe.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <array>
@@ -26,13 +27,14 @@ layers = [
 optimizer = { kind = "momentum", learning_rate = 0.5, momentum = 0.25 }
 )";
 
-Recipe parse(std::string_view text, std::vector<std::string> settings = {}) {
+Recipe parse(std::string_view text, const std::vector<std::string>& settings = {}) {
   std::vector<Setting> list;
+  list.reserve(settings.size());
   for (const std::string& setting : settings) list.push_back({setting, "--set " + setting});
   return parse_recipe(text, "dir/small.toml", list);
 }
 
-std::string refusal(std::string_view text, std::vector<std::string> settings = {}) {
+std::string refusal(std::string_view text, const std::vector<std::string>& settings = {}) {
   return message_of<InvalidArgument>([&] { parse(text, settings); });
 }
 
@@ -77,9 +79,11 @@ TEST(Recipe, NamesUnknownKeysAndKindsWithThePlaceAndTheNearest) {
   EXPECT_EQ(refusal("data = \"mnist\"\ninput = [4]\nlayers = [{ kind = \"dense\", unit = 3, "
                     "units = 3 }]"),
             "dir/small.toml:3:29: layers[0].unit: unknown key; did you mean 'units'?");
-  EXPECT_EQ(refusal("data = \"mnist\"\ninput = [4]\nlayers = [\"relu\", \"sigmod\"]"),
-            "dir/small.toml:3:19: layers[1]: unknown name 'sigmod'; did you mean 'sigmoid'? "
-            "(one of dense, sigmoid, relu, tanh, softmax)");
+  EXPECT_EQ(
+      refusal("data = \"mnist\"\ninput = [4]\nlayers = [\"relu\", \"sigmod\"]"),
+      "dir/small.toml:3:19: layers[1]: unknown name 'sigmod'; did you mean 'sigmoid'? "
+      "(one of dense, sigmoid, relu, tanh, softmax, leaky_relu, gelu, silu, softplus, flatten, "
+      "conv2d, max_pool2d, avg_pool2d, global_avg_pool, custom)");
   EXPECT_CONTAINS(refusal_of_line("loss = \"cross_entropie\""), "did you mean 'cross_entropy'?");
   EXPECT_CONTAINS(refusal_of_setting("optimizer.kind=sdg"), "did you mean 'sgd'?");
   EXPECT_CONTAINS(refusal_of_line("sampling = \"shuffled\""), "did you mean 'shuffled_epochs'?");
@@ -120,6 +124,11 @@ TEST(Recipe, NamesValuesOutOfRange) {
   EXPECT_CONTAINS(refusal_of_line("steps = -1"), "8:9: steps: expected an integer in [1, ");
   EXPECT_CONTAINS(refusal_of_line("seed = -1"), "seed: expected an integer in [0, ");
   EXPECT_CONTAINS(refusal_of_line("steps = 99999999999999999999"), "8:");
+  EXPECT_EQ(refusal_of_setting("steps=99999999999999999999"),
+            "--set steps=99999999999999999999: steps: expected an integer in [1, 4294967295], got "
+            "1e+20");
+  EXPECT_EQ(refusal_of_line("steps = -1e30"),
+            "dir/small.toml:8:9: steps: expected an integer in [1, 4294967295], got -1e+30");
   for (const std::string value : {"0", "-0.1", "nan", "inf", "1e39", "1e-60"})
     EXPECT_CONTAINS(refusal_of_setting("optimizer.learning_rate=" + value),
                     "optimizer.learning_rate: expected a float32 number above 0, got");
@@ -150,6 +159,100 @@ TEST(Recipe, NamesThePlaceOfASyntaxError) {
   EXPECT_CONTAINS(refusal("a = " + std::string(100'000, '[')), "dir/small.toml:1:");
 }
 
+// "a.a.a" of so many parts.
+std::string dotted(std::size_t parts) {
+  std::string key = "a";
+  for (std::size_t i = 1; i < parts; ++i) key += ".a";
+  return key;
+}
+
+// toml++ makes a table of each part, and destroying or merging 400,000 of them takes the stack.
+TEST(Recipe, RefusesKeysOfTooManyParts) {
+  const std::string message = "expected a key of at most 16 dotted parts";
+  for (const std::size_t parts : {17U, 400'000U}) {
+    const std::string deep = dotted(parts);
+    EXPECT_EQ(refusal("x = 1\n" + deep + " = 1"), "dir/small.toml:2:32: " + message);
+    EXPECT_EQ(refusal("[" + deep + "]"), "dir/small.toml:1:33: " + message);
+    EXPECT_EQ(refusal("[[" + deep + "]]"), "dir/small.toml:1:34: " + message);
+    EXPECT_EQ(refusal("x = {y = 1, " + deep + " = 1}"), "dir/small.toml:1:44: " + message);
+    EXPECT_EQ(refusal(kSmall, {deep + "=1"}), "--set " + deep + "=1: " + message);
+    EXPECT_EQ(
+        message_of<InvalidArgument>([&] { parse_network(deep + "=1", "net"); }),
+        parts < 100 ? "net:1:32: " + message : "net: expected at most 65536 bytes, got 800001");
+  }
+  EXPECT_CONTAINS(refusal(dotted(16) + " = 1\n" + std::string(kSmall)), "a: unknown key");
+  EXPECT_CONTAINS(refusal(std::string(kSmall) + "[" + dotted(16) + "]"), "a: unknown key");
+  EXPECT_CONTAINS(refusal_of_setting(dotted(16) + "=1"), "a: unknown key");
+}
+
+// What hides a key from the guard must hide it from toml++: strings and comments end where it
+// says that they end.
+TEST(Recipe, FindsKeysOfTooManyPartsBehindAnyText) {
+  const std::string deep = dotted(400'000) + " = 1";
+  for (const std::string before : {"# \"",
+                                   "# '''",
+                                   "x = '\"'",
+                                   "x = '\\'",
+                                   R"(x = "\"")",
+                                   R"(x = "\\")",
+                                   "x = ''",
+                                   "x = \"\"",
+                                   R"(x = """a\"""")",
+                                   R"(x = """a"""" # ")",
+                                   R"(x = """a""""" # ")",
+                                   "x = '''a'''",
+                                   "x = '''a''''",
+                                   "x = '''a''''' # '",
+                                   "x = '''a\\'''",
+                                   "x = '''''' # '",
+                                   "'x' = 1",
+                                   "\"x#\" = 1",
+                                   "x = '#'",
+                                   "x = [ # ]\n]",
+                                   "\xEF\xBB\xBFx = 1"}) {
+    EXPECT_CONTAINS(refusal(before + "\n" + deep), "at most 16 dotted parts") << before;
+    EXPECT_CONTAINS(refusal(before + "\ny = 1\n" + std::string(kSmall)), "unknown key") << before;
+  }
+  std::string quoted = "'a'";
+  for (int i = 0; i < 16; ++i) quoted += " . \"a\"";
+  EXPECT_CONTAINS(refusal(quoted + " = 1"), "at most 16 dotted parts");
+}
+
+TEST(Recipe, TakesAnyNumberOfDotsInStringsAndComments) {
+  const std::string dots(100, '.');
+  const auto description = [&](const std::string& quoted) {
+    return parse("# " + dots + "\ndescription = " + quoted + " # " + dots + "\n" +
+                 std::string(kSmall))
+        .description;
+  };
+  EXPECT_EQ(description("\"" + dots + "\""), dots);
+  EXPECT_EQ(description("'" + dots + "'"), dots);
+  EXPECT_EQ(description("'''\n" + dots + "\n" + dots + "'''''"), dots + "\n" + dots + "''");
+  EXPECT_EQ(description("\"\"\"" + dots + "\\\"\"\"\""), dots + "\"");
+}
+
+TEST(Recipe, BoundsItsNestingAndLength) {
+  std::string nested = "1";
+  for (int i = 0; i < 17; ++i) nested = fmt::format("{{{} = {}}}", dotted(16), nested);
+  EXPECT_CONTAINS(refusal("x = " + nested), "expected at most 16 brackets within another");
+  EXPECT_CONTAINS(refusal_of_setting("x=" + nested), "expected at most 16 brackets");
+  EXPECT_EQ(refusal(std::string((1U << 20U) + 1, '#')),
+            "dir/small.toml: expected at most 1048576 bytes, got 1048577");
+  std::string layers = "\"relu\"";
+  for (int i = 0; i < 7000; ++i) layers += ", \"relu\"";
+  EXPECT_CONTAINS(refusal("data = \"mnist\"\ninput = [4]\nlayers = [" + layers + "]"),
+                  "layers: written out they take 70035 bytes, expected at most 65536");
+}
+
+TEST(Recipe, ANameThatIsNotUtf8CanBeReadBack) {
+  const Recipe recipe = parse_recipe(kSmall, "dir/x\xFFy.toml");
+  EXPECT_EQ(recipe.name, "x\xEF\xBF\xBDy");
+  EXPECT_EQ(parse_recipe(to_toml(recipe), "recipe.toml"), recipe);
+  Recipe described = recipe;
+  described.description = "\xC3(";
+  EXPECT_EQ(parse_recipe(to_toml(described), "recipe.toml").description, "\xEF\xBF\xBD(");
+}
+
 TEST(Recipe, StepsOrEpochsButNotBoth) {
   EXPECT_EQ(refusal_of_line("steps = 7\nepochs = 2"),
             "dir/small.toml:9:10: epochs: expected at most one of 'steps' and 'epochs'");
@@ -170,6 +273,9 @@ TEST(Setting, ReplacesValuesAnywhere) {
   EXPECT_EQ(recipe.options.batch, 7U);
   EXPECT_EQ(recipe.data, "fashion-mnist");
   EXPECT_EQ(recipe.name, "a b");
+  EXPECT_EQ(parse(kSmall, {"name=007"}).name, "007");
+  EXPECT_EQ(parse(kSmall, {"optimizer.learning_rate=99999999999999999999"}).options.optimizer,
+            Optimizer(Momentum{1e20F, 0.25F}));
   EXPECT_EQ(recipe.network, Network({9}, {Dense{100, Xavier{}}, Tanh{}}));
 }
 
@@ -240,8 +346,9 @@ Recipe random_recipe(std::uint64_t seed) {
   const auto word = [&] { return philox({.seed = seed}, drawn++)[0]; };
   const auto below = [&](std::uint32_t n) { return word() % n; };
   const auto initializer = [&]() -> Initializer {
-    const std::array<Initializer, 4> all{Gaussian{random_float(word())}, Xavier{}, He{}, Zeros{}};
-    return all[below(4)];
+    const std::array<Initializer, 5> all{Gaussian{random_float(word())}, Xavier{}, He{}, Zeros{},
+                                         Automatic{}};
+    return all[below(5)];
   };
   Recipe recipe;
   for (std::uint32_t i = below(20); i > 0; --i) recipe.name += static_cast<char>(below(128));
@@ -251,13 +358,27 @@ Recipe random_recipe(std::uint64_t seed) {
   for (auto& extent : extents) extent = 1 + below(9);
   recipe.network.input = Shape(extents);
   for (std::uint32_t i = below(5) + 1; i > 0; --i) {
-    const std::array<Layer, 5> all{Dense{1 + below(1000), initializer(), initializer()}, Sigmoid{},
-                                   Relu{}, Tanh{}, Softmax{}};
-    recipe.network.layers.push_back(all[below(5)]);
+    const std::array<Layer, 14> all{Dense{1 + below(1000), initializer(), initializer()},
+                                    Sigmoid{},
+                                    Relu{},
+                                    Tanh{},
+                                    Softmax{},
+                                    LeakyRelu{random_float(word())},
+                                    Gelu{},
+                                    Silu{},
+                                    Softplus{},
+                                    Flatten{},
+                                    Conv2d{1 + below(9), 1 + below(9), 1 + below(9), below(9),
+                                           1 + below(9), initializer(), initializer()},
+                                    MaxPool2d{1 + below(9), 1 + below(9), below(9)},
+                                    AvgPool2d{1 + below(9), 1 + below(9), below(9)},
+                                    GlobalAvgPool{}};
+    recipe.network.layers.push_back(all[below(14)]);
   }
-  const std::array<Loss, 3> losses{SoftmaxCrossEntropy{}, CrossEntropy{0.125F},
-                                   SumOfSquaredErrors{}};
-  recipe.options.loss = losses[below(3)];
+  const std::array<Loss, 6> losses{SoftmaxCrossEntropy{0.25F}, CrossEntropy{0.125F},
+                                   SumOfSquaredErrors{},       BinaryCrossEntropy{},
+                                   MeanSquaredError{},         Huber{random_float(word())}};
+  recipe.options.loss = losses[below(6)];
   const auto fraction = [&] { return static_cast<float>(below(1U << 24U)) * 0x1p-24F; };
   const float rate = random_float(word());
   const std::array<Optimizer, 8> optimizers{
@@ -308,7 +429,8 @@ layers = [
   { kind = "dense", units = 3, weight = "he", bias = "zeros" },
   "sigmoid",
 ]
-loss = "softmax_cross_entropy"
+loss = { kind = "softmax_cross_entropy", label_smoothing = 0.0 }
+gradient = "backprop"
 optimizer = { kind = "momentum", learning_rate = 0.5, momentum = 0.25 }
 schedule = "constant"
 warmup = 0

@@ -14,8 +14,8 @@ struct ByteInputs {
   float scale = 1.0F / 255;
 };
 
-/// What a loss compares outputs with: class labels, or values shaped like the outputs (one-hot rows
-/// for the cross-entropies). Exactly one of the two is set.
+/// What a loss compares outputs with: class labels, which stand for one-hot rows, or values shaped
+/// like the outputs. Exactly one of the two is set.
 struct Targets {
   std::span<const std::int32_t> labels{};  // (rows), each in [0, classes)
   ConstTensorView values{};                // (rows, outputs...)

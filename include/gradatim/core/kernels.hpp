@@ -30,7 +30,8 @@ struct MatrixView {
 };
 
 /// c = op(a) op(b), or c += op(a) op(b): op(a) is (m, k), op(b) (k, n), c (m, n), none overlapping
-/// c. oneDNN's sgemm on the calling thread; an empty k gives zeros.
+/// c. On the calling thread: small products by a kernel of our own, which allocates nothing, others
+/// by oneDNN's sgemm, which takes and frees packing buffers. An empty k gives zeros.
 void gemm(Transpose transpose_a, Transpose transpose_b, const MatrixView& a, const MatrixView& b,
           TensorView<float> c, Update update = Update::overwrite);
 
@@ -49,6 +50,24 @@ void relu_backward(std::span<const float> y, std::span<const float> dy, std::spa
 void tanh(std::span<const float> x, std::span<float> y);
 /// dx = dy · (1 - y²)
 void tanh_backward(std::span<const float> y, std::span<const float> dy, std::span<float> dx);
+/// y = x > 0 ? x : slope · x; NaN gives NaN.
+void leaky_relu(std::span<const float> x, std::span<float> y, float slope);
+/// dx = y > 0 ? dy : slope · dy, for slope of at least 0
+void leaky_relu_backward(std::span<const float> y, std::span<const float> dy, std::span<float> dx,
+                         float slope);
+/// y = x / (1 + exp(-x)); absolute error at most 1e-6 (1 + |y|). NaN gives NaN. So in the next two.
+void silu(std::span<const float> x, std::span<float> y);
+/// dx = dy · s (1 + x (1 - s)), s = sigmoid(x)
+void silu_backward(std::span<const float> x, std::span<const float> dy, std::span<float> dx);
+/// y = 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x³))): the form of Hendrycks and Gimpel
+/// ("Gaussian error linear units", 2016) that is within 5e-4 of x Phi(x).
+void gelu(std::span<const float> x, std::span<float> y);
+/// dx = dy · its derivative
+void gelu_backward(std::span<const float> x, std::span<const float> dy, std::span<float> dx);
+/// y = log(1 + exp(x)), never overflowing
+void softplus(std::span<const float> x, std::span<float> y);
+/// dx = dy · (1 - exp(-y))
+void softplus_backward(std::span<const float> y, std::span<const float> dy, std::span<float> dx);
 
 // ---- Row by row; x and y are (rows, columns) and may be the same memory.
 
@@ -60,11 +79,12 @@ void softmax_backward(ConstTensorView y, ConstTensorView dy, TensorView<float> d
 /// Returns sum over rows of -log softmax(logits)[label], and writes scale · (softmax - one_hot) to
 /// d_logits (rows, classes), which may be logits. Labels are in [0, classes), unchecked. The
 /// logarithm is taken of a sum that is at least 1: finite for every finite row.
+/// With smoothing s (Szegedy et al., 2016), the target is (1 - s) one_hot + s / classes instead.
 double softmax_cross_entropy(ConstTensorView logits, std::span<const std::int32_t> labels,
-                             float scale, TensorView<float> d_logits);
+                             float scale, TensorView<float> d_logits, float smoothing = 0.0F);
 /// The same for target distributions (rows, classes) that each sum to 1.
 double softmax_cross_entropy(ConstTensorView logits, ConstTensorView targets, float scale,
-                             TensorView<float> d_logits);
+                             TensorView<float> d_logits, float smoothing = 0.0F);
 
 /// y(i, :) += bias
 void add_bias(std::span<const float> bias, TensorView<float> y);

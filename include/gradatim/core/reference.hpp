@@ -43,6 +43,31 @@ T relu(const T& x) {
   return x <= T(0) ? T(0) : x;
 }
 
+template <class T>
+T leaky_relu(const T& x, float slope) {
+  return x <= T(0) ? T(slope) * x : x;
+}
+
+template <class T>
+T silu(const T& x) {
+  return x * sigmoid(x);
+}
+
+/// 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x³)))
+template <class T>
+T gelu(const T& x) {
+  using std::tanh;
+  const T u = T(0.79788456080286535588) * (x + T(0.044715) * x * x * x);
+  return T(0.5) * x * (T(1) + tanh(u));
+}
+
+template <class T>
+T softplus(const T& x) {
+  using std::exp;
+  using std::log1p;
+  return x >= T(0) ? x + log1p(exp(-x)) : log1p(exp(x));
+}
+
 /// y (n) = softmax of x (n)
 template <class T>
 void softmax(std::span<const T> x, std::span<T> y) {

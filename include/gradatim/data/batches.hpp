@@ -46,7 +46,8 @@ class BatchSampler {
 
 /// inputs row i = split.images[indices[i]]·kByteScale, labels[i] = split.labels[indices[i]].
 /// inputs: (count, ...) with as many elements a row as an image has pixels. Throws ShapeError if
-/// the three counts or the row size do not fit, InvalidArgument if an index is outside the split.
+/// the three counts or the row size do not fit, or the split's own do not (Split::check),
+/// InvalidArgument if an index is outside the split.
 void gather(const Split& split, std::span<const std::uint32_t> indices, TensorView<float> inputs,
             std::span<std::int32_t> labels);
 

@@ -50,9 +50,10 @@ struct DatasetLocation {
   std::array<std::filesystem::path, kDatasetFiles> files;  // in the entry's order
 };
 
-/// The first folder that holds any file of the dataset; nothing if none does. Throws DataError if
-/// paths.chosen is given and is no folder, or if a folder holds some of the files but not all:
-/// what is missing is named.
+/// The first folder that holds the dataset; nothing if none holds any file of it. Throws DataError
+/// if paths.chosen is given and is no folder, or holds some of the files but not all; or if the
+/// cache or the system's folder does (an interrupted download) and no other holds them all. What is
+/// missing is named, and the command that fetches it.
 std::optional<DatasetLocation> locate(const DatasetEntry& entry, const DataPaths& paths = {});
 
 /// Reads a dataset of the catalogue, training and test files at the same time. Hashes are not

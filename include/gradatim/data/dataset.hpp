@@ -27,6 +27,9 @@ struct Split {
   std::vector<std::int32_t> labels;  // (n), in [0, classes)
 
   std::size_t size() const { return labels.size(); }
+  /// Throws ShapeError unless there are as many images as labels. Whatever reads samples of a split
+  /// by their number calls it.
+  void check() const;
   /// Samples [first, first + count), normalised. Throws ShapeError if there are fewer.
   Samples batch(std::size_t first, std::size_t count) const;
 };

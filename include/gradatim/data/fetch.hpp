@@ -26,8 +26,9 @@ struct FetchProgress {
 };
 
 struct FetchOptions {
-  std::vector<std::string> mirrors{};  // instead of the entry's: http or https, ending in '/'
-  std::size_t rounds = 2;              // how often the list of mirrors is gone through
+  std::vector<std::string>
+      mirrors{};           // instead of the entry's: http or https, folders of the files
+  std::size_t rounds = 2;  // how often the list of mirrors is gone through
   std::chrono::seconds connect_timeout{15};
   std::chrono::seconds stall_timeout{30};  // without a byte
   /// Called a few times a second. What it throws ends the fetch and is passed on; the download is

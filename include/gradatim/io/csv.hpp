@@ -25,11 +25,13 @@ class CsvWriter {
   CsvWriter& cell(double value);
   CsvWriter& cell(std::size_t value);
   CsvWriter& cell(std::string_view text);
-  CsvWriter& empty();
+  CsvWriter& blank();
   /// Throws InvalidArgument if the row has not as many cells as there are columns.
   void end_row();
 
   void flush();
+  /// flush(), and onto the disk (fsync).
+  void sync();
 
  private:
   void separate();

@@ -35,8 +35,8 @@ class AtomicFile {
 /// An AtomicFile of one write.
 void write_file(const std::filesystem::path& path, std::string_view text);
 
-/// A whole file. Throws DataError naming the path if it cannot be read or holds more than
-/// max_bytes.
+/// A whole file. Throws DataError naming the path if it cannot be read, is not a regular file (of
+/// a FIFO one may wait for ever) or holds more than max_bytes.
 std::string read_file(const std::filesystem::path& path, std::size_t max_bytes = 1U << 24U);
 
 }  // namespace gradatim

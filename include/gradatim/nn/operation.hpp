@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -19,7 +20,8 @@ struct ParameterSpec {
   std::size_t fan_out = 1;
 };
 
-/// What a layer computes for inputs of one shape. Immutable; every function is pure in its spans.
+/// What a layer computes for inputs of one shape, how gradients pass back through it, and how
+/// changes pass forward through it (design.md, P7). Immutable; every function is pure in its spans.
 /// x, y, dx and dy are matrices (rows, values of one sample); theta and d_theta are this layer's
 /// part of the parameter vector, its tensors in the order of parameters().
 class Operation {
@@ -31,6 +33,8 @@ class Operation {
   virtual std::vector<ParameterSpec> parameters() const { return {}; }
   /// True if y may be the memory of x, and dx that of dy: backward then never reads x.
   virtual bool in_place() const { return false; }
+  /// True if y has the values of x, only under another shape. Then in_place() is true too.
+  virtual bool renames() const { return false; }
   /// False if backward never reads y, so that the next layer may work in its memory.
   virtual bool backward_reads_output() const { return true; }
 
@@ -41,14 +45,56 @@ class Operation {
   virtual void backward(std::span<const float> theta, ConstTensorView x, ConstTensorView y,
                         ConstTensorView dy, TensorView<float> dx) const = 0;
 
-  /// How many independent tasks the gradient of the parameters is cut into for a batch of `rows`.
+  /// How many independent tasks parameter_gradient is cut into for a batch of `rows`.
   virtual std::size_t gradient_tasks(std::size_t rows) const;
   /// The task's part of d_theta, overwritten, from the whole batch.
   virtual void parameter_gradient(std::size_t task, ConstTensorView x, ConstTensorView dy,
                                   std::span<float> d_theta) const;
 
+  /// True if the gradient of the parameters is added up by add_gradient while the rows pass
+  /// backward, instead of by parameter_gradient in tasks of its own behind them.
+  virtual bool adds_gradient_by_rows() const { return false; }
+  /// d_theta += that of some rows.
+  virtual void add_gradient(ConstTensorView x, ConstTensorView dy, std::span<float> d_theta) const;
+
   /// Floating point operations of forward for one row, for cutting batches into tasks.
   virtual std::size_t operations_per_row() const { return output().size(); }
+
+  // ---- Changes. x (rows, inputs) and y (rows, outputs) are the base point; a matrix of changes
+  // holds one or more changes of all of it: (changes · rows, ...).
+
+  /// True if change() and parameter_change() are exact to rounding. Otherwise, as here, they
+  /// evaluate forward again and subtract, and need a step that float32 can resolve.
+  virtual bool has_change_rule() const { return false; }
+  /// True if every value of y depends on the same value of x alone, by one function for all:
+  /// change() and crossings() may then be given any of the columns.
+  virtual bool elementwise() const { return false; }
+  /// dy = forward(x + dx) - y; dx and dy may be the same memory.
+  virtual void change(std::span<const float> theta, ConstTensorView x, ConstTensorView y,
+                      ConstTensorView dx, TensorView<float> dy) const;
+  /// change() of one sample (rows is 1) of which only some single values change: row i of dy is for
+  /// amounts[i] added to value units[i] of x.
+  virtual void unit_change(std::span<const float> theta, ConstTensorView x, ConstTensorView y,
+                           std::span<const std::uint32_t> units, std::span<const float> amounts,
+                           TensorView<float> dy) const;
+  /// dy (rows, outputs), the change of y when theta[parameter] changes by `step`. Returns the step
+  /// as realised.
+  virtual float parameter_change(std::span<const float> theta, ConstTensorView x, ConstTensorView y,
+                                 std::size_t parameter, float step, TensorView<float> dy) const;
+  /// True if forward decides by comparing, so that its derivative jumps: relu.
+  virtual bool has_branches() const { return false; }
+  /// crossed |= 1 where the value of x takes another branch after the change dx.
+  virtual void crossings(ConstTensorView x, ConstTensorView dx,
+                         TensorView<std::uint8_t> crossed) const;
+
+  // ---- Rounding, which a check allows for.
+
+  /// magnitude_x: how large the terms are that backward adds up for dx, where those of dy are as
+  /// large as magnitude_y: its rounding error is a few units in the last place of that. As here,
+  /// backward with all signs taken away; `absolute_theta` is |theta|.
+  virtual void magnitude(std::span<const float> absolute_theta, ConstTensorView x,
+                         ConstTensorView y, ConstTensorView magnitude_y,
+                         TensorView<float> magnitude_x) const;
 };
 
 /// The operations of a network, checked against each other's shapes. Throws ShapeError that names

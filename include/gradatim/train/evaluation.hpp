@@ -19,8 +19,9 @@ struct Evaluation {
   BasicTensor<std::uint64_t> confusion{};  // (outputs, outputs): [label][predicted class]
 };
 
-/// Throws ShapeError if the network does not take these samples, InvalidArgument if there are none
-/// or a label is not below the number of outputs.
+/// The accuracy is that of accuracy(), to the bit. Throws ShapeError if the network does not take
+/// these samples, InvalidArgument if there are none, a label is not a class of the outputs, or the
+/// loss is not one of labels.
 Evaluation evaluate(const Network& network, const Loss& loss, std::span<const float> theta,
                     const Split& split, TaskPool& pool);
 

@@ -22,11 +22,13 @@ struct Model {
 void save_model(const std::filesystem::path& path, const Model& model);
 
 /// Reads what save_model wrote. Throws DataError naming the file if it is damaged (see
-/// read_safetensors), holds no network, or tensors that are not those of its network.
+/// read_safetensors), holds no network, tensors that are not those of its network, or values that
+/// are not finite.
 Model load_model(const std::filesystem::path& path);
 
 /// Fills the parameters of a network from a file by tensor name, whoever wrote it. Throws DataError
-/// naming the file and the first tensor that is missing, superfluous or of another shape.
+/// naming the file and the first tensor that is missing, superfluous, of another shape or not
+/// finite.
 void load_parameters(const std::filesystem::path& path, Parameters& parameters);
 
 /// SHA-256 of the raw float32 parameters, little-endian.

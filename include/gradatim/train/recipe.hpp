@@ -21,6 +21,7 @@ namespace gradatim {
 ///       { kind = "dense", units = 10 },
 ///     ]
 ///     loss = "softmax_cross_entropy"
+///     gradient = "backprop"         # or "numerical", "dual", "tape"
 ///     optimizer = { kind = "sgd", learning_rate = 0.1 }
 ///     schedule = { kind = "cosine", final = 0.01 }
 ///     warmup = 500                  # steps
@@ -53,15 +54,17 @@ struct Setting {
 };
 
 /// Throws InvalidArgument with file, line and column (or the setting's origin), the key, what was
-/// expected and what came, for unknown keys and kinds with the nearest that exists; DataError if
-/// the file can't be read.
+/// expected and what came, for unknown keys and kinds with the nearest that exists; also for more
+/// than 1 MiB, keys of more than 16 dotted parts, and a network that takes more than 64 KiB to
+/// describe. DataError if the file can't be read.
 Recipe read_recipe(const std::filesystem::path& path, std::span<const Setting> settings = {});
 
 /// The same from text; `name` stands for the file in errors.
 Recipe parse_recipe(std::string_view text, std::string_view name,
                     std::span<const Setting> settings = {});
 
-/// The recipe as a file that reads back as the same recipe (threads left out).
+/// The recipe as a file that reads back as the same recipe (threads left out; bytes of a text that
+/// are not UTF-8 become U+FFFD).
 std::string to_toml(const Recipe& recipe);
 
 /// options.steps from epochs, for so many training samples; epochs is 0 afterwards.
@@ -74,7 +77,7 @@ std::filesystem::path find_recipe(std::string_view name_or_path,
 
 /// A network alone, as a recipe's `input` and `layers`.
 std::string to_toml(const Network& network);
-/// Throws as parse_recipe.
+/// Throws as parse_recipe, and for more than 64 KiB.
 Network parse_network(std::string_view text, std::string_view name);
 
 }  // namespace gradatim

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <exception>
 #include <filesystem>
 #include <initializer_list>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,34 +48,37 @@ std::filesystem::path create_numbered_run_folder(const std::filesystem::path& pa
 ///
 ///     recipe.toml        the resolved recipe, at once: `gradatim train RUN/recipe.toml` replays
 ///     metrics.csv        step, loss; and epoch, train_accuracy, test_accuracy where evaluated
-///     model.safetensors  see save_model
+///     model.safetensors  see save_model; at every evaluation, which so is a checkpoint
 ///     curves.svg, .png   by gnuplot, if it is there
 ///     summary.json       last: a folder that has it is complete
 ///
-/// All but metrics.csv appear whole or not at all. Throws DataError that names the file.
+/// All but metrics.csv appear whole or not at all. Throws DataError that names the file; if that is
+/// metrics.csv, the model is saved first, and training stopped before.
 class RunRecorder final : public TrainObserver {
  public:
-  /// `recipe` is resolved, `train_samples` the size of an epoch.
-  RunRecorder(std::filesystem::path folder, const Recipe& recipe, std::size_t train_samples);
+  /// `recipe` is resolved; `data` are those it is trained on.
+  RunRecorder(std::filesystem::path folder, const Recipe& recipe, const Dataset& data);
 
   bool on_step(const StepRecord& record) override;
   void on_epoch(const EpochRecord& record) override;
 
   /// Writes what is left. `gnuplot` is the program that draws.
-  RunSummary finish(const TrainResult& result, const std::vector<std::string>& class_names,
-                    const std::filesystem::path& gnuplot = "gnuplot");
-  /// What finish() had to leave out, and why: a line each.
+  RunSummary finish(const TrainResult& result, const std::filesystem::path& gnuplot = "gnuplot");
+  /// What the folder lacks or is unfit for, and why: a line each.
   const std::vector<std::string>& notes() const { return notes_; }
 
  private:
   void write_row(const StepRecord& step, const EpochRecord* epoch);
+  void save(std::span<const float> theta);
   void draw_curves(const std::filesystem::path& gnuplot);
 
   std::filesystem::path folder_;
   Recipe recipe_;
   std::size_t epoch_steps_;
+  Model model_;
   CsvWriter metrics_;
-  StepRecord pending_{};  // not yet written: its epoch's end may follow
+  std::exception_ptr failure_;  // of metrics_ in a step: to be thrown when the model is saved
+  StepRecord pending_{};        // not yet written: its epoch's end may follow
   LossCurve loss_;
   std::vector<AccuracyPoint> accuracies_;
   std::vector<std::string> notes_;

@@ -9,6 +9,7 @@
 #include "gradatim/core/tasks.hpp"
 #include "gradatim/data/batches.hpp"
 #include "gradatim/data/dataset.hpp"
+#include "gradatim/nn/gradient_method.hpp"
 #include "gradatim/nn/network.hpp"
 #include "gradatim/nn/parameters.hpp"
 #include "gradatim/optim/optimizer.hpp"
@@ -19,6 +20,7 @@ namespace gradatim {
 /// Validated once, by train(): batch and steps at least 1.
 struct TrainOptions {
   Loss loss = SoftmaxCrossEntropy{};
+  GradientMethod gradient = GradientMethod::backprop;
   Optimizer optimizer = Sgd{};
   Schedule schedule = ConstantSchedule{};  // of the learning rate, over `steps`
   std::size_t warmup = 0;                  // steps; see learning_rate_factor

@@ -74,15 +74,15 @@ struct Panel {
       const auto first = hn::Set(d, kByteValue[bytes[i]]);
       const auto second = hn::Set(d, kByteValue[bytes[j]]);
       for (std::size_t v = 0; v < V; ++v) {
-        sum[v] = hn::MulAdd(first, hn::Load(d, rows + i * stride + v * lanes), sum[v]);
-        odd[v] = hn::MulAdd(second, hn::Load(d, rows + j * stride + v * lanes), odd[v]);
+        sum[v] = hn::MulAdd(first, hn::LoadU(d, rows + i * stride + v * lanes), sum[v]);
+        odd[v] = hn::MulAdd(second, hn::LoadU(d, rows + j * stride + v * lanes), odd[v]);
       }
     }
     if (mask != 0) {
       const auto i = static_cast<std::size_t>(std::countr_zero(mask));
       const auto value = hn::Set(d, kByteValue[bytes[i]]);
       for (std::size_t v = 0; v < V; ++v)
-        sum[v] = hn::MulAdd(value, hn::Load(d, rows + i * stride + v * lanes), sum[v]);
+        sum[v] = hn::MulAdd(value, hn::LoadU(d, rows + i * stride + v * lanes), sum[v]);
     }
     for (std::size_t v = 0; v < V; ++v) sum[v] = hn::Add(sum[v], odd[v]);
   }
@@ -95,7 +95,7 @@ struct Panel {
     for (std::size_t v = 0; v < V && v * lanes < count; ++v) {
       const auto inside = hn::FirstN(d, std::min(lanes, count - v * lanes));
       auto value = hn::Mul(factor, sum[v]);
-      if (accumulate) value = hn::Add(value, hn::MaskedLoad(inside, d, y + v * lanes));
+      if (accumulate) value = hn::Add(value, LoadMasked(inside, d, y + v * lanes));
       hn::BlendedStore(value, inside, d, y + v * lanes);
     }
   }
@@ -148,12 +148,12 @@ void PackRows(ConstTensorView x, TensorView<float> packed) {
     const float* HWY_RESTRICT from = x.data() + i * columns;
     float* HWY_RESTRICT to = packed.data() + i * stride;
     std::size_t j = 0;
-    for (; j < whole; j += lanes) hn::Store(hn::LoadU(d, from + j), d, to + j);
+    for (; j < whole; j += lanes) hn::StoreU(hn::LoadU(d, from + j), d, to + j);
     if (j < columns) {
-      hn::Store(hn::MaskedLoad(tail, d, from + j), d, to + j);
+      hn::StoreU(LoadMasked(tail, d, from + j), d, to + j);
       j += lanes;
     }
-    for (; j < stride; j += lanes) hn::Store(hn::Zero(d), d, to + j);
+    for (; j < stride; j += lanes) hn::StoreU(hn::Zero(d), d, to + j);
   }
 }
 

@@ -1,32 +1,17 @@
 #include <fmt/format.h>
-#include <omp.h>
 #include <oneapi/dnnl/dnnl.h>
 
 #include <algorithm>
+#include <array>
 
 #include "core/kernels/checks.hpp"
+#include "core/kernels/one_openmp_thread.hpp"
+#include "core/kernels/small_gemm.hpp"
 #include "gradatim/core/error.hpp"
 #include "gradatim/core/kernels.hpp"
 
 namespace gradatim::kernels {
 namespace {
-
-// oneDNN's OpenMP build would start a team of its own inside each of our tasks. The limit is
-// per thread and given back, so a host program's OpenMP is left as it was.
-class OneOpenMpThread {
- public:
-  OneOpenMpThread() : before_(omp_get_max_threads()) {
-    if (before_ != 1) omp_set_num_threads(1);
-  }
-  ~OneOpenMpThread() {
-    if (before_ != 1) omp_set_num_threads(before_);
-  }
-  OneOpenMpThread(const OneOpenMpThread&) = delete;
-  OneOpenMpThread& operator=(const OneOpenMpThread&) = delete;
-
- private:
-  int before_;
-};
 
 struct Operand {
   std::size_t rows;
@@ -37,6 +22,39 @@ struct Operand {
 Operand operand(Transpose transpose, const MatrixView& x) {
   if (transpose == Transpose::yes) return {x.columns, x.rows, 'T'};
   return {x.rows, x.columns, 'N'};
+}
+
+// Up to here a call of oneDNN, which takes and frees packing buffers each time, costs more than it
+// saves (bench/METHOD.md).
+constexpr std::size_t kSmallProduct = std::size_t{1} << 17;  // multiply-adds
+constexpr std::size_t kSmallOperand = 4096;                  // floats of a transposed b, copied
+
+bool is_small(const Operand& left, const Operand& right) {
+  const std::size_t b_size = right.rows * right.columns;
+  return (right.letter == 'N' || b_size <= kSmallOperand) && b_size <= kSmallProduct / left.rows;
+}
+
+void gemm_small(const Operand& left, const Operand& right, const MatrixView& a, const MatrixView& b,
+                TensorView<float> c, bool accumulate) {
+  std::array<float, kSmallOperand> b_rows;  // a transposed b, its rows made contiguous
+  SmallProduct product{.m = left.rows,
+                       .n = right.columns,
+                       .k = left.columns,
+                       .a = a.data,
+                       .a_row_step = left.letter == 'N' ? a.stride : 1,
+                       .a_step = left.letter == 'N' ? 1 : a.stride,
+                       .b = b.data,
+                       .b_stride = b.stride,
+                       .c = c.data(),
+                       .accumulate = accumulate};
+  if (right.letter == 'T') {
+    for (std::size_t l = 0; l < right.rows; ++l)
+      for (std::size_t j = 0; j < right.columns; ++j)
+        b_rows[l * right.columns + j] = b.data[j * b.stride + l];
+    product.b = b_rows.data();
+    product.b_stride = right.columns;
+  }
+  small_gemm(product);
 }
 
 dnnl_dim_t dimension(std::size_t n) { return static_cast<dnnl_dim_t>(n); }
@@ -69,6 +87,10 @@ void gemm(Transpose transpose_a, Transpose transpose_b, const MatrixView& a, con
   if (c.size() == 0) return;
   if (left.columns == 0) {
     if (update == Update::overwrite) std::ranges::fill(c.values(), 0.0F);
+    return;
+  }
+  if (is_small(left, right)) {
+    gemm_small(left, right, a, b, c, update == Update::accumulate);
     return;
   }
   const OneOpenMpThread guard;

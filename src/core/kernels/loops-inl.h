@@ -10,6 +10,7 @@
 #include <hwy/highway.h>
 
 #include <cstddef>
+#include <cstring>
 #include <span>
 
 HWY_BEFORE_NAMESPACE();
@@ -18,6 +19,19 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 using FloatTag = hn::ScalableTag<float>;
 using FloatVector = hn::Vec<FloatTag>;
+
+// The first lanes of p, as many as the mask of hn::FirstN has, and zeros: no other lane is read.
+// Before AVX2, Highway's MaskedLoad reads the whole vector, and expects it to be aligned.
+template <class D>
+HWY_INLINE hn::Vec<D> LoadMasked(hn::Mask<D> first, D d, const hn::TFromD<D>* HWY_RESTRICT p) {
+#if HWY_TARGET <= HWY_AVX2
+  return hn::MaskedLoad(first, d, p);
+#else
+  HWY_ALIGN hn::TFromD<D> lanes[hn::MaxLanes(d)] = {};
+  std::memcpy(lanes, p, hn::CountTrue(d, first) * sizeof(hn::TFromD<D>));
+  return hn::Load(d, lanes);
+#endif
+}
 
 // y[i] = f(d, x[i])
 template <class F>
@@ -29,7 +43,7 @@ HWY_INLINE void map(std::span<const float> x, std::span<float> y, F f) {
     hn::StoreU(f(d, hn::LoadU(d, x.data() + i)), d, y.data() + i);
   if (i == x.size()) return;
   const auto tail = hn::FirstN(d, x.size() - i);
-  hn::BlendedStore(f(d, hn::MaskedLoad(tail, d, x.data() + i)), tail, d, y.data() + i);
+  hn::BlendedStore(f(d, LoadMasked(tail, d, x.data() + i)), tail, d, y.data() + i);
 }
 
 // out[i] = f(d, a[i], b[i])
@@ -42,8 +56,7 @@ HWY_INLINE void map(std::span<const float> a, std::span<const float> b, std::spa
     hn::StoreU(f(d, hn::LoadU(d, a.data() + i), hn::LoadU(d, b.data() + i)), d, out.data() + i);
   if (i == a.size()) return;
   const auto tail = hn::FirstN(d, a.size() - i);
-  const auto last =
-      f(d, hn::MaskedLoad(tail, d, a.data() + i), hn::MaskedLoad(tail, d, b.data() + i));
+  const auto last = f(d, LoadMasked(tail, d, a.data() + i), LoadMasked(tail, d, b.data() + i));
   hn::BlendedStore(last, tail, d, out.data() + i);
 }
 

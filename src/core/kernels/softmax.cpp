@@ -29,7 +29,7 @@ HWY_INLINE float Largest(std::span<const float> x) {
     largest = hn::Max(largest, hn::LoadU(d, x.data() + i));
   if (i < x.size()) {
     const auto tail = hn::FirstN(d, x.size() - i);
-    largest = hn::Max(largest, hn::IfThenElse(tail, hn::MaskedLoad(tail, d, x.data() + i), lowest));
+    largest = hn::Max(largest, hn::IfThenElse(tail, LoadMasked(tail, d, x.data() + i), lowest));
   }
   return hn::GetLane(hn::MaxOfLanes(d, largest));
 }
@@ -51,7 +51,7 @@ HWY_INLINE RowExponentials Exponentials(std::span<const float> x, std::span<floa
   }
   if (i < x.size()) {
     const auto tail = hn::FirstN(d, x.size() - i);
-    const auto e = hn::IfThenElseZero(tail, exponential(hn::MaskedLoad(tail, d, x.data() + i)));
+    const auto e = hn::IfThenElseZero(tail, exponential(LoadMasked(tail, d, x.data() + i)));
     hn::BlendedStore(e, tail, d, y.data() + i);
     sums = hn::Add(sums, e);
   }
@@ -70,8 +70,7 @@ HWY_INLINE float Dot(std::span<const float> a, std::span<const float> b) {
     sums = hn::MulAdd(hn::LoadU(d, a.data() + i), hn::LoadU(d, b.data() + i), sums);
   if (i < a.size()) {
     const auto tail = hn::FirstN(d, a.size() - i);
-    sums = hn::MulAdd(hn::MaskedLoad(tail, d, a.data() + i), hn::MaskedLoad(tail, d, b.data() + i),
-                      sums);
+    sums = hn::MulAdd(LoadMasked(tail, d, a.data() + i), LoadMasked(tail, d, b.data() + i), sums);
   }
   return hn::GetLane(hn::SumOfLanes(d, sums));
 }
@@ -86,25 +85,43 @@ void SoftmaxBackwardRow(std::span<const float> y, std::span<const float> dy, std
       [=](auto d, auto p, auto g) HWY_ATTR { return hn::Mul(p, hn::Sub(g, hn::Set(d, dot))); });
 }
 
-double LabelRow(std::span<const float> x, std::int32_t label, float scale, std::span<float> dx) {
+HWY_INLINE double Total(std::span<const float> x) {
+  double total = 0;
+  for (const float value : x) total += static_cast<double>(value);
+  return total;
+}
+
+// The target is (1 - s) one_hot + s / classes, so the loss has 1 - s and s of two shortfalls.
+double LabelRow(std::span<const float> x, std::int32_t label, float scale, std::span<float> dx,
+                float smoothing) {
   const auto k = static_cast<std::size_t>(label);
   const double target = x[k];
+  const double mean = smoothing == 0 ? 0 : Total(x) / static_cast<double>(x.size());
   const RowExponentials row = Exponentials(x, dx);
   Scale(dx, scale / row.sum);
-  dx[k] -= scale;
-  return std::log(static_cast<double>(row.sum)) - (target - static_cast<double>(row.largest));
+  dx[k] -= scale * (1 - smoothing);
+  const double largest = row.largest;
+  const double shortfall = largest - target;
+  if (smoothing == 0) return std::log(static_cast<double>(row.sum)) + shortfall;
+  const float spread = scale * smoothing / static_cast<float>(x.size());
+  for (float& d : dx) d -= spread;
+  const double s = smoothing;
+  return std::log(static_cast<double>(row.sum)) + (1 - s) * shortfall + s * (largest - mean);
 }
 
 // The targets sum to 1, so sum_k t_k (max x - x_k) = max x - t · x.
 double DistributionRow(std::span<const float> x, std::span<const float> t, float scale,
-                       std::span<float> dx) {
+                       std::span<float> dx, float smoothing) {
   const float largest = Largest(x);
+  const float keep = 1 - smoothing;
+  const float uniform = smoothing / static_cast<float>(x.size());
   double shortfall = 0;
   for (std::size_t k = 0; k < x.size(); ++k)
-    shortfall +=
-        static_cast<double>(t[k]) * (static_cast<double>(largest) - static_cast<double>(x[k]));
+    shortfall += static_cast<double>(keep * t[k] + uniform) *
+                 (static_cast<double>(largest) - static_cast<double>(x[k]));
   const RowExponentials row = Exponentials(x, dx);
-  map(dx, t, dx, [=](auto d, auto e, auto target) HWY_ATTR {
+  map(dx, t, dx, [=](auto d, auto e, auto given) HWY_ATTR {
+    const auto target = hn::MulAdd(hn::Set(d, keep), given, hn::Set(d, uniform));
     return hn::MulSub(hn::Set(d, scale / row.sum), e, hn::Mul(hn::Set(d, scale), target));
   });
   return std::log(static_cast<double>(row.sum)) + shortfall;
@@ -139,25 +156,26 @@ void softmax_backward(ConstTensorView y, ConstTensorView dy, TensorView<float> d
 }
 
 double softmax_cross_entropy(ConstTensorView logits, std::span<const std::int32_t> labels,
-                             float scale, TensorView<float> d_logits) {
+                             float scale, TensorView<float> d_logits, float smoothing) {
   check_matrix("softmax_cross_entropy", logits.shape());
   check_shape("softmax_cross_entropy", logits.shape(), d_logits.shape());
   check_sizes("softmax_cross_entropy labels", logits.rows(), {labels.size()});
   double loss = 0;
   for (std::size_t i = 0; i < logits.rows(); ++i)
-    loss += HWY_DYNAMIC_DISPATCH(LabelRow)(logits.row(i), labels[i], scale, d_logits.row(i));
+    loss +=
+        HWY_DYNAMIC_DISPATCH(LabelRow)(logits.row(i), labels[i], scale, d_logits.row(i), smoothing);
   return loss;
 }
 
 double softmax_cross_entropy(ConstTensorView logits, ConstTensorView targets, float scale,
-                             TensorView<float> d_logits) {
+                             TensorView<float> d_logits, float smoothing) {
   check_matrix("softmax_cross_entropy", logits.shape());
   check_shape("softmax_cross_entropy", logits.shape(), targets.shape());
   check_shape("softmax_cross_entropy", logits.shape(), d_logits.shape());
   double loss = 0;
   for (std::size_t i = 0; i < logits.rows(); ++i)
     loss += HWY_DYNAMIC_DISPATCH(DistributionRow)(logits.row(i), targets.row(i), scale,
-                                                  d_logits.row(i));
+                                                  d_logits.row(i), smoothing);
   return loss;
 }
 

@@ -40,7 +40,7 @@ HWY_INLINE void Update(std::span<float> theta, std::span<const float> g, const A
             [d](auto v, float* p) HWY_ATTR { hn::StoreU(v, d, p); }, i);
   if (i == theta.size()) return;
   const auto tail = hn::FirstN(d, theta.size() - i);
-  advance([d, tail](const float* p) HWY_ATTR { return hn::MaskedLoad(tail, d, p); },
+  advance([d, tail](const float* p) HWY_ATTR { return LoadMasked(tail, d, p); },
           [d, tail](auto v, float* p) HWY_ATTR { hn::BlendedStore(v, tail, d, p); }, i);
 }
 

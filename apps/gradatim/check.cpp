@@ -1,0 +1,195 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "commands.hpp"
+#include "exit_codes.hpp"
+#include "gradatim/core/error.hpp"
+#include "gradatim/data/catalogue.hpp"
+#include "gradatim/io/plot.hpp"
+#include "gradatim/nn/check.hpp"
+#include "gradatim/train/run_folder.hpp"
+#include "paths.hpp"
+#include "recipe_folders.hpp"
+#include "text.hpp"
+
+namespace gradatim::app {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct CheckCommand {
+  std::string subject;  // a recipe or a run folder
+  std::string data;
+  std::string data_dir;
+  std::size_t batch = 0;  // 0: the recipe's
+  std::uint64_t seed = 1;
+  std::size_t threads = 0;
+  bool inputs = false;
+  std::string plot;
+  bool json = false;
+};
+
+struct Subject {
+  Recipe recipe;
+  Parameters parameters;  // trained, or as they start
+};
+
+Subject load(const CheckCommand& command) {
+  if (std::filesystem::is_directory(command.subject)) {
+    SavedRun run = load_run(command.subject);
+    return {std::move(run.recipe), std::move(run.model.parameters)};
+  }
+  const auto folders = recipe_folders();
+  Recipe recipe = read_recipe(find_recipe(command.subject, folders), {});
+  Parameters parameters = initialize(recipe.network, recipe.options.seed);
+  return {std::move(recipe), std::move(parameters)};
+}
+
+Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+
+Json as_json(const CheckedParameter& entry) {
+  return {{"name", entry.name},
+          {"index", entry.index},
+          {"backprop", number(entry.backprop)},
+          {"numerical", number(entry.numerical)},
+          {"error", number(entry.error)},
+          {"allowed", number(entry.allowed)},
+          {"verdict", to_string(entry.verdict)}};
+}
+
+Json as_json(const TensorCheck& tensor) {
+  Json worst = Json::array();
+  for (const CheckedParameter& entry : tensor.worst) worst.push_back(as_json(entry));
+  return {{"name", tensor.name},
+          {"shape", tensor.shape.to_string()},
+          {"count", tensor.count},
+          {"passed", tensor.passed},
+          {"failed", tensor.failed},
+          {"kinks", tensor.kinks},
+          {"unresolved", tensor.unresolved},
+          {"dead", tensor.dead},
+          {"structural", tensor.structural},
+          {"dead_units", tensor.dead_units},
+          {"forgotten", tensor.forgotten},
+          {"worst", worst}};
+}
+
+Json as_json(const SampleCheck& sample) {
+  if (!sample.skipped.empty()) return {{"skipped", sample.skipped}};
+  return {{"count", sample.count},
+          {"shortcut_error", number(sample.shortcut_error)},
+          {"backprop_error", number(sample.backprop_error)},
+          {"numerical_error", number(sample.numerical_error)}};
+}
+
+Json as_json(const NetworkCheck& check, const std::string& subject, const std::string& data,
+             std::size_t batch) {
+  Json tensors = Json::array();
+  for (const TensorCheck& tensor : check.tensors) tensors.push_back(as_json(tensor));
+  return {{"subject", subject},
+          {"data", data},
+          {"batch", batch},
+          {"passes", check.passed()},
+          {"parameters", check.parameters()},
+          {"passed", check.count(&TensorCheck::passed)},
+          {"failed", check.count(&TensorCheck::failed)},
+          {"kinks", check.count(&TensorCheck::kinks)},
+          {"unresolved", check.count(&TensorCheck::unresolved)},
+          {"skipped", check.skipped()},
+          {"worst", as_json(check.worst())},
+          {"wrong", check.wrong},
+          {"objections", check.objections()},
+          {"evaluated_again", check.evaluated_again},
+          {"deterministic", check.deterministic},
+          {"sample", as_json(check.sample)},
+          {"loss", number(check.loss)},
+          {"step", check.step},
+          {"seconds", check.seconds},
+          {"tensors", tensors}};
+}
+
+// How many entries are how far apart, as shares of all.
+void draw_errors(const NetworkCheck& check, const std::string& title, const std::string& file) {
+  Series series{.label = {}, .x = {}, .y = {}, .style = LineStyle::line_with_points};
+  double all = static_cast<double>(check.errors.zero);
+  for (const std::size_t count : check.errors.counts) all += static_cast<double>(count);
+  for (std::size_t i = 0; i < ErrorDistribution::kBins; ++i) {
+    series.x.push_back(ErrorDistribution::kFirst +
+                       (static_cast<double>(i) + 0.5) * ErrorDistribution::kWidth);
+    series.y.push_back(static_cast<double>(check.errors.counts[i]) / std::max(all, 1.0));
+  }
+  const std::string equal =
+      fmt::format("{:.1f} % are equal in every bit",
+                  100 * static_cast<double>(check.errors.zero) / std::max(all, 1.0));
+  draw({.title = title,
+        .panels = {{.title = equal,
+                    .x_label = "log10 of |backprop - numerical| / magnitude of the terms",
+                    .y_label = "share of the entries",
+                    .series = {series}}}},
+       std::vector<std::filesystem::path>{file});
+}
+
+void print_errors(const NetworkCheck& check) {
+  const auto& counts = check.errors.counts;
+  const std::vector<double> values(counts.begin(), counts.end());
+  fmt::print("apart, of the magnitude of what is added up, from 1e-12 to 100:\n  {}\n",
+             sparkline(values, ErrorDistribution::kBins));
+}
+
+int run_check(const CheckCommand& command) {
+  const Subject subject = load(command);
+  const Recipe& recipe = subject.recipe;
+  const std::string& name = command.data.empty() ? recipe.data : command.data;
+  const Dataset data = load_dataset(name, data_paths(command.data_dir));
+  const std::size_t batch =
+      std::min(command.batch != 0 ? command.batch : recipe.options.batch, data.train.size());
+  const Samples samples = data.train.batch(0, batch);
+  const NetworkCheck check = gradatim::check(recipe.network, subject.parameters.theta(), samples,
+                                             {.loss = recipe.options.loss,
+                                              .inputs = command.inputs,
+                                              .seed = command.seed,
+                                              .threads = command.threads});
+  const std::string title =
+      fmt::format("{}: {} parameters, first {} training samples of {}", recipe.name,
+                  subject.parameters.theta().size(), batch, name);
+  if (!command.plot.empty()) draw_errors(check, title, command.plot);
+  if (command.json) {
+    fmt::print("{}\n", as_json(check, command.subject, name, batch)
+                           .dump(-1, ' ', false, Json::error_handler_t::replace));
+  } else {
+    fmt::print("{}\n\n{}", title, check.to_string());
+    print_errors(check);
+  }
+  return check.passed() ? kDone : kFailed;
+}
+
+}  // namespace
+
+void add_check_command(CLI::App& app, int& exit_code) {
+  auto command = std::make_shared<CheckCommand>();
+  CLI::App* sub =
+      app.add_subcommand("check", "Check every parameter's gradient against the numerical one");
+  sub->add_option("recipe", command->subject, "A recipe's name or file, or a run folder")
+      ->required();
+  sub->add_option("--data", command->data, "Dataset instead of the recipe's");
+  sub->add_option("--data-dir", command->data_dir, "Folder to look for data in first");
+  sub->add_option("--batch", command->batch, "Training samples, from the first; the recipe's batch")
+      ->check(CLI::PositiveNumber);
+  sub->add_option("--seed", command->seed, "Of the sample that is evaluated in full");
+  sub->add_option("--threads", command->threads, "Threads; 0, the default, is one a core")
+      ->check(CLI::Range(0, 1024));
+  sub->add_flag("--inputs", command->inputs, "Check the gradient by the inputs too");
+  sub->add_option("--plot", command->plot, "Draw the distribution of the errors: FILE.svg or .png");
+  sub->add_flag("--json", command->json, "Print the result as one JSON object");
+  sub->callback([command, &exit_code] { exit_code = run_check(*command); });
+}
+
+}  // namespace gradatim::app

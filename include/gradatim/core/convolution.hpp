@@ -1,0 +1,65 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+
+#include "gradatim/core/tensor.hpp"
+
+namespace gradatim::kernels {
+
+/// Images of (channels, height, width) and square windows over them.
+struct ImageShape {
+  std::size_t channels = 1;
+  std::size_t height = 1;
+  std::size_t width = 1;
+  std::size_t size() const { return channels * height * width; }
+  friend bool operator==(const ImageShape&, const ImageShape&) = default;
+};
+struct Window {
+  std::size_t size = 1;
+  std::size_t stride = 1;
+  std::size_t padding = 0;  // zeros on each side
+  friend bool operator==(const Window&, const Window&) = default;
+};
+/// How many windows fit along an extent: floor((extent + 2 padding - size) / stride) + 1.
+/// Requires size <= extent + 2 padding.
+constexpr std::size_t windows_along(std::size_t extent, const Window& window) {
+  return (extent + 2 * window.padding - window.size) / window.stride + 1;
+}
+
+/// What is called convolution in neural networks (cross-correlation):
+///
+///     y(f, i, j) = b(f) + sum_{c, u, v} w(f, c, u, v) · x(c, i·stride + u - padding, j·stride + v
+///     - padding)
+///
+/// with x zero outside the image. Filters and channels are cut into `groups` that see only each
+/// other: w is (filters, channels / groups, size, size). One call works through its rows (samples)
+/// on the calling thread, one after the other, so a row has the same bits in any slice. oneDNN's
+/// primitives, in the layout they like, with reorders at the edges.
+class Convolution {
+ public:
+  /// groups divides channels and filters; the window fits. The primitives are made in the first
+  /// call of each kind.
+  Convolution(const ImageShape& image, const Window& window, std::size_t filters,
+              std::size_t groups);
+  ~Convolution();
+
+  ImageShape output() const;
+  std::size_t weights() const;  // number of them
+
+  /// y (rows, output) from x (rows, image).
+  void forward(std::span<const float> w, std::span<const float> b, ConstTensorView x,
+               TensorView<float> y) const;
+  /// dx (rows, image) from dy (rows, output).
+  void backward(std::span<const float> w, ConstTensorView dy, TensorView<float> dx) const;
+  /// dw += the sum over the rows of the gradient of w, db += that of b, rows added in order.
+  void add_gradient(ConstTensorView x, ConstTensorView dy, std::span<float> dw,
+                    std::span<float> db) const;
+
+ private:
+  struct Primitives;
+  std::unique_ptr<Primitives> primitives_;
+};
+
+}  // namespace gradatim::kernels

@@ -1,0 +1,115 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <span>
+
+#include "gradatim/core/reference.hpp"
+
+/// By how much a function's value changes when its argument changes by dx, without the difference
+/// of two nearly equal numbers: f(x + dx) - f(x) to a few units in the last place, for any dx
+/// (docs/derivations/differences.md derives each). As the formulae are written, for any scalar T.
+namespace gradatim::reference {
+
+/// With s = sigmoid(x), r = 1 - s = sigmoid(-x) and e = expm1(-|dx|), so that 1 + e = exp(-|dx|):
+///   s r e / (r + s exp(-|dx|))   for dx <= 0,   -s r e / (s + r exp(-|dx|))   for dx > 0.
+/// Both denominators are sums of positive terms.
+template <class T>
+T sigmoid_change(const T& x, const T& dx) {
+  using std::exp;
+  using std::expm1;
+  const T s = sigmoid(x);
+  const T r = sigmoid(-x);
+  if (dx > T(0)) return -s * r * expm1(-dx) / (s + r * exp(-dx));
+  return s * r * expm1(dx) / (r + s * exp(dx));
+}
+
+/// tanh(x) = 2 sigmoid(2x) - 1
+template <class T>
+T tanh_change(const T& x, const T& dx) {
+  return T(2) * sigmoid_change(T(2) * x, T(2) * dx);
+}
+
+/// By cases: dx where x and x + dx are positive, -x where only x is, x + dx where only that is.
+template <class T>
+T relu_change(const T& x, const T& dx) {
+  if (x > T(0)) return dx > -x ? dx : -x;
+  return dx > -x ? x + dx : T(0);
+}
+
+/// dy_k = y_k (expm1(d_k) - S) / (1 + S) with S = sum_j y_j expm1(d_j), d_k = dx_k - sum_j y_j
+/// dx_j: y = softmax(x) does not change when all of x change alike, which the shift takes out
+/// beforehand. Where a d_k exceeds 1, the softmax of the new point minus y, which then differ. All
+/// spans (n).
+template <class T>
+void softmax_change(std::span<const T> y, std::span<const T> dx, std::span<T> dy) {
+  using std::exp;
+  using std::expm1;
+  T mean = T(0);
+  for (std::size_t k = 0; k < y.size(); ++k) mean = mean + y[k] * dx[k];
+  T largest = T(0);
+  for (std::size_t k = 0; k < y.size(); ++k) largest = std::max(largest, T(dx[k] - mean));
+  T sum = T(0);
+  if (largest <= T(1)) {
+    for (std::size_t k = 0; k < y.size(); ++k) sum = sum + y[k] * expm1(dx[k] - mean);
+    for (std::size_t k = 0; k < y.size(); ++k)
+      dy[k] = y[k] * (expm1(dx[k] - mean) - sum) / (T(1) + sum);
+  } else {
+    for (std::size_t k = 0; k < y.size(); ++k) sum = sum + y[k] * exp(dx[k] - mean - largest);
+    for (std::size_t k = 0; k < y.size(); ++k)
+      dy[k] = y[k] * exp(dx[k] - mean - largest) / sum - y[k];
+  }
+}
+
+/// log sum_k y_k exp(dx_k - mean - shift)
+template <class T>
+T log_of_mean(std::span<const T> y, std::span<const T> dx, const T& mean, const T& shift) {
+  using std::exp;
+  using std::log;
+  T sum = T(0);
+  for (std::size_t k = 0; k < y.size(); ++k) sum = sum + y[k] * exp(dx[k] - mean - shift);
+  return log(sum);
+}
+
+/// The change of -sum_k t_k log softmax(x)_k, for targets t that sum to 1 and y = softmax(x):
+///   log1p(sum_k y_k expm1(dx_k - mean)) with mean = sum_k t_k dx_k.
+/// With a one-hot t the label's own term is expm1(0): however near to 1 its probability is, nothing
+/// cancels. Beyond a shift of 1 the largest exponent is taken out, so that nothing overflows.
+template <class T>
+T softmax_cross_entropy_change(std::span<const T> y, std::span<const T> t, std::span<const T> dx) {
+  using std::exp;
+  using std::expm1;
+  using std::log;
+  using std::log1p;
+  T mean = T(0);
+  for (std::size_t k = 0; k < y.size(); ++k) mean = mean + t[k] * dx[k];
+  T largest = T(0);
+  for (std::size_t k = 0; k < y.size(); ++k) largest = std::max(largest, T(dx[k] - mean));
+  T sum = T(0);
+  if (largest <= T(1)) {
+    for (std::size_t k = 0; k < y.size(); ++k) sum = sum + y[k] * expm1(dx[k] - mean);
+    return sum > T(-0.5) ? log1p(sum) : log_of_mean(y, dx, mean, T(0));
+  }
+  return largest + log_of_mean(y, dx, mean, largest);
+}
+
+/// The change of -sum_k t_k log(y_k + epsilon): -sum_k t_k log1p(dy_k / (y_k + epsilon)).
+template <class T>
+T cross_entropy_change(std::span<const T> y, std::span<const T> t, std::span<const T> dy,
+                       const T& epsilon) {
+  using std::log1p;
+  T sum = T(0);
+  for (std::size_t k = 0; k < y.size(); ++k) sum = sum - t[k] * log1p(dy[k] / (y[k] + epsilon));
+  return sum;
+}
+
+/// The change of 0.5 sum_k (y_k - t_k)²: sum_k dy_k ((y_k - t_k) + dy_k / 2).
+template <class T>
+T sum_of_squared_errors_change(std::span<const T> y, std::span<const T> t, std::span<const T> dy) {
+  T sum = T(0);
+  for (std::size_t k = 0; k < y.size(); ++k) sum = sum + dy[k] * ((y[k] - t[k]) + T(0.5) * dy[k]);
+  return sum;
+}
+
+}  // namespace gradatim::reference

@@ -1,0 +1,135 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <type_traits>
+#include <variant>
+#include <vector>
+
+#include "gradatim/core/batch.hpp"
+#include "gradatim/core/reference.hpp"
+#include "gradatim/nn/losses.hpp"
+#include "gradatim/nn/network.hpp"
+#include "gradatim/nn/reference_layers.hpp"
+
+/// Whole networks as the formulae are written, for any scalar T: double and long double as the
+/// oracle of tests and checks, dual numbers and tape variables to differentiate. One sample at a
+/// time; x (inputs) of a layer, y (outputs).
+namespace gradatim::reference {
+
+namespace detail {
+[[noreturn]] void throw_no_reference(const Layer& layer);
+}  // namespace detail
+
+template <class T>
+std::vector<T> forward(const Custom& layer, const Shape&, std::span<const T>, std::span<const T>) {
+  detail::throw_no_reference(layer);
+}
+
+template <class T>
+T loss(const SoftmaxCrossEntropy& choice, std::span<const T> outputs, std::span<const T> targets) {
+  const T smoothing = T(static_cast<double>(choice.label_smoothing));
+  const T classes = T(static_cast<double>(targets.size()));
+  std::vector<T> smoothed(targets.begin(), targets.end());
+  for (T& t : smoothed) t = (T(1) - smoothing) * t + smoothing / classes;
+  return softmax_cross_entropy<T>(outputs, std::span<const T>(smoothed));
+}
+template <class T>
+T loss(const CrossEntropy& choice, std::span<const T> outputs, std::span<const T> targets) {
+  return cross_entropy<T>(outputs, targets, static_cast<double>(choice.epsilon));
+}
+template <class T>
+T loss(const SumOfSquaredErrors&, std::span<const T> outputs, std::span<const T> targets) {
+  return sum_of_squared_errors<T>(outputs, targets);
+}
+
+template <class T>
+T loss(const BinaryCrossEntropy&, std::span<const T> outputs, std::span<const T> targets) {
+  return binary_cross_entropy<T>(outputs, targets);
+}
+template <class T>
+T loss(const MeanSquaredError&, std::span<const T> outputs, std::span<const T> targets) {
+  return mean_squared_error<T>(outputs, targets);
+}
+template <class T>
+T loss(const Huber& choice, std::span<const T> outputs, std::span<const T> targets) {
+  return huber<T>(outputs, targets, static_cast<double>(choice.delta));
+}
+
+/// A batch in double: labels have become one-hot targets.
+struct Samples {
+  std::size_t rows = 0;
+  std::vector<double> inputs{};   // (rows, inputs)
+  std::vector<double> targets{};  // (rows, outputs)
+
+  std::span<const double> input(std::size_t n) const { return row(inputs, n); }
+  std::span<const double> target(std::size_t n) const { return row(targets, n); }
+
+ private:
+  std::span<const double> row(const std::vector<double>& all, std::size_t n) const {
+    const std::size_t width = all.size() / rows;
+    return std::span(all).subspan(n * width, width);
+  }
+};
+
+/// A network with its loss.
+class Evaluation {
+ public:
+  /// Throws as parameter_layout does.
+  Evaluation(const Network& network, const Loss& loss_function);
+
+  std::size_t parameters() const { return offsets_.back(); }
+
+  /// Throws ShapeError or InvalidArgument as Program::gradient does.
+  Samples samples(const Batch& batch) const;
+
+  template <class T>
+  std::vector<T> outputs(std::span<const T> theta, std::span<const T> x) const {
+    std::vector<T> values(x.begin(), x.end());
+    for (std::size_t i = 0; i < network_.layers.size(); ++i)
+      values = std::visit(
+          [&](const auto& layer) {
+            return forward(layer, shapes_[i],
+                           theta.subspan(offsets_[i], offsets_[i + 1] - offsets_[i]),
+                           std::span<const T>(values));
+          },
+          network_.layers[i]);
+    return values;
+  }
+
+  /// Of one sample, whose inputs may be variables too.
+  template <class T>
+  T loss(std::span<const T> theta, std::span<const T> x, std::span<const double> t) const {
+    const std::vector<T> targets(t.begin(), t.end());
+    const std::vector<T> y = outputs(theta, x);
+    return std::visit(
+        [&](const auto& choice) {
+          return reference::loss(choice, std::span<const T>(y), std::span<const T>(targets));
+        },
+        loss_);
+  }
+
+  template <class T>
+    requires(!std::is_same_v<T, double>)
+  T loss(std::span<const T> theta, std::span<const double> x, std::span<const double> t) const {
+    const std::vector<T> inputs(x.begin(), x.end());
+    return loss(theta, std::span<const T>(inputs), t);
+  }
+
+  /// Over a batch.
+  template <class T>
+  T mean_loss(std::span<const T> theta, const Samples& samples) const {
+    T sum = T(0);
+    for (std::size_t n = 0; n < samples.rows; ++n)
+      sum = sum + loss(theta, samples.input(n), samples.target(n));
+    return sum / T(static_cast<double>(samples.rows));
+  }
+
+ private:
+  Network network_;
+  Loss loss_;
+  std::vector<Shape> shapes_;         // of each layer's input
+  std::vector<std::size_t> offsets_;  // of each layer's parameters, and the total behind them
+};
+
+}  // namespace gradatim::reference

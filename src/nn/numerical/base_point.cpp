@@ -1,0 +1,114 @@
+#include "nn/numerical/base_point.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "gradatim/core/error.hpp"
+#include "gradatim/core/kernels.hpp"
+#include "gradatim/nn/losses.hpp"
+#include "nn/dense.hpp"
+#include "nn/layers.hpp"
+#include "nn/loss_changes.hpp"
+
+namespace gradatim {
+namespace {
+
+constexpr std::size_t kRowsOfATask = 24;
+
+const ByteInputs* byte_inputs(const Batch& batch) { return std::get_if<ByteInputs>(&batch.inputs); }
+
+const Shape& input_shape(const Batch& batch) {
+  const ByteInputs* bytes = byte_inputs(batch);
+  return bytes != nullptr ? bytes->bytes.shape() : std::get<ConstTensorView>(batch.inputs).shape();
+}
+
+}  // namespace
+
+BasePoint::BasePoint(const Network& network, const Loss& loss, std::size_t max_rows)
+    : network_(network), loss_(loss), max_rows_(max_rows), operations_(make_operations(network)) {
+  if (max_rows == 0) throw InvalidArgument("numerical gradient: the batch has no rows");
+  std::size_t offset = 0;
+  values_.emplace_back(Shape{max_rows, network.input.size()});
+  for (const auto& operation : operations_) {
+    dense_.push_back(dynamic_cast<const DenseOperation*>(operation.get()));
+    offsets_.push_back(offset);
+    for (const ParameterSpec& spec : operation->parameters()) offset += spec.shape.size();
+    values_.emplace_back(Shape{max_rows, operation->output().size()});
+  }
+  offsets_.push_back(offset);
+  points_ = targets_ = d_outputs_ = Tensor(values_.back().shape());
+  if (dense_[0] != nullptr) packed_weight_ = Tensor(dense_[0]->packed_weight());
+}
+
+BasePoint::~BasePoint() = default;
+
+void BasePoint::load_inputs(const Batch& batch) {
+  const Shape& shape = input_shape(batch);
+  if (shape.rank() == 0 || shape[0] == 0 || shape[0] > max_rows_ ||
+      shape.sample().size() != network_.input.size())
+    throw ShapeError(fmt::format("batch: expected inputs of shape {} for up to {} rows, got {}",
+                                 network_.input.batched(1).to_string(), max_rows_,
+                                 shape.to_string()));
+  rows_ = shape[0];
+  const auto x = values_[0].values().first(rows_ * network_.input.size());
+  if (const ByteInputs* bytes = byte_inputs(batch))
+    kernels::bytes_to_float(bytes->bytes.values(), bytes->scale, x);
+  else
+    std::ranges::copy(std::get<ConstTensorView>(batch.inputs).values(), x.begin());
+}
+
+void BasePoint::load_targets(const Targets& targets) {
+  check_targets(loss_, rows_, operations_.back()->output(), targets);
+  const auto t = targets_.values().first(rows_ * width(layers()));
+  if (targets.labels.empty()) {
+    std::ranges::copy(targets.values.values(), t.begin());
+    return;
+  }
+  std::ranges::fill(t, 0.0F);
+  for (std::size_t n = 0; n < rows_; ++n)
+    targets_.view()(n, static_cast<std::size_t>(targets.labels[n])) = 1.0F;
+}
+
+// Takes the rows [first, first + count) through all layers and returns the sum of their losses.
+double BasePoint::forward(const Batch& batch, std::size_t first, std::size_t count) {
+  const ByteInputs* bytes = byte_inputs(batch);
+  for (std::size_t i = 0; i < layers(); ++i) {
+    const auto y = values_[i + 1].view().slice(first, count);
+    if (i == 0 && bytes != nullptr && dense_[0] != nullptr)
+      dense_[0]->forward_bytes(parameters(0),
+                               bytes->bytes.reshaped({rows_, width(0)}).slice(first, count),
+                               bytes->scale, packed_weight_, y);
+    else
+      operations_[i]->forward(parameters(i), values_[i].view().slice(first, count), y);
+  }
+  const ConstTensorView outputs = values_.back().view().slice(first, count);
+  gradatim::loss_point(loss_, outputs, points_.view().slice(first, count));
+  return loss_and_gradient(loss_, outputs, {.values = targets_.view().slice(first, count)}, 1.0F,
+                           d_outputs_.view().slice(first, count));
+}
+
+void BasePoint::evaluate(std::span<const float> theta, const Batch& batch, TaskPool& pool) {
+  if (theta.size() != parameter_count())
+    throw ShapeError(fmt::format("numerical gradient: the network has {} parameters, got {}",
+                                 parameter_count(), theta.size()));
+  theta_ = theta;
+  load_inputs(batch);
+  load_targets(batch.targets);
+  if (byte_inputs(batch) != nullptr && dense_[0] != nullptr)
+    dense_[0]->pack_weight(parameters(0), packed_weight_);
+  std::size_t work = 0;
+  for (const auto& operation : operations_) work += operation->operations_per_row();
+  const std::size_t tasks = tasks_for(rows_, kRowsOfATask, work);
+  const std::size_t share = (rows_ + tasks - 1) / tasks;
+  std::vector<double> losses(tasks);
+  pool.parallel_for(tasks, [&](std::size_t task) {
+    const std::size_t first = std::min(rows_, task * share);
+    const std::size_t count = std::min(share, rows_ - first);
+    if (count != 0) losses[task] = forward(batch, first, count);
+  });
+  loss_value_ = std::accumulate(losses.begin(), losses.end(), 0.0) / static_cast<double>(rows_);
+}
+
+}  // namespace gradatim

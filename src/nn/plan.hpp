@@ -1,0 +1,81 @@
+#pragma once
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "gradatim/nn/operation.hpp"
+#include "gradatim/nn/program.hpp"
+#include "nn/dense.hpp"
+
+namespace gradatim {
+
+// Rows that are computed together from the inputs to the loss and back.
+struct RowRange {
+  std::size_t first, count;
+};
+
+// The memory of the first layer when its inputs are bytes.
+struct ByteInputBuffers {
+  Tensor weight;    // (inputs, packed units)
+  Tensor gradient;  // (max_rows, packed units)
+};
+
+// A step is two rounds of tasks. In the first, each task takes some rows of the batch through all
+// layers, the loss, and back; rows are independent, so nobody waits. In the second, each task
+// computes a part of the gradient of the parameters from all rows.
+struct Program::Plan {
+  Plan(const Network& network_value, const Loss& loss_value, std::size_t rows);
+  void plan_head();
+  void plan_layers();
+  void plan_gradients();
+  std::size_t parameter_count(std::size_t layer) const;
+
+  void bind(const Batch& batch);
+  RowRange row_range(std::size_t task) const;
+  std::span<const float> parameters(std::span<const float> theta, std::size_t layer) const;
+  ConstTensorView input(std::size_t layer, const RowRange& range) const;
+
+  void pack(std::span<const float> theta);
+  void forward_layer(std::size_t layer, std::span<const float> theta, const RowRange& range);
+  template <class F>
+  void for_each_block(const RowRange& range, F f) const;
+  double forward(std::span<const float> theta, const RowRange& range);
+  void backward(std::span<const float> theta, std::size_t row_task);
+  TensorView<float> d_output(std::size_t layer, const RowRange& range, std::size_t row_task);
+  void backward_layer(std::size_t layer, std::span<const float> theta, const RowRange& range,
+                      std::size_t row_task);
+  void parameter_gradient(std::size_t layer, std::size_t task, std::span<float> d_theta) const;
+  double mean_loss() const;
+
+  Network network;
+  Loss loss;
+  std::size_t max_rows;
+  std::size_t row_tasks;
+  std::size_t head = 0;       // layers before the first dense one, which take
+  std::size_t head_rows = 1;  // so many rows at a time
+  ParameterLayout layout;
+  std::vector<std::unique_ptr<const Operation>> operations;
+  const DenseOperation* byte_layer = nullptr;  // operations[0], if it takes bytes
+  std::vector<std::size_t> parameter_offset;   // of each layer, and the total behind them
+
+  // Layer i writes buffer slot[i]; one that works in place shares its input's if nobody misses it.
+  std::vector<std::size_t> slot;
+  std::vector<Tensor> outputs;  // (max_rows, values) a slot
+  // The gradient of the loss by them: (max_rows, values), or (row_tasks · head_rows, values) of a
+  // slot that only the head reads, block after block.
+  std::vector<Tensor> d_outputs;
+  ByteInputBuffers bytes;
+  std::vector<double> task_loss;
+  std::vector<Tensor> partial_gradients;  // (row_tasks, parameters) of layers that add by rows
+  std::vector<std::pair<std::size_t, std::size_t>> gradient_tasks;  // (layer, task)
+
+  // The current batch.
+  const Batch* batch = nullptr;
+  std::size_t rows = 0;
+  ConstTensorView float_inputs;                // (rows, values), or
+  TensorView<const std::uint8_t> byte_inputs;  // (rows, values)
+  float byte_scale = 1;
+};
+
+}  // namespace gradatim

@@ -1,0 +1,94 @@
+#include <gtest/gtest.h>
+
+#include "app/command.hpp"
+#include "gradatim/io/file.hpp"
+#include "support/errors.hpp"
+
+namespace gradatim {
+namespace {
+
+using testing::Outcome;
+using testing::Workshop;
+
+TEST(CheckCommand, ChecksARecipeAndARun) {
+  const Workshop workshop;
+  ASSERT_EQ(workshop.train({"--out", "run"}).exit_code, 0);
+  for (const std::string subject : {"tiny", "run"}) {
+    const Outcome outcome =
+        workshop.gradatim({"check", subject, "--data-dir", "data", "--batch", "10", "--json"});
+    ASSERT_EQ(outcome.exit_code, 0) << outcome.out << outcome.err;
+    const auto json = outcome.json();
+    EXPECT_EQ(json["parameters"], 37 * 12 + 13 * 10);
+    EXPECT_EQ(json["failed"], 0);
+    EXPECT_EQ(json["passed"].get<int>() + json["kinks"].get<int>() + json["unresolved"].get<int>() +
+                  json["skipped"].get<int>(),
+              37 * 12 + 13 * 10);
+    EXPECT_GT(json["passed"], 300);
+    for (const char* key : {"name", "index", "backprop", "numerical", "error"})
+      EXPECT_TRUE(json["worst"].contains(key)) << key;
+    EXPECT_GT(json["seconds"].get<double>(), 0);
+    EXPECT_LT(json["sample"]["backprop_error"].get<double>(), 1e-5);
+    EXPECT_TRUE(json["wrong"].empty());
+  }
+}
+
+TEST(CheckCommand, InputsAddATensor) {
+  const Workshop workshop;
+  const Outcome outcome = workshop.gradatim(
+      {"check", "tiny", "--data-dir", "data", "--batch", "5", "--inputs", "--json"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.out << outcome.err;
+  EXPECT_EQ(outcome.json()["parameters"], 37 * 12 + 13 * 10 + 5 * 36);
+  EXPECT_EQ(outcome.json()["tensors"].back()["name"], "inputs");
+}
+
+TEST(CheckCommand, PrintsATableAndDrawsThePicture) {
+  const Workshop workshop;
+  const Outcome outcome =
+      workshop.gradatim({"check", "tiny", "--data-dir", "data", "--plot", "errors.svg"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.out << outcome.err;
+  EXPECT_CONTAINS(outcome.out, "dense1.weight");
+  EXPECT_CONTAINS(outcome.out, "random sample of 48 parameters evaluated in full");
+  EXPECT_CONTAINS(outcome.out, "passed: ");
+  EXPECT_CONTAINS(read_file(workshop / "errors.svg"), "<svg");
+}
+
+// Weights of zero: no gradient reaches the first layer, and nothing can be said of it.
+TEST(CheckCommand, ExitsWith1WhereNothingIsProved) {
+  const Workshop workshop;
+  std::string recipe(read_file(workshop / "recipes/tiny.toml"));
+  const std::string before = "layers = [";
+  recipe.replace(recipe.find(before), recipe.find(']', recipe.find(before)) - recipe.find(before),
+                 "layers = [{kind = \"dense\", units = 4, weight = \"zeros\"}, \"relu\", "
+                 "{kind = \"dense\", units = 10, weight = \"zeros\"}");
+  write_file(workshop / "zeros.toml", recipe);
+  const Outcome outcome =
+      workshop.gradatim({"check", "./zeros.toml", "--data-dir", "data", "--json"});
+  EXPECT_EQ(outcome.exit_code, 1) << outcome.out << outcome.err;
+  EXPECT_CONTAINS(outcome.json()["objections"].dump(), "dense1.weight: nothing passed");
+}
+
+TEST(CheckCommand, RefusesWhatItCanNotFind) {
+  const Workshop workshop;
+  EXPECT_EQ(workshop.gradatim({"check", "tny", "--data-dir", "data"}).exit_code, 2);
+  EXPECT_EQ(workshop.gradatim({"check", "tiny", "--batch", "0"}).exit_code, 2);
+}
+
+TEST(TrainCommand, TrainsByAnyGradient) {
+  const Workshop workshop;
+  const auto expected = workshop.train({"--steps", "20"}).json();
+  for (const std::string method : {"numerical", "dual", "tape"}) {
+    const Outcome outcome =
+        workshop.train({"--steps", "20", "--gradient", method, "--out", method});
+    ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+    EXPECT_NEAR(outcome.json()["train_loss"].get<double>(), expected["train_loss"].get<double>(),
+                1e-5);
+    EXPECT_CONTAINS(read_file(workshop / (method + "/recipe.toml")),
+                    "gradient = \"" + method + "\"");
+  }
+  const Outcome unknown = workshop.train({"--gradient", "numericl"});
+  EXPECT_EQ(unknown.exit_code, 2);
+  EXPECT_CONTAINS(unknown.err, "numerical");
+}
+
+}  // namespace
+}  // namespace gradatim

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <vector>
+
+#include "gradatim/nn/network.hpp"
+
+namespace gradatim::testing {
+
+/// A layer on inputs of one shape: the rows of the table that every layer has to pass.
+struct LayerCase {
+  Layer layer;
+  Shape input;
+};
+
+inline std::vector<LayerCase> layer_cases() {
+  const Gaussian wide{0.5F};
+  std::vector<LayerCase> cases;
+  for (const std::size_t n : {1U, 2U, 7U, 17U, 33U}) {
+    for (const Layer& layer :
+         {Layer(Dense{1, wide, wide}), Layer(Dense{5, wide, wide}), Layer(Sigmoid{}), Layer(Relu{}),
+          Layer(Tanh{}), Layer(Softmax{}), Layer(LeakyRelu{}), Layer(LeakyRelu{0.5F}),
+          Layer(Gelu{}), Layer(Silu{}), Layer(Softplus{}), Layer(Flatten{})})
+      cases.push_back({layer, {n}});
+  }
+  for (const Layer& layer : {Layer(Relu{}), Layer(Gelu{}), Layer(Flatten{})})
+    cases.push_back({layer, {2, 3, 5}});
+  const auto conv = [&](std::size_t filters, std::size_t kernel, std::size_t stride,
+                        std::size_t padding, std::size_t groups = 1) {
+    return Conv2d{filters, kernel, stride, padding, groups, wide, wide};
+  };
+  const LayerCase images[] = {
+      {conv(1, 1, 1, 0), {1, 1, 1}},    {conv(3, 1, 1, 0), {2, 4, 5}},
+      {conv(3, 3, 1, 0), {1, 5, 7}},    {conv(2, 3, 1, 1), {3, 4, 3}},
+      {conv(17, 3, 1, 1), {1, 4, 3}},   {conv(5, 3, 2, 1), {2, 7, 6}},
+      {conv(4, 2, 3, 0), {2, 7, 8}},    {conv(2, 5, 1, 2), {1, 3, 3}},  // larger than the image
+      {conv(4, 3, 1, 1, 2), {6, 4, 4}}, {conv(6, 3, 2, 0, 3), {3, 5, 5}},
+      {conv(4, 3, 1, 1, 4), {4, 5, 3}}, {conv(3, 3, 1, 1), {16, 3, 3}},
+      {MaxPool2d{}, {1, 2, 2}},         {MaxPool2d{}, {2, 4, 6}},
+      {MaxPool2d{}, {1, 4, 34}},        {MaxPool2d{}, {1, 2, 50}},
+      {MaxPool2d{}, {3, 5, 7}},         {MaxPool2d{3, 1, 1}, {2, 4, 5}},
+      {MaxPool2d{3, 2, 0}, {1, 7, 6}},  {MaxPool2d{1, 1, 0}, {2, 2, 3}},
+      {AvgPool2d{}, {1, 2, 2}},         {AvgPool2d{}, {2, 5, 6}},
+      {AvgPool2d{3, 1, 1}, {2, 4, 5}},  {AvgPool2d{3, 2, 2}, {1, 6, 7}},
+      {GlobalAvgPool{}, {1, 1, 1}},     {GlobalAvgPool{}, {5, 3, 4}}};
+  cases.insert(cases.end(), std::begin(images), std::end(images));
+  return cases;
+}
+
+}  // namespace gradatim::testing

@@ -1,0 +1,133 @@
+// The power of the check: every wrong backward pass is found, no right one is refused.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "gradatim/nn/check.hpp"
+#include "nn/mutations.hpp"
+
+namespace gradatim {
+namespace {
+
+using testing::Mutation;
+using testing::Problem;
+using testing::problems;
+using testing::with_mutation;
+
+NetworkCheck check_with(const Problem& problem, const Network& network) {
+  return check(network, problem.parameters.theta(), problem.batch(),
+               {.loss = problem.loss, .inputs = true, .threads = 1});
+}
+
+std::vector<Mutation> mutations_of(const Layer& layer) {
+  std::vector<Mutation> all = testing::backward_mutations();
+  const auto more = std::holds_alternative<Dense>(layer) ? testing::dense_mutations()
+                                                         : testing::activation_mutations();
+  all.insert(all.end(), more.begin(), more.end());
+  return all;
+}
+
+// Equal values and a derivative that is their own: softmax and relu pass what they are given where
+// a mutation happens to change nothing.
+bool changes_nothing(const Layer& layer, const Mutation& mutation) {
+  return std::holds_alternative<Relu>(layer) && mutation.name == "derivative squared";
+}
+
+TEST(Mutations, EveryWrongLayerIsFound) {
+  std::size_t tried = 0;
+  std::size_t found = 0;
+  for (const Problem& problem : problems(21))
+    for (std::size_t i = 0; i < problem.network.layers.size(); ++i)
+      for (const Mutation& mutation : mutations_of(problem.network.layers[i])) {
+        if (changes_nothing(problem.network.layers[i], mutation)) continue;
+        const Network network = with_mutation(problem.network, i, mutation);
+        const auto report = check_with(problem, network);
+        ++tried;
+        found += report.passed() ? 0 : 1;
+        EXPECT_FALSE(report.passed())
+            << problem.name << ", layer " << i + 1 << " " << kind(problem.network.layers[i]) << ": "
+            << mutation.name << "\n"
+            << report.to_string();
+        EXPECT_GT(report.count(&TensorCheck::failed), 0U);
+        ASSERT_EQ(report.wrong.size(), 1U) << report.to_string();
+        EXPECT_TRUE(report.wrong[0].starts_with(layer_label(network, i))) << report.to_string();
+      }
+  RecordProperty("tried", static_cast<int>(tried));
+  EXPECT_GE(tried, 300U);
+  EXPECT_EQ(found, tried);
+}
+
+TEST(Mutations, EveryWrongLossIsFound) {
+  for (const Problem& problem : problems(22))
+    for (const auto& mutation : testing::loss_mutations()) {
+      const auto d_theta = testing::backprop_with(problem, mutation);
+      const auto report = check(problem.network, problem.parameters.theta(), problem.batch(),
+                                d_theta, {.loss = problem.loss, .threads = 1});
+      EXPECT_FALSE(report.passed()) << problem.name << ": " << mutation.name << "\n"
+                                    << report.to_string();
+    }
+}
+
+const testing::LossMutation kNothing{"", [](const Problem&, ConstTensorView, TensorView<float>) {}};
+
+// Of each tensor, the entry of which rounding leaves most.
+std::vector<CheckedParameter> best_resolved(const NetworkCheck& report) {
+  std::vector<CheckedParameter> best;
+  const auto relative = [](const CheckedParameter& e) { return e.allowed / std::abs(e.numerical); };
+  for (const TensorCheck& tensor : report.tensors)
+    if (!tensor.worst.empty())
+      best.push_back(*std::ranges::min_element(tensor.worst, {}, relative));
+  return best;
+}
+
+// One entry of the whole gradient that is off by 1e-6, wherever float32 can hold so little: where
+// what rounding is allowed to do is less.
+TEST(Mutations, OneEntryOffByOneInAMillionIsFound) {
+  std::size_t tried = 0;
+  for (std::uint64_t seed = 1; seed <= 5; ++seed)
+    for (const Problem& problem : problems(seed, 1)) {
+      const ParameterLayout layout = parameter_layout(problem.network);
+      const auto right = testing::backprop_with(problem, kNothing);
+      const auto check_given = [&](std::span<const float> d_theta) {
+        return check(problem.network, problem.parameters.theta(), problem.batch(), d_theta,
+                     {.loss = problem.loss, .worst = right.size(), .threads = 1});
+      };
+      const auto report = check_given(right);
+      ASSERT_TRUE(report.passed()) << report.to_string();
+      for (const CheckedParameter& entry : best_resolved(report)) {
+        const auto tensor = std::ranges::find(layout.tensors, entry.name, &ParameterTensor::name);
+        auto wrong = right;
+        float& value = wrong[tensor->offset + entry.index];
+        value *= 1.000001F;
+        if (entry.allowed + entry.error >= std::abs(static_cast<double>(value) - entry.backprop))
+          continue;
+        const auto caught = check_given(wrong);
+        ++tried;
+        EXPECT_EQ(caught.count(&TensorCheck::failed), 1U) << caught.to_string();
+        EXPECT_EQ(caught.worst().name, entry.name);
+        EXPECT_EQ(caught.worst().index, entry.index);
+      }
+    }
+  EXPECT_GE(tried, 100U);
+}
+
+// The wrapper, and the gradient by the operations, are no mutation by themselves.
+TEST(Mutations, RightOnesPassAtSeeds1To20) {
+  const testing::LossMutation nothing{"",
+                                      [](const Problem&, ConstTensorView, TensorView<float>) {}};
+  for (std::uint64_t seed = 1; seed <= 20; ++seed)
+    for (const Problem& problem : problems(seed)) {
+      const auto plain = check_with(problem, problem.network);
+      EXPECT_TRUE(plain.passed()) << problem.name << ", seed " << seed << plain.to_string();
+      const auto wrapped = check_with(problem, with_mutation(problem.network, 0, Mutation{}));
+      EXPECT_TRUE(wrapped.passed()) << problem.name << ", seed " << seed << wrapped.to_string();
+      const auto given =
+          check(problem.network, problem.parameters.theta(), problem.batch(),
+                testing::backprop_with(problem, kNothing), {.loss = problem.loss, .threads = 1});
+      EXPECT_TRUE(given.passed()) << problem.name << ", seed " << seed << given.to_string();
+    }
+}
+
+}  // namespace
+}  // namespace gradatim

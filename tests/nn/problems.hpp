@@ -1,0 +1,139 @@
+#pragma once
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "gradatim/core/batch.hpp"
+#include "gradatim/core/random.hpp"
+#include "gradatim/core/tensor.hpp"
+#include "gradatim/diff/tape.hpp"
+#include "gradatim/nn/network.hpp"
+#include "gradatim/nn/parameters.hpp"
+#include "gradatim/nn/reference.hpp"
+#include "support/numbers.hpp"
+
+/// Small networks with batches of random data, and their derivatives in double.
+namespace gradatim::testing {
+
+struct Problem {
+  std::string name;
+  Network network;
+  Loss loss;
+  Tensor inputs;
+  std::vector<std::int32_t> labels;
+  Tensor targets;  // used where labels are empty
+  Parameters parameters;
+
+  Batch batch() const {
+    Batch batch{.inputs = inputs.view()};
+    if (labels.empty())
+      batch.targets.values = targets.view();
+    else
+      batch.targets.labels = labels;
+    return batch;
+  }
+};
+
+enum class TargetKind { labels, distributions };
+
+inline Problem make_problem(std::string name, Network network, Loss loss, std::size_t rows,
+                            TargetKind kind, std::uint64_t seed, float scale = 0.7F) {
+  const std::size_t outputs = output_shape(network).size();
+  Problem problem{std::move(name),
+                  network,
+                  loss,
+                  uniform_tensor({rows, network.input.size()}, seed + 100, -1.0F, 1.0F),
+                  {},
+                  {},
+                  Parameters(parameter_layout(network))};
+  fill_uniform(problem.parameters.theta(), {.seed = seed + 200}, -scale, scale);
+  for (std::size_t i = 0; i < problem.inputs.size(); i += 3) problem.inputs.values()[i] = 0.0F;
+  std::vector<std::uint32_t> drawn(rows);
+  choice(drawn, static_cast<std::uint32_t>(outputs), {.seed = seed + 300});
+  if (kind == TargetKind::labels) {
+    problem.labels.assign(drawn.begin(), drawn.end());
+  } else {
+    problem.targets = uniform_tensor({rows, outputs}, seed + 400, 0.1F, 1.0F);
+    for (std::size_t n = 0; n < rows; ++n) {
+      float sum = 0;
+      for (const float value : problem.targets.view().row(n)) sum += value;
+      for (float& value : problem.targets.view().row(n)) value /= sum;
+    }
+  }
+  return problem;
+}
+
+/// All layers and losses, networks of one to four weight layers.
+inline std::vector<Problem> problems(std::uint64_t seed, std::size_t rows = 7) {
+  const auto labels = TargetKind::labels;
+  const auto soft = TargetKind::distributions;
+  std::vector<Problem> all;
+  const auto add = [&](std::string name, Network network, Loss loss, TargetKind kind) {
+    all.push_back(make_problem(std::move(name), std::move(network), loss, rows, kind, seed));
+  };
+  add("one layer", {{6}, {Dense{4}}}, SoftmaxCrossEntropy{}, labels);
+  add("the chapter's", {{9}, {Dense{7}, Sigmoid{}, Dense{5}}}, SoftmaxCrossEntropy{}, labels);
+  add("the chapter's, soft targets", {{9}, {Dense{7}, Sigmoid{}, Dense{5}}}, SoftmaxCrossEntropy{},
+      soft);
+  add("tanh, squared errors", {{5}, {Dense{17}, Tanh{}, Dense{3}}}, SumOfSquaredErrors{}, soft);
+  add("relu", {{8}, {Dense{16}, Relu{}, Dense{4}}}, SoftmaxCrossEntropy{}, labels);
+  add("three deep", {{6}, {Dense{11}, Relu{}, Dense{9}, Tanh{}, Dense{4}}}, SoftmaxCrossEntropy{},
+      labels);
+  add("four deep", {{4}, {Dense{5}, Sigmoid{}, Dense{6}, Relu{}, Dense{7}, Tanh{}, Dense{3}}},
+      SumOfSquaredErrors{}, soft);
+  add("softmax layer", {{6}, {Dense{8}, Tanh{}, Dense{5}, Softmax{}}}, CrossEntropy{}, labels);
+  add("softmax layer, soft targets", {{6}, {Dense{5}, Softmax{}}}, CrossEntropy{}, soft);
+  add("softmax inside", {{6}, {Dense{5}, Softmax{}, Dense{4}}}, SoftmaxCrossEntropy{}, labels);
+  add("two linear layers", {{5}, {Dense{4}, Dense{3}}}, SumOfSquaredErrors{}, soft);
+  add("activation first", {{6}, {Tanh{}, Dense{4}, Sigmoid{}}}, SumOfSquaredErrors{}, soft);
+  add("activations in a row", {{6}, {Dense{8}, Tanh{}, Sigmoid{}, Dense{3}}}, SoftmaxCrossEntropy{},
+      labels);
+  return all;
+}
+
+struct ReferenceGradient {
+  std::vector<double> theta;   // (parameters)
+  std::vector<double> inputs;  // (rows, inputs)
+};
+
+/// By reverse mode in double.
+inline ReferenceGradient reference_gradient(const Problem& problem) {
+  using Scalar = Variable<double>;
+  const reference::Evaluation evaluation(problem.network, problem.loss);
+  const reference::Samples samples = evaluation.samples(problem.batch());
+  const auto theta = problem.parameters.theta();
+  ReferenceGradient sum{std::vector<double>(theta.size()), {}};
+  for (std::size_t n = 0; n < samples.rows; ++n) {
+    Recording<double> recording;
+    const Scalar loss = record(recording, [&](Recording<double>& tape) {
+      std::vector<Scalar> variables;
+      std::vector<Scalar> x;
+      for (const float value : theta) variables.push_back(tape.input(value));
+      for (const double value : samples.input(n)) x.push_back(tape.input(value));
+      return evaluation.loss(std::span<const Scalar>(variables), std::span<const Scalar>(x),
+                             samples.target(n));
+    });
+    const auto gradient = recording.gradient(loss);
+    for (std::size_t p = 0; p < gradient.size(); ++p) {
+      const double value = gradient[p] / static_cast<double>(samples.rows);
+      if (p < theta.size())
+        sum.theta[p] += value;
+      else
+        sum.inputs.push_back(value);
+    }
+  }
+  return sum;
+}
+
+inline double relative_distance(std::span<const float> a, std::span<const double> b) {
+  double distance = 0;
+  double norm = 0;
+  for (std::size_t i = 0; i < b.size(); ++i) {
+    distance += std::pow(static_cast<double>(a[i]) - b[i], 2);
+    norm += b[i] * b[i];
+  }
+  return std::sqrt(distance / norm);
+}
+
+}  // namespace gradatim::testing
