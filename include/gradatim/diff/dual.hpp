@@ -60,7 +60,7 @@ constexpr bool is_zero(const DualNumber<T, N>& d) {
 
 template <Arithmetic A>
 bool has_nan(A a) {
-  return std::isnan(a);
+  return a != a;
 }
 template <class T, std::size_t N>
 bool has_nan(const DualNumber<T, N>& d) {

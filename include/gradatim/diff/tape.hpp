@@ -77,8 +77,9 @@ class TapeArena {
     propagate<false>(output, seed, first, count);
     // 0·inf, where a branch that was not taken has an infinite slope: once more, stepping over
     // zeros.
-    if (std::any_of(leaves.begin(), leaves.end(), [](const S& d) { return detail::has_nan(d); }))
-      propagate<true>(output, seed, first, count);
+    bool nan = false;
+    for (const S& d : leaves) nan |= detail::has_nan(d);
+    if (nan) propagate<true>(output, seed, first, count);
     return leaves;
   }
 
@@ -107,19 +108,20 @@ class TapeArena {
       else
         adjoint[node] += amount;
     };
+    const Parents* const parents = parents_.data();
+    const Slopes* const slopes = slopes_.data();
     for (std::size_t i = output; i >= first + count; --i) {
       const S a = i == carried ? carry : adjoint[i];
-      if constexpr (SkipZeros)
-        if (detail::is_zero(a)) continue;
-      const Parents parents = parents_[i];
-      const Slopes& slopes = slopes_[i];
+      if (SkipZeros && detail::is_zero(a)) continue;
+      const std::uint32_t left = parents[i].left;
+      const std::uint32_t right = parents[i].right;
       if (i == carried) {
-        carried = parents.left;
-        carry = adjoint[carried] + a * slopes.left;
-        adjoint[parents.right] += a * slopes.right;
+        carried = left;
+        carry = adjoint[left] + a * slopes[i].left;
+        adjoint[right] += a * slopes[i].right;
       } else {
-        add(parents.left, a * slopes.left);
-        add(parents.right, a * slopes.right);
+        add(left, a * slopes[i].left);
+        add(right, a * slopes[i].right);
       }
     }
     adjoint[carried] = carry;
