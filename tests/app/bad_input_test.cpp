@@ -7,8 +7,8 @@
 namespace gradatim {
 namespace {
 
-using testing::Outcome;
-using testing::Workshop;
+using test::Outcome;
+using test::Workshop;
 
 // One line on stderr that begins with the command's name, exit code 2, no run folder left behind.
 void expect_refused(const Workshop& workshop, const Outcome& outcome, std::string_view message) {
@@ -143,7 +143,7 @@ TEST(BadInput, Data) {
   refused_with(whole + "x", "train-images-idx3-ubyte");
   refused_with("PK", "train-images-idx3-ubyte");
   write_file(images, whole);
-  testing::write_idx(workshop / "data/train-labels-idx1-ubyte", ByteTensor({399}));
+  test::write_idx(workshop / "data/train-labels-idx1-ubyte", ByteTensor({399}));
   expect_refused(workshop, workshop.train(), "399");
 }
 

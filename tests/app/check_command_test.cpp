@@ -7,8 +7,8 @@
 namespace gradatim {
 namespace {
 
-using testing::Outcome;
-using testing::Workshop;
+using test::Outcome;
+using test::Workshop;
 
 TEST(CheckCommand, ChecksARecipeAndARun) {
   const Workshop workshop;

@@ -5,7 +5,7 @@
 #include "gradatim/io/file.hpp"
 #include "support/datasets.hpp"
 
-namespace gradatim::testing {
+namespace gradatim::test {
 namespace {
 
 constexpr std::string_view kTiny = R"(data = "mnist"
@@ -82,4 +82,4 @@ Outcome Workshop::train(const std::vector<std::string>& more) const {
   return gradatim(arguments);
 }
 
-}  // namespace gradatim::testing
+}  // namespace gradatim::test

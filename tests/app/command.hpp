@@ -10,7 +10,7 @@
 #include "io/process.hpp"
 #include "support/temporary_folder.hpp"
 
-namespace gradatim::testing {
+namespace gradatim::test {
 
 struct Outcome {
   int exit_code = 0;
@@ -48,4 +48,4 @@ class Workshop {
 
 void write_idx(const std::filesystem::path& path, const ByteTensor& values);
 
-}  // namespace gradatim::testing
+}  // namespace gradatim::test

@@ -12,8 +12,8 @@
 namespace gradatim {
 namespace {
 
-using testing::Outcome;
-using testing::Workshop;
+using test::Outcome;
+using test::Workshop;
 
 void write_png(const std::filesystem::path& path, const ByteTensor& pixels) {
   png_image image{};

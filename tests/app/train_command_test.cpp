@@ -11,8 +11,8 @@
 namespace gradatim {
 namespace {
 
-using testing::Outcome;
-using testing::Workshop;
+using test::Outcome;
+using test::Workshop;
 
 TEST(TrainCommand, LeavesACompleteRunAndSaysWhatItCameTo) {
   const Workshop workshop;

@@ -13,9 +13,9 @@
 namespace gradatim {
 namespace {
 
-using testing::kOddSizes;
-using testing::to_double;
-using testing::uniform_tensor;
+using test::kOddSizes;
+using test::to_double;
+using test::uniform_tensor;
 
 // Steps from far below what x + dx can hold in float to beyond the width of the function.
 constexpr float kSteps[] = {1e-20F, 1e-10F, 1e-4F, 1e-2F, 0.03F, 0.04F, 0.1F, 1.0F, 8.0F, 30.0F};

@@ -15,10 +15,10 @@ namespace {
 
 using kernels::Transpose;
 using kernels::Update;
-using testing::kOddSizes;
-using testing::to_double;
-using testing::ulp_distance;
-using testing::uniform_tensor;
+using test::kOddSizes;
+using test::to_double;
+using test::ulp_distance;
+using test::uniform_tensor;
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();

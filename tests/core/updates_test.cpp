@@ -12,8 +12,8 @@ namespace gradatim {
 namespace {
 
 using kernels::Adjustment;
-using testing::kOddSizes;
-using testing::uniform_tensor;
+using test::kOddSizes;
+using test::uniform_tensor;
 
 struct Vectors {
   Tensor theta, g, m, v;

@@ -1,24 +1,7 @@
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <cstdlib>
-#include <new>
-
 #include "gradatim/data/batches.hpp"
-
-namespace {
-std::atomic<std::size_t> allocations = 0;
-
-void* counted(std::size_t size) {
-  ++allocations;
-  if (void* memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-}  // namespace
-
-void* operator new(std::size_t size) { return counted(size); }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+#include "support/allocation_count.hpp"
 
 namespace gradatim {
 namespace {
@@ -29,15 +12,15 @@ TEST(Allocations, NoneInAStepAfterConstruction) {
   ByteTensor images({100, 784});
   std::vector<std::int32_t> labels(100);
   for (const Sampling sampling : {Sampling::with_replacement, Sampling::shuffled_epochs}) {
-    const std::size_t before_construction = allocations;
+    const std::size_t before_construction = test::allocation_count();
     BatchSampler sampler({.samples = 1'000, .batch = 100, .sampling = sampling});
-    ASSERT_GT(allocations, before_construction) << "the counter must count";
-    const std::size_t before = allocations;
+    ASSERT_GT(test::allocation_count(), before_construction) << "the counter must count";
+    const std::size_t before = test::allocation_count();
     for (std::uint64_t step = 0; step < 35; ++step) {
       gather(split, sampler.indices(step), inputs, labels);
       gather(split, sampler.indices(step), images, labels);
     }
-    EXPECT_EQ(allocations, before);
+    EXPECT_EQ(test::allocation_count(), before);
   }
 }
 

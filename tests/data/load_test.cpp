@@ -14,8 +14,8 @@ namespace gradatim {
 namespace {
 
 namespace fs = std::filesystem;
-using gradatim::testing::kNoMnist;
-using gradatim::testing::mnist_folder;
+using gradatim::test::kNoMnist;
+using gradatim::test::mnist_folder;
 
 // A dataset in small: `n` training images of 2x2, one test image, all pixels `shade`.
 void write_small(const fs::path& folder, std::uint32_t n, std::uint8_t shade,

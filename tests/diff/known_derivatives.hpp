@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "gradatim/diff/elementary.hpp"
+#include "support/source_folder.hpp"
 
 // The functions of data/derivatives.tsv, generic in the scalar, and the rows of the file.
 namespace gradatim::test {
@@ -23,7 +24,7 @@ struct KnownDerivative {
 };
 
 inline std::vector<KnownDerivative> known_derivatives() {
-  std::ifstream file(GRADATIM_DIFF_DATA "/derivatives.tsv");
+  std::ifstream file(test::source_folder() / "tests/diff/data/derivatives.tsv");
   std::vector<KnownDerivative> rows;
   for (std::string line; std::getline(file, line);) {
     if (line.empty() || line[0] == '#') continue;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "gradatim/diff/elementary.hpp"
+#include "support/source_folder.hpp"
 
 // The functions of data/gradients.tsv, generic in the vector, and the rows of the file.
 namespace gradatim::test {
@@ -25,7 +26,7 @@ inline std::vector<double> numbers(const std::string& text) {
 }
 
 inline std::vector<KnownGradient> known_gradients() {
-  std::ifstream file(GRADATIM_DIFF_DATA "/gradients.tsv");
+  std::ifstream file(test::source_folder() / "tests/diff/data/gradients.tsv");
   std::vector<KnownGradient> rows;
   for (std::string line; std::getline(file, line);) {
     if (line.empty() || line[0] == '#') continue;

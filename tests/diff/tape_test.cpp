@@ -6,10 +6,10 @@
 #include <thread>
 #include <vector>
 
-#include "diff/allocation_count.hpp"
 #include "diff/known_gradients.hpp"
 #include "gradatim/core/error.hpp"
 #include "gradatim/diff/gradient.hpp"
+#include "support/allocation_count.hpp"
 
 namespace gradatim {
 namespace {

@@ -17,7 +17,7 @@ namespace {
 constexpr std::array<std::string_view, 3> kColumns{"step", "loss", "note"};
 
 TEST(CsvWriter, WritesNumbersThatReadBackAndQuotesText) {
-  const testing::TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   {
     CsvWriter csv(folder / "a.csv", kColumns);
     csv.cell(std::size_t{1}).cell(0.1).blank().end_row();
@@ -29,15 +29,15 @@ TEST(CsvWriter, WritesNumbersThatReadBackAndQuotesText) {
 }
 
 TEST(CsvWriter, RefusesARowOfTheWrongLength) {
-  const testing::TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   CsvWriter csv(folder / "a.csv", kColumns);
   csv.cell(std::size_t{1});
-  EXPECT_CONTAINS(testing::message_of<InvalidArgument>([&] { csv.end_row(); }),
+  EXPECT_CONTAINS(test::message_of<InvalidArgument>([&] { csv.end_row(); }),
                   "expected 3 cells in a row, got 1");
 }
 
 TEST(CsvWriter, WritesWhatIsBufferedBeforeItEnds) {
-  const testing::TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   CsvWriter csv(folder / "a.csv", kColumns);
   for (std::size_t i = 0; i < 10'000; ++i) csv.cell(i).cell(0.5).blank().end_row();
   EXPECT_GE(std::filesystem::file_size(folder / "a.csv"), 1U << 16U);
@@ -47,11 +47,11 @@ TEST(CsvWriter, WritesWhatIsBufferedBeforeItEnds) {
 }
 
 TEST(CsvWriter, NamesTheFileOnAFullDisk) {
-  const testing::TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   CsvWriter csv(folder / "a.csv", kColumns);
   csv.cell(std::size_t{1}).cell(0.5).blank().end_row();
-  const testing::FullDisk full(10);
-  EXPECT_EQ(testing::message_of<DataError>([&] { csv.flush(); }),
+  const test::FullDisk full(10);
+  EXPECT_EQ(test::message_of<DataError>([&] { csv.flush(); }),
             "write " + (folder / "a.csv").string() + ": File too large");
 }
 

@@ -13,7 +13,7 @@
 namespace gradatim {
 namespace {
 
-using testing::message_of;
+using test::message_of;
 
 std::size_t entries(const std::filesystem::path& folder) {
   std::size_t count = 0;
@@ -22,7 +22,7 @@ std::size_t entries(const std::filesystem::path& folder) {
 }
 
 TEST(AtomicFile, ReplacesTheFileAtCommitAndNotBefore) {
-  const testing::TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   const auto path = folder / "a.txt";
   write_file(path, "before");
   {
@@ -37,18 +37,18 @@ TEST(AtomicFile, ReplacesTheFileAtCommitAndNotBefore) {
 }
 
 TEST(AtomicFile, LeavesNothingWithoutCommit) {
-  const testing::TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   { AtomicFile(folder / "a.txt").write("half"); }
   EXPECT_EQ(entries(folder.path()), 0U);
 }
 
 TEST(AtomicFile, KeepsTheOldFileWhenTheDiskIsFull) {
-  const testing::TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   const auto path = folder / "a.txt";
   write_file(path, "before");
   const std::string large(100'000, 'x');
   const std::string message = [&] {
-    const testing::FullDisk full(50'000);
+    const test::FullDisk full(50'000);
     return message_of<DataError>([&] { write_file(path, large); });
   }();
   EXPECT_EQ(message, "write " + path.string() + ": File too large");
@@ -57,7 +57,7 @@ TEST(AtomicFile, KeepsTheOldFileWhenTheDiskIsFull) {
 }
 
 TEST(AtomicFile, NamesThePathAndTheReason) {
-  const testing::TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   EXPECT_EQ(message_of<DataError>([&] { write_file(folder / "no/a.txt", ""); }),
             "write " + (folder / "no/a.txt").string() + ": No such file or directory");
   EXPECT_EQ(message_of<DataError>([&] { write_file(folder.path(), ""); }),
@@ -65,7 +65,7 @@ TEST(AtomicFile, NamesThePathAndTheReason) {
 }
 
 TEST(ReadFile, HasALimitAndNamesThePath) {
-  const testing::TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   const auto path = folder / "a.txt";
   const std::string text(200'001, 'y');
   write_file(path, text);
@@ -80,7 +80,7 @@ TEST(ReadFile, HasALimitAndNamesThePath) {
 }
 
 TEST(ReadFile, RefusesWhatIsNotARegularFile) {
-  const testing::TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   const auto path = folder / "fifo";
   ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
   ::alarm(20);  // ends the process if the open waits for a writer

@@ -14,7 +14,7 @@
 namespace gradatim {
 namespace {
 
-using testing::message_of;
+using test::message_of;
 
 Plot sample_plot() {
   Series curve{.label = "exp(-x)", .x = {}, .y = {}};
@@ -39,7 +39,7 @@ bool gnuplot_is_installed() { return std::system("command -v gnuplot >/dev/null"
 
 TEST(Draw, WritesSvgAndPng) {
   if (!gnuplot_is_installed()) GTEST_SKIP() << "no gnuplot";
-  const testing::TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   const std::array<std::filesystem::path, 2> files{folder / "a.svg", folder / "a.png"};
   draw(sample_plot(), files);
   const std::string svg = read_file(files[0]);
@@ -51,7 +51,7 @@ TEST(Draw, WritesSvgAndPng) {
 // Every text of a plot may come from a file: it must stay text.
 TEST(Draw, TakesTextAsTextAndNotAsCommands) {
   if (!gnuplot_is_installed()) GTEST_SKIP() << "no gnuplot";
-  const testing::TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   const std::string victim = (folder / "victim").string();
   const std::array<std::filesystem::path, 1> files{folder / "a.svg"};
   const std::vector<std::string> texts{"'; system('touch " + victim + "'); '",
@@ -72,7 +72,7 @@ TEST(Draw, TakesTextAsTextAndNotAsCommands) {
 
 TEST(Draw, CopesWithValuesThatCannotBeDrawn) {
   if (!gnuplot_is_installed()) GTEST_SKIP() << "no gnuplot";
-  const testing::TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   const std::array<std::filesystem::path, 1> files{folder / "a.svg"};
   const double infinity = std::numeric_limits<double>::infinity();
   Plot plot = sample_plot();
@@ -87,7 +87,7 @@ TEST(Draw, CopesWithValuesThatCannotBeDrawn) {
 }
 
 TEST(Draw, SaysWhatIsWrong) {
-  const testing::TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   const std::array<std::filesystem::path, 1> svg{folder / "a.svg"};
   const std::array<std::filesystem::path, 1> jpg{folder / "a.jpg"};
   EXPECT_CONTAINS(message_of<InvalidArgument>([&] { draw(sample_plot(), jpg); }),

@@ -14,7 +14,7 @@
 namespace gradatim {
 namespace {
 
-using testing::message_of;
+using test::message_of;
 
 struct Encoding {
   int color_type;
@@ -53,7 +53,7 @@ std::vector<int> pixels_of(const ByteTensor& image) {
 
 std::vector<int> read_after_writing(std::size_t width, Encoding encoding,
                                     std::vector<std::vector<std::uint8_t>> rows) {
-  const testing::TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   write_png(folder / "a.png", width, encoding, std::move(rows));
   return pixels_of(read_png_gray(folder / "a.png"));
 }
@@ -94,7 +94,7 @@ TEST(ReadPngGray, GreenIsBrighterThanBlue) {
 }
 
 TEST(ReadPngGray, NamesTheFileAndSurvivesEveryCut) {
-  const testing::TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   const auto path = folder / "a.png";
   std::vector<std::vector<std::uint8_t>> rows(28, std::vector<std::uint8_t>(28));
   for (std::size_t i = 0; i < 28; ++i) std::iota(rows[i].begin(), rows[i].end(), 9 * i);
@@ -117,7 +117,7 @@ TEST(ReadPngGray, NamesTheFileAndSurvivesEveryCut) {
 }
 
 TEST(ReadPngGray, SurvivesEveryChangedByte) {
-  const testing::TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   const auto path = folder / "a.png";
   write_png(path, 9, {PNG_COLOR_TYPE_RGB_ALPHA, 8}, {36, std::vector<std::uint8_t>(36, 99)});
   const std::string whole = read_file(path);
@@ -136,7 +136,7 @@ TEST(ReadPngGray, SurvivesEveryChangedByte) {
 }
 
 TEST(ReadPngGray, RefusesWhatIsNoImage) {
-  const testing::TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   EXPECT_EQ(message_of<DataError>([&] { read_png_gray(folder / "none.png"); }),
             "read " + (folder / "none.png").string() + ": No such file or directory");
   write_file(folder / "text.png", "this is not a picture, it is a text of some length");
@@ -146,7 +146,7 @@ TEST(ReadPngGray, RefusesWhatIsNoImage) {
 }
 
 TEST(ReadPngGray, RefusesAHugeImageBeforeTakingMemory) {
-  const testing::TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   const auto path = folder / "a.png";
   // The header of an image of 500,000 x 500,000 with its checksum, and no data.
   std::string header("\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\x07\xa1\x20\0\x07\xa1\x20\x08\0\0\0\0", 29);

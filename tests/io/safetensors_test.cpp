@@ -15,7 +15,7 @@
 namespace gradatim {
 namespace {
 
-using testing::message_of;
+using test::message_of;
 
 // A file of the format: the header's length as claimed, the header, the data.
 std::string file_with(std::string_view header, std::string_view data, std::uint64_t claimed) {
@@ -78,7 +78,7 @@ struct Sample {
 };
 
 TEST(Safetensors, ReadsWhatItWrites) {
-  const testing::TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   const Sample sample;
   write_safetensors(folder / "m", sample.metadata, sample.views);
   const SafetensorsFile file = read_safetensors(folder / "m");
@@ -91,7 +91,7 @@ TEST(Safetensors, ReadsWhatItWrites) {
 }
 
 TEST(Safetensors, StartsItsDataAtAMultipleOfEight) {
-  const testing::TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   for (std::size_t length = 1; length <= 9; ++length) {
     const Tensor one({1});
     const std::vector<NamedView> views{{std::string(length, 'n'), one}};
@@ -106,7 +106,7 @@ TEST(Safetensors, StartsItsDataAtAMultipleOfEight) {
 }
 
 TEST(Safetensors, RefusesTheFileCutAtAnyByteOrContinued) {
-  const testing::TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   const Sample sample;
   write_safetensors(folder / "m", sample.metadata, sample.views);
   const std::string file = read_file(folder / "m");
@@ -121,7 +121,7 @@ TEST(Safetensors, RefusesTheFileCutAtAnyByteOrContinued) {
 
 // Any one byte of the header changed: refused, or read as some well-formed file; never worse.
 TEST(Safetensors, SurvivesEveryChangedHeaderByte) {
-  const testing::TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   const Sample sample;
   write_safetensors(folder / "m", sample.metadata, sample.views);
   const std::string file = read_file(folder / "m");
@@ -223,7 +223,7 @@ TEST(Safetensors, RefusesHostileHeaders) {
 }
 
 TEST(Safetensors, RefusesToWriteWhatItWouldNotRead) {
-  const testing::TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   const Tensor one({1});
   const std::vector<NamedView> twice{{"a", one}, {"a", one}};
   const std::vector<NamedView> reserved{{"__metadata__", one}};
@@ -235,20 +235,20 @@ TEST(Safetensors, RefusesToWriteWhatItWouldNotRead) {
 }
 
 TEST(Safetensors, KeepsTheOldFileOnAFullDisk) {
-  const testing::TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   const Sample sample;
   write_safetensors(folder / "m", {}, sample.views);
   const Tensor large({100'000});
   const std::vector<NamedView> views{{"large", large}};
   {
-    const testing::FullDisk full(100'000);
+    const test::FullDisk full(100'000);
     EXPECT_THROW(write_safetensors(folder / "m", {}, views), DataError);
   }
   EXPECT_EQ(read_safetensors(folder / "m").tensors.size(), 3U);
 }
 
 TEST(Safetensors, AgreesWithTheReferenceImplementation) {
-  const testing::TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   const Sample sample;
   write_safetensors(folder / "ours", sample.metadata, sample.views);
   const std::vector<std::string> command{"python3", SAFETENSORS_CHECK, folder / "ours",

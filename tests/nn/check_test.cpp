@@ -14,11 +14,11 @@
 namespace gradatim {
 namespace {
 
-using testing::make_problem;
-using testing::Problem;
-using testing::problems;
-using testing::Swish;
-using testing::TargetKind;
+using test::make_problem;
+using test::Problem;
+using test::problems;
+using test::Swish;
+using test::TargetKind;
 
 NetworkCheck check_of(const Problem& problem, NetworkCheckOptions options = {}) {
   options.loss = problem.loss;

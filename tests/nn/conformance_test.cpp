@@ -16,10 +16,10 @@
 namespace gradatim {
 namespace {
 
-using testing::layer_cases;
-using testing::LayerCase;
-using testing::to_double;
-using testing::uniform_tensor;
+using test::layer_cases;
+using test::LayerCase;
+using test::to_double;
+using test::uniform_tensor;
 
 constexpr std::size_t kRowCounts[] = {1, 2, 5};
 
@@ -213,9 +213,7 @@ TEST(Conformance, RowsAreIndependent) {
 
 TEST(Conformance, ShapeErrorsNameTheLayer) {
   const auto refusal = [](const Shape& input, const Layer& layer) {
-    return testing::message_of<InvalidArgument>([&] {
-      parameter_layout({input, {Relu{}, layer}});
-    });
+    return test::message_of<InvalidArgument>([&] { parameter_layout({input, {Relu{}, layer}}); });
   };
   EXPECT_EQ(refusal({784}, Conv2d{3}),
             "layer 2 (conv2d): expected an input of shape (channels, height, width), got (784)");

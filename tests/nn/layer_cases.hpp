@@ -4,7 +4,7 @@
 
 #include "gradatim/nn/network.hpp"
 
-namespace gradatim::testing {
+namespace gradatim::test {
 
 /// A layer on inputs of one shape: the rows of the table that every layer has to pass.
 struct LayerCase {
@@ -46,4 +46,4 @@ inline std::vector<LayerCase> layer_cases() {
   return cases;
 }
 
-}  // namespace gradatim::testing
+}  // namespace gradatim::test

@@ -12,7 +12,7 @@
 namespace gradatim {
 namespace {
 
-using testing::uniform_tensor;
+using test::uniform_tensor;
 
 // The chapter's example: the network says class 2, then class 7; the right answer is class 2.
 constexpr std::array<double, 10> kTarget = {0, 0, 1, 0, 0, 0, 0, 0, 0, 0};
@@ -181,8 +181,8 @@ TEST(LossAndGradient, MatchTheFormulaAndItsDifferences) {
       const double loss = loss_and_gradient(c.loss, y, {.values = t.view()}, 0.5F, d);
       double expected = 0;
       for (std::size_t i = 0; i < 3; ++i) {
-        auto row = testing::to_double(y.view().row(i));
-        const auto target = testing::to_double(t.view().row(i));
+        auto row = test::to_double(y.view().row(i));
+        const auto target = test::to_double(t.view().row(i));
         expected += c.formula(row, target);
         for (std::size_t k = 0; k < n; ++k) {
           const double h = 1e-5;

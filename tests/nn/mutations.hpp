@@ -11,7 +11,7 @@
 #include "nn/problems.hpp"
 
 /// Wrong backward passes: layers that compute the right thing and differentiate it wrongly.
-namespace gradatim::testing {
+namespace gradatim::test {
 
 /// What backward is given, and the right dx to spoil.
 struct BackwardCall {
@@ -305,4 +305,4 @@ inline std::vector<float> backprop_with(const Problem& problem, const LossMutati
   return d_theta;
 }
 
-}  // namespace gradatim::testing
+}  // namespace gradatim::test

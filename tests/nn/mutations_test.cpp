@@ -10,10 +10,10 @@
 namespace gradatim {
 namespace {
 
-using testing::Mutation;
-using testing::Problem;
-using testing::problems;
-using testing::with_mutation;
+using test::Mutation;
+using test::Problem;
+using test::problems;
+using test::with_mutation;
 
 NetworkCheck check_with(const Problem& problem, const Network& network) {
   return check(network, problem.parameters.theta(), problem.batch(),
@@ -21,9 +21,9 @@ NetworkCheck check_with(const Problem& problem, const Network& network) {
 }
 
 std::vector<Mutation> mutations_of(const Layer& layer) {
-  std::vector<Mutation> all = testing::backward_mutations();
-  const auto more = std::holds_alternative<Dense>(layer) ? testing::dense_mutations()
-                                                         : testing::activation_mutations();
+  std::vector<Mutation> all = test::backward_mutations();
+  const auto more =
+      std::holds_alternative<Dense>(layer) ? test::dense_mutations() : test::activation_mutations();
   all.insert(all.end(), more.begin(), more.end());
   return all;
 }
@@ -60,8 +60,8 @@ TEST(Mutations, EveryWrongLayerIsFound) {
 
 TEST(Mutations, EveryWrongLossIsFound) {
   for (const Problem& problem : problems(22))
-    for (const auto& mutation : testing::loss_mutations()) {
-      const auto d_theta = testing::backprop_with(problem, mutation);
+    for (const auto& mutation : test::loss_mutations()) {
+      const auto d_theta = test::backprop_with(problem, mutation);
       const auto report = check(problem.network, problem.parameters.theta(), problem.batch(),
                                 d_theta, {.loss = problem.loss, .threads = 1});
       EXPECT_FALSE(report.passed()) << problem.name << ": " << mutation.name << "\n"
@@ -69,7 +69,7 @@ TEST(Mutations, EveryWrongLossIsFound) {
     }
 }
 
-const testing::LossMutation kNothing{"", [](const Problem&, ConstTensorView, TensorView<float>) {}};
+const test::LossMutation kNothing{"", [](const Problem&, ConstTensorView, TensorView<float>) {}};
 
 // Of each tensor, the entry of which rounding leaves most.
 std::vector<CheckedParameter> best_resolved(const NetworkCheck& report) {
@@ -88,7 +88,7 @@ TEST(Mutations, OneEntryOffByOneInAMillionIsFound) {
   for (std::uint64_t seed = 1; seed <= 5; ++seed)
     for (const Problem& problem : problems(seed, 1)) {
       const ParameterLayout layout = parameter_layout(problem.network);
-      const auto right = testing::backprop_with(problem, kNothing);
+      const auto right = test::backprop_with(problem, kNothing);
       const auto check_given = [&](std::span<const float> d_theta) {
         return check(problem.network, problem.parameters.theta(), problem.batch(), d_theta,
                      {.loss = problem.loss, .worst = right.size(), .threads = 1});
@@ -114,8 +114,7 @@ TEST(Mutations, OneEntryOffByOneInAMillionIsFound) {
 
 // The wrapper, and the gradient by the operations, are no mutation by themselves.
 TEST(Mutations, RightOnesPassAtSeeds1To20) {
-  const testing::LossMutation nothing{"",
-                                      [](const Problem&, ConstTensorView, TensorView<float>) {}};
+  const test::LossMutation nothing{"", [](const Problem&, ConstTensorView, TensorView<float>) {}};
   for (std::uint64_t seed = 1; seed <= 20; ++seed)
     for (const Problem& problem : problems(seed)) {
       const auto plain = check_with(problem, problem.network);
@@ -124,7 +123,7 @@ TEST(Mutations, RightOnesPassAtSeeds1To20) {
       EXPECT_TRUE(wrapped.passed()) << problem.name << ", seed " << seed << wrapped.to_string();
       const auto given =
           check(problem.network, problem.parameters.theta(), problem.batch(),
-                testing::backprop_with(problem, kNothing), {.loss = problem.loss, .threads = 1});
+                test::backprop_with(problem, kNothing), {.loss = problem.loss, .threads = 1});
       EXPECT_TRUE(given.passed()) << problem.name << ", seed " << seed << given.to_string();
     }
 }

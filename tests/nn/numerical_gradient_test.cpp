@@ -12,12 +12,12 @@
 namespace gradatim {
 namespace {
 
-using testing::make_problem;
-using testing::Problem;
-using testing::problems;
-using testing::reference_gradient;
-using testing::relative_distance;
-using testing::TargetKind;
+using test::make_problem;
+using test::Problem;
+using test::problems;
+using test::reference_gradient;
+using test::relative_distance;
+using test::TargetKind;
 
 NumericalGradient numerical(const Problem& problem, NumericalOptions options = {}) {
   options.loss = problem.loss;
@@ -107,7 +107,7 @@ TEST(NumericalGradient, TinyStepsLoseNothing) {
 TEST(NumericalGradient, LossIsTheMeanLoss) {
   for (const Problem& problem : problems(10)) {
     const reference::Evaluation evaluation(problem.network, problem.loss);
-    const auto theta = testing::to_double(problem.parameters.theta());
+    const auto theta = test::to_double(problem.parameters.theta());
     const double exact = evaluation.mean_loss<double>(theta, evaluation.samples(problem.batch()));
     EXPECT_NEAR(numerical(problem).loss, exact, 1e-6 * std::abs(exact)) << problem.name;
   }
@@ -169,19 +169,18 @@ TEST(NumericalGradient, SameBitsForAnyNumberOfThreads) {
 TEST(NumericalGradient, LayersWithoutARuleAreEvaluatedAgain) {
   Problem problem = make_problem(
       "swish",
-      {{6},
-       {Dense{9}, Custom{std::make_shared<testing::Swish>(testing::Swish::Options{})}, Dense{4}}},
+      {{6}, {Dense{9}, Custom{std::make_shared<test::Swish>(test::Swish::Options{})}, Dense{4}}},
       SoftmaxCrossEntropy{}, 8, TargetKind::labels, 17);
   const auto with_rule = [&](bool rule) {
     problem.network.layers[1] =
-        Custom{std::make_shared<testing::Swish>(testing::Swish::Options{.change_rule = rule})};
+        Custom{std::make_shared<test::Swish>(test::Swish::Options{.change_rule = rule})};
     return numerical(problem, {.step = 0.01F, .inputs = true});
   };
   const auto exact = with_rule(true);
   const auto again = with_rule(false);
   EXPECT_TRUE(exact.evaluated_again.empty());
   EXPECT_EQ(again.evaluated_again, std::vector<std::string>{"layer 2 (swish)"});
-  const double distance = relative_distance(again.d_theta, testing::to_double(exact.d_theta));
+  const double distance = relative_distance(again.d_theta, test::to_double(exact.d_theta));
   EXPECT_GT(distance, 1e-7);
   EXPECT_LT(distance, 1e-4);
 }

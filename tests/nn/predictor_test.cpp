@@ -10,7 +10,7 @@
 namespace gradatim {
 namespace {
 
-using testing::uniform_tensor;
+using test::uniform_tensor;
 
 const Network kNetwork({20},
                        {Dense{30, Gaussian{0.4F}}, Sigmoid{}, Dense{5, Gaussian{0.4F}}, Softmax{}});

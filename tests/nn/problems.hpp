@@ -14,7 +14,7 @@
 #include "support/numbers.hpp"
 
 /// Small networks with batches of random data, and their derivatives in double.
-namespace gradatim::testing {
+namespace gradatim::test {
 
 struct Problem {
   std::string name;
@@ -136,4 +136,4 @@ inline double relative_distance(std::span<const float> a, std::span<const double
   return std::sqrt(distance / norm);
 }
 
-}  // namespace gradatim::testing
+}  // namespace gradatim::test

@@ -13,8 +13,8 @@
 namespace gradatim {
 namespace {
 
-using testing::to_double;
-using testing::uniform_tensor;
+using test::to_double;
+using test::uniform_tensor;
 
 // A forward pass in double, straight from the formulae: the oracle for loss and gradient.
 double reference_loss(const Network& network, const Loss& loss, std::span<const double> theta,

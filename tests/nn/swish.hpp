@@ -8,7 +8,7 @@
 #include "gradatim/core/reference_changes.hpp"
 #include "gradatim/nn/operation.hpp"
 
-namespace gradatim::testing {
+namespace gradatim::test {
 
 /// y = x sigmoid(x), as a user would write it, with faults to choose from.
 class Swish final : public CustomLayer {
@@ -83,4 +83,4 @@ inline std::unique_ptr<const Operation> Swish::make_operation(const Shape& input
   return std::make_unique<SwishOperation>(input, options_);
 }
 
-}  // namespace gradatim::testing
+}  // namespace gradatim::test

@@ -120,12 +120,12 @@ TEST(Optimizers, BitsDoNotDependOnThreads) {
   const std::size_t n = 200'003;  // several tasks, the last one short
   for (const OptimizerCase& c : kOptimizers)
     for (const Clipping& clipping : {Clipping(NoClipping{}), Clipping(ClipByGlobalNorm{3.0F})}) {
-      const Tensor gradient = testing::uniform_tensor({n}, 1);
+      const Tensor gradient = test::uniform_tensor({n}, 1);
       Tensor first;
       for (const std::size_t threads : {1U, 2U, 3U, 7U}) {
         TaskPool pool(threads);
         OptimizerState state({.optimizer = c.optimizer, .clipping = clipping}, n);
-        Tensor theta = testing::uniform_tensor({n}, 2);
+        Tensor theta = test::uniform_tensor({n}, 2);
         for (int step = 0; step < 3; ++step) state.step(theta.values(), gradient.values(), pool);
         if (threads == 1) first = theta;
         EXPECT_EQ(theta, first);
@@ -241,7 +241,7 @@ TEST(Optimizers, RejectOptionsOutOfRangeAndWrongSizes) {
     EXPECT_THROW(OptimizerState(AdamW{.weight_decay = negative}, 1), InvalidArgument);
     EXPECT_THROW(OptimizerState(Descent{.weight_decay = L2Decay{negative}}, 1), InvalidArgument);
   }
-  EXPECT_EQ(testing::message_of([] { OptimizerState(Adam{.beta2 = 1.0F}, 1); }),
+  EXPECT_EQ(test::message_of([] { OptimizerState(Adam{.beta2 = 1.0F}, 1); }),
             "adam: beta2 must be in [0, 1), got 1");
   TaskPool pool(1);
   OptimizerState state(Sgd{}, 3);

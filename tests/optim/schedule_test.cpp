@@ -52,7 +52,7 @@ TEST(Schedule, RestsBehindItsEnd) {
 
 TEST(Schedule, RejectsOptionsOutOfRange) {
   const auto refused = [](const Schedule& schedule) {
-    return testing::message_of<InvalidArgument>([&] { learning_rate_factor(schedule, 0, 100); });
+    return test::message_of<InvalidArgument>([&] { learning_rate_factor(schedule, 0, 100); });
   };
   EXPECT_EQ(refused(StepSchedule{0}), "schedule step: every must be at least 1, got 0");
   EXPECT_EQ(refused(ExponentialSchedule{1, 0.0F}),

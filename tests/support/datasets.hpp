@@ -6,7 +6,7 @@
 #include "gradatim/core/random.hpp"
 #include "gradatim/data/dataset.hpp"
 
-namespace gradatim::testing {
+namespace gradatim::test {
 
 /// A small data set that a small network can learn: square images whose class is the one of the
 /// first four rows that is bright, on a noisy background that is zero for about half of the pixels.
@@ -33,4 +33,4 @@ inline Dataset striped_dataset(std::size_t side = 6) {
           striped_split(100, 2, side)};
 }
 
-}  // namespace gradatim::testing
+}  // namespace gradatim::test

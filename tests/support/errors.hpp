@@ -7,7 +7,7 @@
 
 #include "gradatim/core/error.hpp"
 
-namespace gradatim::testing {
+namespace gradatim::test {
 
 /// The message of the Expected that `action` throws; fails the test if it throws none.
 template <class Expected = Error, class Action>
@@ -26,6 +26,6 @@ inline ::testing::AssertionResult contains(std::string_view text, std::string_vi
   return ::testing::AssertionFailure() << "\"" << part << "\" is not in: " << text.substr(0, 1000);
 }
 
-}  // namespace gradatim::testing
+}  // namespace gradatim::test
 
-#define EXPECT_CONTAINS(text, part) EXPECT_TRUE(::gradatim::testing::contains(text, part))
+#define EXPECT_CONTAINS(text, part) EXPECT_TRUE(::gradatim::test::contains(text, part))

@@ -4,7 +4,7 @@
 
 #include <csignal>
 
-namespace gradatim::testing {
+namespace gradatim::test {
 
 /// While it lives, a write beyond `bytes` of any file fails, as on a full disk (with "File too
 /// large" for a reason).
@@ -27,4 +27,4 @@ class FullDisk {
   void (*handler_)(int);
 };
 
-}  // namespace gradatim::testing
+}  // namespace gradatim::test

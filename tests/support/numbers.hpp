@@ -10,7 +10,7 @@
 #include "gradatim/core/tensor.hpp"
 
 /// Helpers that tests of several modules share.
-namespace gradatim::testing {
+namespace gradatim::test {
 
 /// Sizes at which SIMD loops go wrong: none, one, primes, around multiples of vector widths.
 inline constexpr std::size_t kOddSizes[] = {0,  1,  2,  3,  5,  7,  8,  15,  16,  17,
@@ -35,4 +35,4 @@ inline Tensor uniform_tensor(const Shape& shape, std::uint64_t seed, float low =
 
 inline std::vector<double> to_double(std::span<const float> x) { return {x.begin(), x.end()}; }
 
-}  // namespace gradatim::testing
+}  // namespace gradatim::test

@@ -7,7 +7,7 @@
 #include <stdexcept>
 #include <string>
 
-namespace gradatim::testing {
+namespace gradatim::test {
 
 /// A new empty folder, removed with all that is in it.
 class TemporaryFolder {
@@ -31,4 +31,4 @@ class TemporaryFolder {
   std::filesystem::path path_;
 };
 
-}  // namespace gradatim::testing
+}  // namespace gradatim::test

@@ -78,7 +78,7 @@ TEST(Allocation, IsCountedAtAll) {
 }
 
 TEST(Allocation, NoneInATrainingStepAfterTheFirst) {
-  const Dataset data = testing::striped_dataset(28);
+  const Dataset data = test::striped_dataset(28);
   for (const Optimizer& optimizer : {Optimizer(Sgd{}), Optimizer(Momentum{}), Optimizer(Adam{})})
     for (const Sampling sampling : {Sampling::with_replacement, Sampling::shuffled_epochs})
       for (const std::size_t batch : {7U, 100U}) {
@@ -99,7 +99,7 @@ TEST(Allocation, NoneInATrainingStepAfterTheFirst) {
 TEST(Allocation, NoneInAPredictionAfterTheFirst) {
   const Parameters parameters = initialize(kNetwork, 1);
   const Predictor predictor(kNetwork);
-  const Tensor x = testing::uniform_tensor({1, 784}, 1);
+  const Tensor x = test::uniform_tensor({1, 784}, 1);
   const ByteTensor bytes({100, 784});
   Tensor y({1, 10});
   Tensor ys({100, 10});

@@ -33,8 +33,8 @@ namespace gradatim {
 namespace {
 
 TEST(RunFolder, IsOnTheDiskBeforeItsSummarySaysThatItIsComplete) {
-  const testing::TemporaryFolder folder;
-  const Dataset data = testing::striped_dataset();
+  const test::TemporaryFolder folder;
+  const Dataset data = test::striped_dataset();
   Recipe recipe;
   recipe.network = Network({36}, {Dense{4}});
   recipe.options.steps = 5;

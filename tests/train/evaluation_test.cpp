@@ -62,7 +62,7 @@ TEST(Evaluate, ScoresClassesAndSaysNaNWhereThereIsNothing) {
 }
 
 TEST(Evaluate, AgreesWithAccuracyOnMoreThanOnePiece) {
-  const Dataset data = testing::striped_dataset();
+  const Dataset data = test::striped_dataset();
   Split large;
   large.images = ByteTensor(data.train.images.shape().sample().batched(2300));
   for (std::size_t i = 0; i < 2300; ++i) {
@@ -80,7 +80,7 @@ TEST(Evaluate, AgreesWithAccuracyOnMoreThanOnePiece) {
 
 // Outputs that differ by nothing but rounding: whoever adds in another order counts otherwise.
 TEST(Evaluate, IsTheLoopsFigureToTheBitOnSamplesThatRoundingDecides) {
-  const Split split = testing::striped_split(2300, 5);
+  const Split split = test::striped_split(2300, 5);
   const Network network({36}, {Dense{4, Zeros{}}});
   Parameters parameters(parameter_layout(network));
   std::vector<float> drawn(36);
@@ -101,22 +101,22 @@ TEST(Evaluate, IsTheLoopsFigureToTheBitOnSamplesThatRoundingDecides) {
 
 TEST(Evaluate, SaysWhatDoesNotFit) {
   Pixels pixels({{1, 2, 3}}, {3});
-  EXPECT_EQ(testing::message_of<InvalidArgument>([&] { pixels.evaluated(); }),
+  EXPECT_EQ(test::message_of<InvalidArgument>([&] { pixels.evaluated(); }),
             "evaluate: label 3 for a network of 3 outputs");
   Pixels none({}, {});
-  EXPECT_EQ(testing::message_of<InvalidArgument>([&] { none.evaluated(); }),
+  EXPECT_EQ(test::message_of<InvalidArgument>([&] { none.evaluated(); }),
             "evaluate: there are no samples");
   Pixels shaped({{1, 2, 3}}, {0});
   shaped.split.images = ByteTensor({1, 2, 2});
-  EXPECT_EQ(testing::message_of<ShapeError>([&] { shaped.evaluated(); }),
+  EXPECT_EQ(test::message_of<ShapeError>([&] { shaped.evaluated(); }),
             "evaluate: the network expects inputs of shape (3), a sample has shape (2, 2)");
   Pixels fewer({{1, 2, 3}}, {0, 1});
-  EXPECT_EQ(testing::message_of<ShapeError>([&] { fewer.evaluated(); }),
+  EXPECT_EQ(test::message_of<ShapeError>([&] { fewer.evaluated(); }),
             "split: expected as many images as labels, got images (1, 1, 3) and 2 labels");
   TaskPool pool(1);
   EXPECT_THROW(accuracy(fewer.network, fewer.parameters.theta(), fewer.split, pool), ShapeError);
   EXPECT_CONTAINS(
-      testing::message_of<InvalidArgument>([&] { pixels.split.labels = {-1}, pixels.evaluated(); }),
+      test::message_of<InvalidArgument>([&] { pixels.split.labels = {-1}, pixels.evaluated(); }),
       "label -1");
 }
 

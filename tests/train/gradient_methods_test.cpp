@@ -15,7 +15,7 @@
 namespace gradatim {
 namespace {
 
-using testing::striped_dataset;
+using test::striped_dataset;
 
 const Network kTwoLayer({784}, {Dense{50}, Sigmoid{}, Dense{10}});
 constexpr GradientMethod kMethods[] = {GradientMethod::backprop, GradientMethod::numerical,
@@ -66,7 +66,7 @@ std::vector<NamedData> real_data() {
   std::vector<NamedData> all;
   if (locate(find_dataset("fashion-mnist")))
     all.push_back({"fashion-mnist", load_dataset("fashion-mnist")});
-  if (const auto folder = testing::mnist_folder(); !folder.empty())
+  if (const auto folder = test::mnist_folder(); !folder.empty())
     all.push_back({"mnist", load_dataset("mnist", {.chosen = folder})});
   return all;
 }
@@ -77,15 +77,14 @@ TEST(RealNumericalGradient, IsWithinAMillionthOfTheDerivativeInDouble) {
   if (all.empty()) GTEST_SKIP() << "neither Fashion-MNIST nor MNIST is there";
   for (const auto& [name, data] : all)
     for (const std::size_t steps : {1, 600}) {
-      testing::Problem problem{name, kTwoLayer, SoftmaxCrossEntropy{}, {}, {}, {}, {}};
+      test::Problem problem{name, kTwoLayer, SoftmaxCrossEntropy{}, {}, {}, {}, {}};
       problem.parameters = train(kTwoLayer, data, {.steps = steps}).parameters;
       const Samples samples = data.train.batch(0, 100);
       problem.inputs = samples.inputs;
       problem.labels = samples.labels;
       const auto result = numerical_gradient(kTwoLayer, problem.parameters.theta(), samples);
-      EXPECT_LT(
-          testing::relative_distance(result.d_theta, testing::reference_gradient(problem).theta),
-          1e-6)
+      EXPECT_LT(test::relative_distance(result.d_theta, test::reference_gradient(problem).theta),
+                1e-6)
           << name << " after " << steps << " steps";
       const auto report = check(kTwoLayer, problem.parameters, samples);
       EXPECT_TRUE(report.passed()) << report.to_string();

@@ -15,7 +15,7 @@ bool takes_bytes(const Split& split, bool network_accepts_bytes) {
 }
 
 TEST(MiniBatches, BytesWhereThereAreZerosToSkipAndTheNetworkCan) {
-  const Split sparse = testing::striped_split(400, 1);
+  const Split sparse = test::striped_split(400, 1);
   EXPECT_TRUE(takes_bytes(sparse, true));
   EXPECT_FALSE(takes_bytes(sparse, false));
   Split dense = sparse;
@@ -24,7 +24,7 @@ TEST(MiniBatches, BytesWhereThereAreZerosToSkipAndTheNetworkCan) {
 }
 
 TEST(MiniBatches, BothFormsHoldTheSameNumbersAndLabels) {
-  const Split split = testing::striped_split(400, 1);
+  const Split split = test::striped_split(400, 1);
   MiniBatches as_bytes(split, kPlan, true);
   MiniBatches as_floats(split, kPlan, false);
   for (std::size_t step = 0; step < 5; ++step) {

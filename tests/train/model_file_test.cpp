@@ -16,7 +16,7 @@
 namespace gradatim {
 namespace {
 
-using testing::message_of;
+using test::message_of;
 
 const Network kNetwork({6}, {Dense{5, Xavier{}}, Tanh{}, Dense{3, Xavier{}}});
 
@@ -29,14 +29,14 @@ std::string refusal(const std::filesystem::path& path) {
 }
 
 TEST(ModelFile, ReloadedModelPredictsTheSameBits) {
-  const testing::TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   const Model model = sample_model();
   save_model(folder / "m", model);
   const Model loaded = load_model(folder / "m");
   EXPECT_EQ(loaded.network, model.network);
   EXPECT_EQ(loaded.class_names, model.class_names);
   EXPECT_EQ(loaded.parameters.layout(), model.parameters.layout());
-  const Tensor inputs = testing::uniform_tensor({9, 6}, 1);
+  const Tensor inputs = test::uniform_tensor({9, 6}, 1);
   EXPECT_EQ(predict(loaded.network, loaded.parameters.theta(), inputs),
             predict(model.network, model.parameters.theta(), inputs));
   EXPECT_EQ(parameters_sha256(loaded.parameters.theta()),
@@ -44,7 +44,7 @@ TEST(ModelFile, ReloadedModelPredictsTheSameBits) {
 }
 
 TEST(ModelFile, NamesItsTensorsForOtherPrograms) {
-  const testing::TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   save_model(folder / "m", sample_model());
   const SafetensorsFile file = read_safetensors(folder / "m");
   ASSERT_EQ(file.tensors.size(), 4U);
@@ -55,7 +55,7 @@ TEST(ModelFile, NamesItsTensorsForOtherPrograms) {
 }
 
 TEST(ModelFile, CutAtAnyByteItIsRefusedByName) {
-  const testing::TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   save_model(folder / "m", sample_model());
   const std::string whole = read_file(folder / "m");
   for (std::size_t size = 0; size < whole.size(); size += 7) {
@@ -66,7 +66,7 @@ TEST(ModelFile, CutAtAnyByteItIsRefusedByName) {
 
 // Files that are well-formed safetensors, and yet not models.
 TEST(ModelFile, RefusesMetadataThatDescribeNoNetworkOrAnother) {
-  const testing::TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   const auto path = folder / "m";
   const Model model = sample_model();
   std::vector<NamedView> views;
@@ -106,7 +106,7 @@ TEST(ModelFile, RefusesMetadataThatDescribeNoNetworkOrAnother) {
 }
 
 TEST(ModelFile, RefusesValuesThatAreNotFinite) {
-  const testing::TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   for (const float value : {NAN, -INFINITY}) {
     Model model = sample_model();
     model.parameters["dense2.bias"].values()[1] = value;
@@ -121,7 +121,7 @@ TEST(ModelFile, RefusesValuesThatAreNotFinite) {
 }
 
 TEST(ModelFile, ParametersOfAnotherNetworkAreRefusedByTensor) {
-  const testing::TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   save_model(folder / "m", sample_model());
   const auto refusal_for = [&](const Network& network) {
     Parameters parameters(parameter_layout(network));

@@ -32,8 +32,8 @@ TEST(RealData, FashionMnistReaches84Percent) {
 }
 
 TEST(RealData, MnistReaches94Point3Percent) {
-  const auto folder = testing::mnist_folder();
-  if (folder.empty()) GTEST_SKIP() << testing::kNoMnist;
+  const auto folder = test::mnist_folder();
+  if (folder.empty()) GTEST_SKIP() << test::kNoMnist;
   expect_accuracy(load_dataset("mnist", {.chosen = folder}), 0.943);
 }
 

@@ -16,7 +16,7 @@
 namespace gradatim {
 namespace {
 
-using testing::message_of;
+using test::message_of;
 
 constexpr std::string_view kSmall = R"(data = "mnist"
 input = [4]
@@ -445,7 +445,7 @@ seed = 1
 }
 
 TEST(FindRecipe, ByPathOrByNameInTheFirstFolderThatHasIt) {
-  const testing::TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   std::filesystem::create_directories(folder / "a");
   std::filesystem::create_directories(folder / "b");
   write_file(folder / "b/two-layer.toml", "");

@@ -16,7 +16,7 @@
 namespace gradatim {
 namespace {
 
-using testing::message_of;
+using test::message_of;
 
 Recipe sample_recipe() {
   Recipe recipe;
@@ -64,9 +64,9 @@ struct Witness final : TrainObserver {
 };
 
 TEST(RunFolder, HoldsAllThatTheRunWas) {
-  const testing::TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   const Recipe recipe = sample_recipe();
-  const Dataset data = testing::striped_dataset();
+  const Dataset data = test::striped_dataset();
   RunRecorder recorder(folder.path(), recipe, data);
   EXPECT_EQ(read_recipe(folder / "recipe.toml"), recipe);  // before the first step
   const TrainResult result = trained(recipe, data, &recorder);
@@ -95,8 +95,8 @@ TEST(RunFolder, HoldsAllThatTheRunWas) {
 }
 
 TEST(RunFolder, MetricsAreWhatTheObserverWasTold) {
-  const testing::TemporaryFolder folder;
-  const Dataset data = testing::striped_dataset();
+  const test::TemporaryFolder folder;
+  const Dataset data = test::striped_dataset();
   Recipe recipe = sample_recipe();
   recipe.options.optimizer = Sgd{0.02F};  // slow: training and test accuracy are not both 1 yet
   RunRecorder recorder(folder.path(), recipe, data);
@@ -129,8 +129,8 @@ TEST(RunFolder, MetricsAreWhatTheObserverWasTold) {
 }
 
 TEST(RunFolder, HoldsTheModelOfTheLastEpochWhateverEndsTheRun) {
-  const testing::TemporaryFolder folder;
-  const Dataset data = testing::striped_dataset();
+  const test::TemporaryFolder folder;
+  const Dataset data = test::striped_dataset();
   RunRecorder recorder(folder.path(), sample_recipe(), data);
   Witness witness(30);  // the epochs end at 20, 40 and 45
   ObserverList both{&recorder, &witness};
@@ -145,17 +145,17 @@ TEST(RunFolder, HoldsTheModelOfTheLastEpochWhateverEndsTheRun) {
 }
 
 TEST(RunFolder, SavesTheModelBeforeItReportsThatMetricsFail) {
-  const Dataset data = testing::striped_dataset();
+  const Dataset data = test::striped_dataset();
   Recipe recipe = sample_recipe();
   // At an epoch's end, and within the first of 200,000 steps, when the rows no longer fit memory.
   for (const auto& [batch, bytes] : {std::pair{20U, 3'000U}, std::pair{1U, 20'000U}}) {
-    const testing::TemporaryFolder folder;
+    const test::TemporaryFolder folder;
     recipe.options.batch = batch;
     recipe.options.steps = 200'000;
     Dataset many = data;
-    if (batch == 1) many.train = testing::striped_split(200'000, 1);
+    if (batch == 1) many.train = test::striped_split(200'000, 1);
     const std::string message = [&] {
-      const testing::FullDisk full(bytes);
+      const test::FullDisk full(bytes);
       return message_of<DataError>([&] {
         RunRecorder recorder(folder.path(), recipe, many);
         recorder.finish(trained(recipe, many, &recorder));
@@ -167,8 +167,8 @@ TEST(RunFolder, SavesTheModelBeforeItReportsThatMetricsFail) {
 }
 
 TEST(RunFolder, IsCompleteAlsoWhereTheParametersAreNot) {
-  const testing::TemporaryFolder folder;
-  const Dataset data = testing::striped_dataset();
+  const test::TemporaryFolder folder;
+  const Dataset data = test::striped_dataset();
   RunRecorder recorder(folder.path(), sample_recipe(), data);
   TrainResult result = trained(sample_recipe(), data, &recorder);
   EXPECT_TRUE(recorder.notes().empty());
@@ -183,8 +183,8 @@ TEST(RunFolder, IsCompleteAlsoWhereTheParametersAreNot) {
 }
 
 TEST(RunFolder, IsCompleteWithoutGnuplotAndSaysSo) {
-  const testing::TemporaryFolder folder;
-  const Dataset data = testing::striped_dataset();
+  const test::TemporaryFolder folder;
+  const Dataset data = test::striped_dataset();
   RunRecorder recorder(folder.path(), sample_recipe(), data);
   recorder.finish(trained(sample_recipe(), data, &recorder), "/no/gnuplot");
   ASSERT_EQ(recorder.notes().size(), 1U);
@@ -195,8 +195,8 @@ TEST(RunFolder, IsCompleteWithoutGnuplotAndSaysSo) {
 }
 
 TEST(RunFolder, ReplayingItsRecipeGivesTheSameParameters) {
-  const testing::TemporaryFolder folder;
-  const Dataset data = testing::striped_dataset();
+  const test::TemporaryFolder folder;
+  const Dataset data = test::striped_dataset();
   RunRecorder recorder(folder.path(), sample_recipe(), data);
   const TrainResult first = trained(sample_recipe(), data, &recorder);
   const TrainResult again = trained(read_recipe(folder / "recipe.toml"), data, nullptr);
@@ -209,8 +209,8 @@ TEST(RunFolder, ReplayingItsRecipeGivesTheSameParameters) {
 }
 
 TEST(RunFolder, RecordsARunThatDiverges) {
-  const testing::TemporaryFolder folder;
-  const Dataset data = testing::striped_dataset();
+  const test::TemporaryFolder folder;
+  const Dataset data = test::striped_dataset();
   Recipe recipe = sample_recipe();
   recipe.options.optimizer = Sgd{1e38F};
   RunRecorder recorder(folder.path(), recipe, data);
@@ -221,11 +221,11 @@ TEST(RunFolder, RecordsARunThatDiverges) {
 }
 
 TEST(RunFolder, NamesTheFileOnAFullDisk) {
-  const testing::TemporaryFolder folder;
-  const Dataset data = testing::striped_dataset();
+  const test::TemporaryFolder folder;
+  const Dataset data = test::striped_dataset();
   const auto write_run = [&](const std::filesystem::path& path, rlim_t bytes) {
     std::filesystem::create_directory(path);
-    const testing::FullDisk full(bytes);
+    const test::FullDisk full(bytes);
     return message_of<DataError>([&] {
       RunRecorder recorder(path, sample_recipe(), data);
       recorder.finish(trained(sample_recipe(), data, &recorder));
@@ -240,7 +240,7 @@ TEST(RunFolder, NamesTheFileOnAFullDisk) {
 }
 
 TEST(RunFolder, IsNumberedAndNeverOverwritten) {
-  const testing::TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   const auto runs = folder / "a/runs";
   EXPECT_EQ(create_numbered_run_folder(runs, "two-layer"), runs / "two-layer-1");
   EXPECT_EQ(create_numbered_run_folder(runs, "two-layer"), runs / "two-layer-2");
@@ -259,7 +259,7 @@ TEST(RunFolder, IsNumberedAndNeverOverwritten) {
 }
 
 TEST(LoadRun, NamesWhatIsMissingOrBad) {
-  const testing::TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   EXPECT_CONTAINS(message_of<DataError>([&] { load_run(folder / "none"); }), "no such folder");
   EXPECT_CONTAINS(message_of<DataError>([&] { load_run(folder.path()); }), "recipe.toml: No such");
   write_file(folder / "recipe.toml", to_toml(sample_recipe()));

@@ -13,7 +13,7 @@
 namespace gradatim {
 namespace {
 
-using testing::striped_dataset;
+using test::striped_dataset;
 
 const Network kNetwork({36}, {Dense{12, Xavier{}}, Tanh{}, Dense{4, Xavier{}}});
 const TrainOptions kOptions{.optimizer = Sgd{0.5F}, .batch = 20, .steps = 200, .threads = 1};
@@ -252,9 +252,9 @@ TEST(Accuracy, CountsTheLargestOutput) {
   for (std::size_t i = 0; i < 36; ++i)
     if (i / 6 < 4) parameters["dense1.weight"](i, i / 6) = 1;
   TaskPool pool(2);
-  EXPECT_GT(accuracy(network, parameters.theta(), testing::striped_split(5000, 9), pool), 0.99);
+  EXPECT_GT(accuracy(network, parameters.theta(), test::striped_split(5000, 9), pool), 0.99);
   const Parameters nothing = initialize(network, 1);
-  EXPECT_EQ(accuracy(network, nothing.theta(), testing::striped_split(100, 9), pool), 0.25)
+  EXPECT_EQ(accuracy(network, nothing.theta(), test::striped_split(100, 9), pool), 0.25)
       << "ties go to the first class";
   EXPECT_EQ(accuracy(network, nothing.theta(), Split{}, pool), 0.0);
 }

@@ -1,0 +1,7 @@
+#include "support/source_folder.hpp"
+
+namespace gradatim::test {
+
+std::filesystem::path source_folder() { return GRADATIM_SOURCE_DIR; }
+
+}  // namespace gradatim::test
