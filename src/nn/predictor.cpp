@@ -8,6 +8,7 @@
 #include "gradatim/nn/operation.hpp"
 #include "gradatim/nn/program.hpp"
 #include "nn/dense.hpp"
+#include "nn/pooled_convolution.hpp"
 
 namespace gradatim {
 namespace {
@@ -51,7 +52,7 @@ struct Predictor::Plan {
 };
 
 Predictor::Plan::Plan(const Network& network) : inputs(network.input.size()) {
-  for (auto& operation : make_operations(network)) {
+  for (auto& operation : make_fused_operations(pooled_before_relu(network))) {
     Step step;
     step.first_parameter = parameters;
     for (const ParameterSpec& spec : operation->parameters()) step.parameters += spec.shape.size();
