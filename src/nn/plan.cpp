@@ -26,7 +26,8 @@ Program::Plan::Plan(const Network& network_value, const Loss& loss_value, std::s
       max_rows(rows_value),
       row_tasks(1),
       layout(parameter_layout(network)),
-      operations(make_fused_operations(network)) {
+      operations(make_fused_operations(network)),
+      joints(operations) {
   check_loss(loss);
   if (max_rows == 0) throw InvalidArgument("program: the batch must have at least 1 row, got 0");
   std::size_t work = 0;
@@ -36,7 +37,8 @@ Program::Plan::Plan(const Network& network_value, const Loss& loss_value, std::s
   plan_head();
   plan_layers();
   plan_gradients();
-  byte_layer = dynamic_cast<const DenseOperation*>(operations[0].get());
+  if (!joints.is_read_later(0))
+    byte_layer = dynamic_cast<const DenseOperation*>(operations[0].get());
   if (byte_layer != nullptr)
     bytes = {Tensor(byte_layer->packed_weight()), Tensor(byte_layer->packed_gradient(max_rows))};
 }
@@ -53,14 +55,15 @@ void Program::Plan::plan_head() {
 
 void Program::Plan::plan_layers() {
   std::size_t offset = 0;
-  bool wanted = false;  // by the backward pass of a layer: what the current slot holds
+  bool wanted = false;  // by a backward pass or an addition: what the current slot holds
   for (std::size_t i = 0; i < operations.size(); ++i) {
     const Operation& operation = *operations[i];
     if (!(i > 0 && (operation.renames() || (operation.in_place() && !wanted)))) {
       outputs.emplace_back(Shape{max_rows, operation.output().size()});
       wanted = false;
     }
-    wanted = wanted || (!operation.renames() && operation.backward_reads_output());
+    wanted = wanted || (!operation.renames() && operation.backward_reads_output()) ||
+             joints.is_read_later(i + 1);
     slot.push_back(outputs.size() - 1);
     parameter_offset.push_back(offset);
     for (const ParameterSpec& spec : operation.parameters()) offset += spec.shape.size();

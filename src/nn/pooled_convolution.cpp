@@ -2,6 +2,7 @@
 
 #include "gradatim/core/error.hpp"
 #include "nn/images.hpp"
+#include "nn/joints.hpp"
 #include "nn/layers.hpp"
 
 namespace gradatim {
@@ -13,13 +14,16 @@ const Kind* layer_at(const Network& network, std::size_t index) {
 }
 
 // How many layers from `first` on are one PooledConvolution, at least 2, or 0.
-std::size_t fused_layers(const Network& network, std::size_t first, const Shape& convolved) {
+std::size_t fused_layers(const Network& network, const Joints& joints, std::size_t first,
+                         const Shape& convolved) {
   const auto* convolution = layer_at<Conv2d>(network, first);
   const auto* pool = layer_at<MaxPool2d>(network, first + 1);
   if (convolution == nullptr || pool == nullptr || *pool != MaxPool2d{} ||
-      convolution->groups != 1 || convolved[1] % 2 != 0 || convolved[2] % 2 != 0)
+      convolution->groups != 1 || convolved[1] % 2 != 0 || convolved[2] % 2 != 0 ||
+      joints.is_read_later(first + 1))
     return 0;
-  return layer_at<Relu>(network, first + 2) != nullptr ? 3 : 2;
+  const bool relu = layer_at<Relu>(network, first + 2) != nullptr;
+  return relu && !joints.is_read_later(first + 2) ? 3 : 2;
 }
 
 template <class Floats>
@@ -81,18 +85,22 @@ void PooledConvolution::add_gradient_from(ConstTensorView x,
 }
 
 Network pooled_before_relu(Network network) {
+  const auto operations = make_operations(network);
+  const Joints joints(operations);
   for (std::size_t i = 0; i + 1 < network.layers.size(); ++i)
-    if (layer_at<Relu>(network, i) != nullptr && layer_at<MaxPool2d>(network, i + 1) != nullptr)
+    if (layer_at<Relu>(network, i) != nullptr && layer_at<MaxPool2d>(network, i + 1) != nullptr &&
+        !joints.is_read_later(i + 1))
       std::swap(network.layers[i], network.layers[i + 1]);
   return network;
 }
 
 std::vector<std::unique_ptr<const Operation>> make_fused_operations(const Network& network) {
   auto operations = make_operations(network);
+  const Joints joints(operations);
   Shape input = network.input;
   for (std::size_t i = 0; i < operations.size(); ++i) {
     const Shape output = operations[i]->output();
-    if (const std::size_t fused = fused_layers(network, i, output); fused != 0) {
+    if (const std::size_t fused = fused_layers(network, joints, i, output); fused != 0) {
       auto pooled = std::make_unique<PooledConvolution>(
           std::get<Conv2d>(network.layers[i]), std::move(operations[i]), input, fused == 3);
       for (std::size_t k = 1; k < fused; ++k)

@@ -48,6 +48,8 @@ void Program::Plan::bind(const Batch& next) {
     byte_inputs = {};
   }
   check_targets(loss, rows, operations.back()->output(), next.targets);
+  joints.check_key(network, next.key);
+  key = next.key.value_or(StepKey{});
 }
 
 RowRange Program::Plan::row_range(std::size_t task) const {
@@ -81,6 +83,14 @@ void Program::Plan::forward_layer(std::size_t layer, std::span<const float> thet
                                           places[layer].view().slice(range.first, range.count));
   else
     operations[layer]->forward(parameters(theta, layer), input(layer, range), y);
+  join_forward(layer, range);
+}
+
+void Program::Plan::join_forward(std::size_t layer, const RowRange& range) {
+  const auto y = outputs[slot[layer]].view().slice(range.first, range.count);
+  if (const auto added = joints.added_to(layer))
+    kernels::add_to(input(*added, range).values(), y.values());
+  if (joints.drops(layer)) joints.drop(layer, key, range.first, y);
 }
 
 template <class F>
@@ -128,6 +138,7 @@ void Program::Plan::backward_layer(std::size_t layer, std::span<const float> the
   if (range.count == 0) return;
   const Operation& operation = *operations[layer];
   const auto dy = d_output(layer, range, row_task);
+  if (joints.drops(layer)) joints.drop(layer, key, range.first, dy);
   if (pooled_layers[layer] != nullptr) {
     backward_pooled(layer, theta, range, row_task);
     return;
@@ -138,6 +149,7 @@ void Program::Plan::backward_layer(std::size_t layer, std::span<const float> the
     const auto y = outputs[slot[layer]].view().slice(range.first, range.count);
     const auto dx = d_output(layer - 1, range, row_task);
     operation.backward(parameters(theta, layer), input(layer, range), y, dy, dx);
+    join_backward(layer, range, row_task);
   } else if (byte_inputs.size() != 0) {
     kernels::pack_rows(dy, bytes.gradient.view().slice(range.first, range.count));
   }
@@ -151,9 +163,16 @@ void Program::Plan::backward_pooled(std::size_t layer, std::span<const float> th
       places[layer].view().slice(range.first, range.count));
   operation.add_gradient_from(input(layer, range), gradient,
                               partial_gradients[layer].view().row(row_task));
-  if (layer > 0)
-    operation.backward_from(parameters(theta, layer), gradient,
-                            d_output(layer - 1, range, row_task));
+  if (layer == 0) return;
+  operation.backward_from(parameters(theta, layer), gradient, d_output(layer - 1, range, row_task));
+  join_backward(layer, range, row_task);
+}
+
+// The gradient of a value gets that of the sums it is a term of.
+void Program::Plan::join_backward(std::size_t value, const RowRange& range, std::size_t row_task) {
+  for (const std::size_t reader : joints.readers(value))
+    kernels::add_to(d_output(reader, range, row_task).values(),
+                    d_output(value - 1, range, row_task).values());
 }
 
 void Program::Plan::parameter_gradient(std::size_t layer, std::size_t task,

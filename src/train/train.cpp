@@ -95,7 +95,8 @@ class Training {
  private:
   // batch → forward → loss → backward → update → record; false ends the training.
   bool step() {
-    const Batch batch = batches_.gather(result_.steps);
+    Batch batch = batches_.gather(result_.steps);
+    batch.key = {.seed = options_.seed, .step = result_.steps};
     const auto theta = result_.parameters.theta();
     const double loss = method_ != nullptr ? method_->gradient(theta, batch, gradient_, pool_)
                                            : program_.gradient(theta, batch, gradient_, pool_);
