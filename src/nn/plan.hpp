@@ -21,6 +21,7 @@ struct RowRange {
 struct ByteInputBuffers {
   Tensor weight;    // (inputs, packed units)
   Tensor gradient;  // (max_rows, packed units)
+  Tensor inputs;    // (max_rows, inputs) of batches with too few zeros to skip
 };
 
 // A step is two rounds of tasks. In the first, each task takes some rows of the batch through all
@@ -34,6 +35,7 @@ struct Program::Plan {
   std::size_t parameter_count(std::size_t layer) const;
 
   void bind(const Batch& batch);
+  void bind_bytes(const ByteInputs& input);
   RowRange row_range(std::size_t task) const;
   std::span<const float> parameters(std::span<const float> theta, std::size_t layer) const;
   ConstTensorView input(std::size_t layer, const RowRange& range) const;
