@@ -63,8 +63,10 @@ std::size_t KeepNonzero(std::span<const float> dy, std::span<const float> y,
   const FloatTag d;
   const hn::RebindToUnsigned<FloatTag> d32;
   const std::size_t lanes = hn::Lanes(d);
+  const auto step = hn::Set(d32, static_cast<std::uint32_t>(lanes));
+  auto position = hn::Iota(d32, 0);
   std::size_t count = 0;
-  for (std::size_t i = 0; i < dy.size(); i += lanes) {
+  for (std::size_t i = 0; i < dy.size(); i += lanes, position = hn::Add(position, step)) {
     const auto inside = hn::FirstN(d, std::min(lanes, dy.size() - i));
     auto value = LoadMasked(inside, d, dy.data() + i);
     if (!y.empty()) {
@@ -72,7 +74,6 @@ std::size_t KeepNonzero(std::span<const float> dy, std::span<const float> y,
       value = hn::IfThenElseZero(hn::Gt(out, hn::Zero(d)), value);
     }
     const auto wanted = hn::Ne(value, hn::Zero(d));
-    const auto position = hn::Iota(d32, static_cast<std::uint32_t>(i));
     // In registers first: a compressing store is slow on Zen 4.
     hn::StoreU(hn::Compress(value, wanted), d, kept.values.data() + count);
     hn::StoreU(hn::Compress(position, hn::RebindMask(d32, wanted)), d32,
