@@ -111,8 +111,10 @@ ExactValue<E> exact_gradient(F& f, const X& x, E* d_x, const ComplexStep& method
       result.value = value.real();
       return value;
     };
-    const auto d = differentiate_complex(slice, static_cast<E>(x.data()[i]), method);
+    const auto at = static_cast<E>(x.data()[i]);
+    const auto d = differentiate_complex(slice, at, method);
     d_x[i] = d.value;
+    if (is_suspect(d)) result.status = worse(result.status, status_on_the_axis(slice, at));
     result.evaluations += d.evaluations;
   }
   return result;
