@@ -47,12 +47,13 @@ bool is_suspect(const Derivative<T>& d) {
   return std::abs(d.value) * d.step > std::numeric_limits<T>::epsilon();
 }
 
-/// Whether f has a real value at x: sqrt(-1) = i has no real slope, 1/0 none at all.
+/// Notes if f has no real value at x: sqrt(-1) = i has no real slope, 1/0 none at all.
 template <class T, class G>
-[[gnu::noinline, gnu::cold]] Status status_on_the_axis(G& g, T x) {
+[[gnu::noinline, gnu::cold]] void look_on_the_axis(G& g, T x, Derivative<T>& d) {
   std::complex<T> argument(x);
   const std::complex<T> y(g(argument));
-  return y.imag() == 0 ? finite_status(y.real()) : Status::kNonFinite;
+  ++d.evaluations;
+  d.status = worse(d.status, y.imag() == 0 ? finite_status(y.real()) : Status::kNonFinite);
 }
 
 }  // namespace gradatim::detail

@@ -91,7 +91,7 @@ inline Derivative<E> differentiate_once(F& f, E x, const ComplexStep& method) {
   };
   Derivative<E> d = differentiate_complex(watched, x, method);
   if (is_suspect(d)) [[unlikely]]
-    d.status = worse(d.status, status_on_the_axis(f, x));
+    look_on_the_axis(f, x, d);
   if (modified) d.status = worse(d.status, Status::kInputModified);
   return d;
 }

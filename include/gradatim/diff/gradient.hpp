@@ -112,9 +112,10 @@ ExactValue<E> exact_gradient(F& f, const X& x, E* d_x, const ComplexStep& method
       return value;
     };
     const auto at = static_cast<E>(x.data()[i]);
-    const auto d = differentiate_complex(slice, at, method);
+    auto d = differentiate_complex(slice, at, method);
+    if (is_suspect(d)) look_on_the_axis(slice, at, d);
     d_x[i] = d.value;
-    if (is_suspect(d)) result.status = worse(result.status, status_on_the_axis(slice, at));
+    result.status = worse(result.status, d.status);
     result.evaluations += d.evaluations;
   }
   return result;
