@@ -27,7 +27,7 @@ nlohmann::json bench_train(const std::string& name, const std::string& folder, s
   for (std::size_t repeat = 0; repeat <= repeats; ++repeat) {
     const auto run = gd::train(network, data, {.steps = steps, .threads = threads});
     if (repeat > 0) seconds.push_back(run.seconds);  // the first warms up
-    accuracy = run.test_accuracy;
+    accuracy = run.test.accuracy;
   }
   return {{"steps", steps}, {"seconds", seconds}, {"test_accuracy", accuracy}};
 }
