@@ -43,6 +43,7 @@ double largest_entry(const std::vector<Evidence>& evidence) {
 Verdict judge_smooth(Evidence& e, double largest, const CheckOptions& options) {
   CheckedEntry& entry = e.entry;
   if (!std::isfinite(entry.analytic)) return Verdict::kNonFinite;
+  if (!std::isfinite(entry.numerical)) return Verdict::kUnresolved;
   if (e.flat && entry.analytic == 0) return Verdict::kPass;  // f does not depend on it at all
   const double magnitude = std::max(std::abs(entry.analytic), std::abs(entry.numerical));
   const double uncertainty = options.error_factor * entry.error;

@@ -2,12 +2,18 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <span>
 
 #include "gradatim/diff/check_gradient.hpp"
 
 namespace gradatim {
 namespace {
+
+/// In `digits` digits; the sign of a NaN means nothing.
+std::string number(double value, int digits) {
+  return std::isnan(value) ? "nan" : fmt::format("{:.{}g}", value, digits);
+}
 
 std::string remark(const CheckedEntry& entry) {
   if (entry.verdict != Verdict::kKink) return {};
@@ -51,9 +57,10 @@ std::string GradientCheck::to_string(std::size_t rows) const {
   text += fmt::format("{:>8}  {:>24}  {:>24}  {:>9}  {:>9}  {}\n", "entry", "analytic", "numerical",
                       "error", "ratio", "verdict");
   for (const auto& entry : std::span(entries).first(std::min(rows, entries.size())))
-    text += fmt::format("{:>8}  {:>24.16g}  {:>24.16g}  {:>9.2g}  {:>9.3g}  {}{}\n", entry.index,
-                        entry.analytic, entry.numerical, entry.error, entry.ratio,
-                        gradatim::to_string(entry.verdict), remark(entry));
+    text +=
+        fmt::format("{:>8}  {:>24}  {:>24}  {:>9}  {:>9}  {}{}\n", entry.index,
+                    number(entry.analytic, 16), number(entry.numerical, 16), number(entry.error, 2),
+                    number(entry.ratio, 3), gradatim::to_string(entry.verdict), remark(entry));
   if (rows < entries.size()) text += fmt::format("  ... and {} more\n", entries.size() - rows);
   return text;
 }

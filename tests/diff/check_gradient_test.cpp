@@ -124,6 +124,14 @@ TEST(CheckGradient, WhatCannotBeResolvedIsNotPassed) {
   EXPECT_EQ(verdict(drowned, {7}, {1}), Verdict::kFail) << "it still sees what is plainly wrong";
 }
 
+// Next to the edge of a domain hardly a difference can be taken: nothing is known, and nothing
+// refuted.
+TEST(CheckGradient, WhatCannotBeDifferencedIsUnresolved) {
+  const PlainFunction root = [](const Vector& x) { return std::sqrt(x[0]); };
+  const double x = 2e-14;
+  EXPECT_EQ(verdict(root, {0.5 / std::sqrt(x)}, {x}), Verdict::kUnresolved);
+}
+
 TEST(CheckGradient, RightGradientsPass) {
   int passed = 0;
   for (const auto& row : test::known_gradients()) {

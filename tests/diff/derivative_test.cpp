@@ -9,6 +9,7 @@
 
 #include "diff/known_derivatives.hpp"
 #include "gradatim/core/error.hpp"
+#include "gradatim/diff/gradient.hpp"
 
 namespace gradatim {
 namespace {
@@ -204,6 +205,20 @@ TEST(Derivative, AStepThatVanishesThrowsAndNamesTheSmallestUsable) {
   }
 }
 
+TEST(Derivative, APointThatIsNotFiniteIsRefusedByDifferences) {
+  const auto f = [](auto x) { return x; };
+  for (const double x : {std::nan(""), HUGE_VAL, -HUGE_VAL}) {
+    EXPECT_THROW(derivative(f, x, Central{}), InvalidArgument) << x;
+    EXPECT_THROW(derivative(f, x, Ridders{}), InvalidArgument) << x;
+  }
+  try {
+    derivative(f, HUGE_VAL, Central{});
+    FAIL() << "infinity does not move";
+  } catch (const InvalidArgument& error) {
+    EXPECT_EQ(std::string(error.what()), "central: expected a finite x, got inf");
+  }
+}
+
 TEST(Derivative, TheSmallestUsableStepIsUsable) {
   const auto f = [](auto x) { return x; };
   for (const double x : {0.0, 1e-300, 1e-5, 1.0, 5.0, -16.0, 17.0, 1e10, -1e300}) {
@@ -240,6 +255,18 @@ TEST(Derivative, PassesOnWhatFThrows) {
   EXPECT_THROW(derivative(f, 1.0), std::domain_error);
 }
 
+// Their estimate, over a range of points and orders: never less than a tenth of the true error.
+TEST(Stencil, TheErrorCoversTheTruth) {
+  const auto f = [](double x) { return std::exp(std::sin(x)); };
+  for (const int order : {4, 6, 8}) {
+    for (double x = -15; x < 15; x += 0.37) {
+      const auto d = derivative(f, x, Stencil{.order = order});
+      EXPECT_LE(std::abs(d.value - std::cos(x) * f(x)), 10 * d.error) << order << " at " << x;
+      EXPECT_LE(d.error, 1e-6) << "nor is it as large as to say nothing";
+    }
+  }
+}
+
 // Truncation falls as the order says: halving the step divides the error by about 2^order.
 TEST(Stencil, HasTheOrderItNames) {
   const auto f = [](long double x) { return std::sin(x); };
@@ -249,6 +276,28 @@ TEST(Stencil, HasTheOrderItNames) {
     };
     EXPECT_NEAR(static_cast<double>(std::log2(error(0.2) / error(0.1))), order, 0.1);
   }
+}
+
+// Off its real domain a function of complex numbers still answers.
+TEST(ComplexStep, SaysThatAFunctionIsNotRealThere) {
+  const auto root = [](const auto& x) { return sqrt(x); };
+  EXPECT_EQ(derivative(root, -1.0, ComplexStep{}).status, Status::kNonFinite);
+  EXPECT_EQ(derivative([](const auto& x) { return 1.0 / x; }, 0.0, ComplexStep{}).status,
+            Status::kNonFinite);
+  EXPECT_EQ(
+      gradient([](const auto& x) { return x[0] + log(x[1]); }, {1.0, -1.0}, ComplexStep{}).status,
+      Status::kNonFinite);
+  const auto steep = derivative([](const auto& x) { return 1e200 * x; }, 0.0, ComplexStep{});
+  EXPECT_EQ(steep.status, Status::kOk) << "a control: steep is not unreal";
+  EXPECT_EQ(steep.value, 1e200);
+  EXPECT_EQ(derivative(root, 4.0, ComplexStep{}).status, Status::kOk);
+}
+
+TEST(ComplexStep, IsExactFarFromZeroToo) {
+  for (const double x : {17.0, 1e10, 1e100, 1e200, -3e50})
+    EXPECT_NEAR(derivative([](const auto& z) { return 1.0 / z; }, x, ComplexStep{}).value * x * x,
+                x > 1e150 ? 0 : -1, x > 1e150 ? 1 : 1e-14)
+        << x;
 }
 
 TEST(Forward, MeasuresItsError) {

@@ -37,7 +37,8 @@ bool is_small(const Operand& left, const Operand& right) {
 
 void gemm_small(const Operand& left, const Operand& right, const MatrixView& a, const MatrixView& b,
                 TensorView<float> c, bool accumulate) {
-  std::array<float, kSmallOperand> b_rows;  // a transposed b, its rows made contiguous
+  // A transposed b, its rows made contiguous; clearing it would cost more than the product.
+  std::array<float, kSmallOperand> b_rows;  // NOLINT(cppcoreguidelines-pro-type-member-init)
   SmallProduct product{.m = left.rows,
                        .n = right.columns,
                        .k = left.columns,
