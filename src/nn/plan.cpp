@@ -30,11 +30,8 @@ Program::Plan::Plan(const Network& network_value, const Loss& loss_value, std::s
       joints(operations) {
   check_loss(loss);
   if (max_rows == 0) throw InvalidArgument("program: the batch must have at least 1 row, got 0");
-  std::size_t work = 0;
-  for (const auto& operation : operations) work += operation->operations_per_row();
-  row_tasks = tasks_for(max_rows, 24, work);
-  task_loss.resize(row_tasks);
   plan_head();
+  plan_tasks();
   plan_layers();
   plan_gradients();
   if (!joints.is_read_later(0))
@@ -53,6 +50,19 @@ void Program::Plan::plan_head() {
   };
   while (head < operations.size() && passes_in_blocks(*operations[head])) ++head;
   head_rows = std::min(max_rows, rows_in_cache(std::span(operations).first(head)));
+}
+
+// Dense layers want many rows at a time, convolutions go from row to row.
+void Program::Plan::plan_tasks() {
+  const auto work_of = [](std::span<const std::unique_ptr<const Operation>> some) {
+    std::size_t work = 0;
+    for (const auto& operation : some) work += operation->operations_per_row();
+    return work;
+  };
+  const std::size_t work = work_of(operations);
+  const bool convolves = 2 * work_of(std::span(operations).first(head)) > work;
+  row_tasks = tasks_for(max_rows, convolves ? 8 : 24, work);
+  task_loss.resize(row_tasks);
 }
 
 void Program::Plan::plan_layers() {

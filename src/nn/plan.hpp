@@ -30,6 +30,7 @@ struct ByteInputBuffers {
 struct Program::Plan {
   Plan(const Network& network_value, const Loss& loss_value, std::size_t rows);
   void plan_head();
+  void plan_tasks();
   void plan_layers();
   void plan_gradients();
   std::size_t parameter_count(std::size_t layer) const;
