@@ -10,19 +10,6 @@
 namespace gradatim {
 namespace {
 
-// relu and max commute: pooling first leaves relu fewer values, with the same bits both ways. Where
-// a window's largest value is not positive, relu passes no gradient in either order. Where a
-// residual reads what is between them, they stay.
-Network pooled_before_relu(Network network) {
-  const auto operations = make_operations(network);
-  const Joints joints(operations);
-  for (std::size_t i = 0; i + 1 < network.layers.size(); ++i)
-    if (std::holds_alternative<Relu>(network.layers[i]) &&
-        std::holds_alternative<MaxPool2d>(network.layers[i + 1]) && !joints.is_read_later(i + 1))
-      std::swap(network.layers[i], network.layers[i + 1]);
-  return network;
-}
-
 // Of one layer's values for the samples that pass through layers together, to stay in the cache
 // from layer to layer: 512 KiB.
 constexpr std::size_t kFloatsOfABlock = std::size_t{1} << 17;
@@ -35,7 +22,7 @@ Program::Plan::Plan(const Network& network_value, const Loss& loss_value, std::s
       max_rows(rows_value),
       row_tasks(1),
       layout(parameter_layout(network)),
-      operations(make_operations(network)),
+      operations(make_fused_operations(network)),
       joints(operations) {
   check_loss(loss);
   if (max_rows == 0) throw InvalidArgument("program: the batch must have at least 1 row, got 0");
@@ -139,6 +126,9 @@ void Program::Plan::plan_gradients() {
     const bool by_rows = operations[i]->adds_gradient_by_rows();
     const std::size_t tasks = by_rows ? 1 : operations[i]->gradient_tasks(max_rows);
     for (std::size_t task = 0; task < tasks; ++task) gradient_tasks.emplace_back(i, task);
+    const auto* pooled = dynamic_cast<const PooledConvolution*>(operations[i].get());
+    pooled_layers.push_back(pooled);
+    places.emplace_back(pooled != nullptr ? Shape{max_rows, pooled->places()} : Shape{0});
     partial_gradients.emplace_back(by_rows ? Shape{row_tasks, parameter_count(i)} : Shape{0});
   }
 }

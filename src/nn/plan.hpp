@@ -8,6 +8,7 @@
 #include "gradatim/nn/program.hpp"
 #include "nn/dense.hpp"
 #include "nn/joints.hpp"
+#include "nn/pooled_convolution.hpp"
 
 namespace gradatim {
 
@@ -75,6 +76,8 @@ struct Program::Plan {
   TensorView<float> d_output(std::size_t layer, const RowRange& range, std::size_t row_task);
   void backward_layer(std::size_t layer, std::span<const float> theta, const RowRange& range,
                       std::size_t row_task);
+  void backward_pooled(std::size_t layer, std::span<const float> theta, const RowRange& range,
+                       std::size_t row_task);
   void join_backward(std::size_t value, const RowRange& range, std::size_t row_task);
   void parameter_gradient(std::size_t layer, std::size_t task, std::span<float> d_theta) const;
   double mean_loss() const;
@@ -102,6 +105,8 @@ struct Program::Plan {
   std::vector<Tensor> d_outputs;
   std::vector<std::uint8_t> d_in_blocks;  // of each slot
   ByteInputBuffers bytes;
+  std::vector<const PooledConvolution*> pooled_layers;  // those of the operations that are one
+  std::vector<ByteTensor> places;                       // (max_rows, places) of these
   std::vector<double> task_loss;
   std::vector<Tensor> partial_gradients;  // (row_tasks, parameters) of layers that add by rows
   std::vector<std::pair<std::size_t, std::size_t>> gradient_tasks;  // (layer, task)

@@ -9,6 +9,7 @@
 #include "gradatim/nn/program.hpp"
 #include "nn/dense.hpp"
 #include "nn/joints.hpp"
+#include "nn/pooled_convolution.hpp"
 
 namespace gradatim {
 namespace {
@@ -57,7 +58,7 @@ struct Predictor::Plan {
 };
 
 Predictor::Plan::Plan(const Network& network) : inputs(network.input.size()) {
-  auto operations = make_operations(network);
+  auto operations = make_fused_operations(pooled_before_relu(network));
   const Joints joints(operations);
   for (auto& operation : operations) {
     Step step;

@@ -82,6 +82,9 @@ void Program::Plan::forward_layer(std::size_t layer, std::span<const float> thet
   else if (batch_sums[layer].rule != nullptr)
     batch_sums[layer].rule->forward_rows(parameters(theta, layer), batch_sums[layer].statistics,
                                          input(layer, range), y);
+  else if (pooled_layers[layer] != nullptr)
+    pooled_layers[layer]->forward_keeping(parameters(theta, layer), input(layer, range), y,
+                                          places[layer].view().slice(range.first, range.count));
   else
     operations[layer]->forward(parameters(theta, layer), input(layer, range), y);
   join_forward(layer, range);
@@ -155,6 +158,10 @@ void Program::Plan::backward_layer(std::size_t layer, std::span<const float> the
   const Operation& operation = *operations[layer];
   const auto dy = d_output(layer, range, row_task);
   if (joints.drops(layer)) joints.drop(layer, key, range.first, dy);
+  if (pooled_layers[layer] != nullptr) {
+    backward_pooled(layer, theta, range, row_task);
+    return;
+  }
   if (operation.adds_gradient_by_rows())
     operation.add_gradient(input(layer, range), dy, partial_gradients[layer].view().row(row_task));
   if (layer > 0) {
@@ -168,6 +175,19 @@ void Program::Plan::backward_layer(std::size_t layer, std::span<const float> the
   } else if (byte_inputs.size() != 0) {
     kernels::pack_rows(dy, bytes.gradient.view().slice(range.first, range.count));
   }
+}
+
+void Program::Plan::backward_pooled(std::size_t layer, std::span<const float> theta,
+                                    const RowRange& range, std::size_t row_task) {
+  const PooledConvolution& operation = *pooled_layers[layer];
+  const auto gradient = operation.passed_back(
+      outputs[slot[layer]].view().slice(range.first, range.count), d_output(layer, range, row_task),
+      places[layer].view().slice(range.first, range.count));
+  operation.add_gradient_from(input(layer, range), gradient,
+                              partial_gradients[layer].view().row(row_task));
+  if (layer == 0) return;
+  operation.backward_from(parameters(theta, layer), gradient, d_output(layer - 1, range, row_task));
+  join_backward(layer, range, row_task);
 }
 
 // The gradient of a value gets that of the sums it is a term of.
@@ -274,7 +294,9 @@ std::size_t Program::workspace_bytes() const {
   for (const Tensor& buffer : plan_->partial_gradients) floats += buffer.size();
   for (const Tensor& buffer : plan_->outputs) floats += buffer.size();
   for (const Tensor& buffer : plan_->d_outputs) floats += buffer.size();
-  return floats * sizeof(float);
+  std::size_t kept = 0;
+  for (const ByteTensor& buffer : plan_->places) kept += buffer.size();
+  return floats * sizeof(float) + kept;
 }
 
 }  // namespace gradatim

@@ -253,6 +253,12 @@ void describe(Visitor& v, OneCycle& schedule) {
 }
 
 template <class Visitor>
+void describe(Visitor& v, Checkpoints& checkpoints) {
+  v.field("every", checkpoints.every, kWhole);
+  v.field("keep", checkpoints.keep, kCount);
+}
+
+template <class Visitor>
 void describe(Visitor& v, Network& network) {
   v.required("input", network.input);
   v.required("layers", network.layers);
@@ -276,6 +282,7 @@ void describe(Visitor& v, Recipe& recipe) {
   v.either("steps", recipe.options.steps, "epochs", recipe.epochs, kCount);
   v.field("sampling", recipe.options.sampling);
   v.field("seed", recipe.options.seed, kSeed);
+  v.table("checkpoints", recipe.options.checkpoints);
 }
 
 }  // namespace gradatim::detail

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <vector>
 
-#include "diff/known_gradients.hpp"
+#include "diff/test_functions.hpp"
 #include "gradatim/diff/hessian.hpp"
 #include "gradatim/diff/jacobian.hpp"
 

@@ -6,7 +6,7 @@
 #include <thread>
 #include <vector>
 
-#include "diff/known_gradients.hpp"
+#include "diff/test_functions.hpp"
 #include "gradatim/core/error.hpp"
 #include "gradatim/diff/gradient.hpp"
 #include "support/allocation_count.hpp"

@@ -410,6 +410,7 @@ Recipe random_recipe(std::uint64_t seed) {
   recipe.options.batch = 1 + below(1000);
   recipe.options.sampling = below(2) == 0 ? Sampling::with_replacement : Sampling::shuffled_epochs;
   recipe.options.seed = (static_cast<std::uint64_t>(word()) << 31U) ^ word();
+  recipe.options.checkpoints = {.every = below(9), .keep = 1 + below(9)};
   if (below(2) == 0)
     recipe.epochs = 1 + below(100);
   else
@@ -447,6 +448,7 @@ batch = 100
 steps = 10000
 sampling = "with_replacement"
 seed = 1
+checkpoints = { every = 0, keep = 2 }
 )");
 }
 

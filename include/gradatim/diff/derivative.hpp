@@ -90,6 +90,8 @@ inline Derivative<E> differentiate_once(F& f, E x, const ComplexStep& method) {
     return value;
   };
   Derivative<E> d = differentiate_complex(watched, x, method);
+  if (is_suspect(d)) [[unlikely]]
+    look_on_the_axis(f, x, d);
   if (modified) d.status = worse(d.status, Status::kInputModified);
   return d;
 }

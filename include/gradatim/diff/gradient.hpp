@@ -111,8 +111,11 @@ ExactValue<E> exact_gradient(F& f, const X& x, E* d_x, const ComplexStep& method
       result.value = value.real();
       return value;
     };
-    const auto d = differentiate_complex(slice, static_cast<E>(x.data()[i]), method);
+    const auto at = static_cast<E>(x.data()[i]);
+    auto d = differentiate_complex(slice, at, method);
+    if (is_suspect(d)) look_on_the_axis(slice, at, d);
     d_x[i] = d.value;
+    result.status = worse(result.status, d.status);
     result.evaluations += d.evaluations;
   }
   return result;
