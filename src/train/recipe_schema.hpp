@@ -129,6 +129,12 @@ void describe(Visitor& v, LayerNorm& layer) {
 }
 
 template <class Visitor>
+void describe(Visitor& v, BatchNorm& layer) {
+  v.field("epsilon", layer.epsilon, kPositive);
+  v.field("momentum", layer.momentum, kShare);
+}
+
+template <class Visitor>
 void describe(Visitor& v, SoftmaxCrossEntropy& loss) {
   v.field("label_smoothing", loss.label_smoothing, kFraction);
 }

@@ -92,6 +92,8 @@ class Training {
           loss, program_.first_non_finite(theta, batch).value_or("the loss"));
       return false;
     }
+    if (method_ != nullptr && program_.has_statistics()) program_.loss(theta, batch, pool_);
+    program_.update_statistics(theta);
     optimizer_.step(theta, gradient_, pool_);
     ++result_.steps;
     result_.train_loss = loss;
