@@ -38,9 +38,7 @@ void Program::Plan::bind(const Batch& next) {
     check(input->bytes.shape());
     if (byte_layer == nullptr)
       throw InvalidArgument(fmt::format("batch: {} does not take bytes", layer_label(network, 0)));
-    byte_inputs = input->bytes.reshaped({rows, network.input.size()});
-    byte_scale = input->scale;
-    float_inputs = {};
+    bind_bytes(*input);
   } else {
     const auto floats = std::get<ConstTensorView>(next.inputs);
     check(floats.shape());
@@ -51,6 +49,22 @@ void Program::Plan::bind(const Batch& next) {
   joints.check_key(network, next.key);
   check_rows();
   key = next.key.value_or(StepKey{});
+}
+
+// As they are where skipping their zeros pays; which way depends on the batch alone.
+void Program::Plan::bind_bytes(const ByteInputs& input) {
+  const auto matrix = input.bytes.reshaped({rows, network.input.size()});
+  const double needed = byte_layer->zeros_that_pay() * static_cast<double>(matrix.size());
+  if (needed == 0 || static_cast<double>(kernels::count_zeros(matrix.values())) >= needed) {
+    byte_inputs = matrix;
+    byte_scale = input.scale;
+    float_inputs = {};
+    return;
+  }
+  const TensorView<float> floats = bytes.inputs.view().slice(0, rows);
+  kernels::bytes_to_float(matrix.values(), input.scale, floats.values());
+  float_inputs = floats;
+  byte_inputs = {};
 }
 
 RowRange Program::Plan::row_range(std::size_t task) const {
@@ -290,7 +304,8 @@ void Program::update_statistics(std::span<float> theta) const {
 }
 
 std::size_t Program::workspace_bytes() const {
-  std::size_t floats = plan_->bytes.weight.size() + plan_->bytes.gradient.size();
+  const ByteInputBuffers& bytes = plan_->bytes;
+  std::size_t floats = bytes.weight.size() + bytes.gradient.size() + bytes.inputs.size();
   for (const Tensor& buffer : plan_->partial_gradients) floats += buffer.size();
   for (const Tensor& buffer : plan_->outputs) floats += buffer.size();
   for (const Tensor& buffer : plan_->d_outputs) floats += buffer.size();
