@@ -98,7 +98,7 @@ gd::NetworkCheck train_and_check(std::shared_ptr<const gd::CustomLayer> layer,
                                   gd::Dense{2, gd::Xavier{}}});
   const gd::TrainResult run = gd::train(
       network, data, {.optimizer = gd::Sgd{.learning_rate = 1.0F}, .batch = 50, .steps = 3000});
-  std::printf("test accuracy %.3f\n", run.test_accuracy);
+  std::printf("test accuracy %.3f\n", run.test.accuracy);
   return gd::check(network, run.parameters, data.train.batch(0, 50));
 }
 

@@ -16,6 +16,6 @@ int main() {
   const gd::Samples first = data.test.batch(0, 1);
   const gd::Tensor scores = gd::predict(network, run.parameters.theta(), first.inputs);
   const std::string& guess = data.class_names[gd::kernels::argmax(scores.values())];
-  std::printf("test accuracy %.4f; the first test image is: %s\n", run.test_accuracy,
+  std::printf("test accuracy %.4f; the first test image is: %s\n", run.test.accuracy,
               guess.c_str());
 }

@@ -108,6 +108,7 @@ Json as_json(const NetworkCheck& check, const std::string& subject, const std::s
           {"wrong", check.wrong},
           {"objections", check.objections()},
           {"evaluated_again", check.evaluated_again},
+          {"frozen", check.frozen},
           {"deterministic", check.deterministic},
           {"sample", as_json(check.sample)},
           {"loss", number(check.loss)},
@@ -152,7 +153,9 @@ int run_check(const CheckCommand& command) {
   const std::size_t batch =
       std::min(command.batch != 0 ? command.batch : recipe.options.batch, data.train.size());
   const Samples samples = data.train.batch(0, batch);
-  const NetworkCheck check = gradatim::check(recipe.network, subject.parameters.theta(), samples,
+  Batch keyed = samples;
+  keyed.key = {.seed = recipe.options.seed};
+  const NetworkCheck check = gradatim::check(recipe.network, subject.parameters.theta(), keyed,
                                              {.loss = recipe.options.loss,
                                               .inputs = command.inputs,
                                               .seed = command.seed,

@@ -44,8 +44,8 @@ Json as_json(const EvalCommand& command, const SavedRun& run, const Dataset& dat
   return {{"run", command.run},
           {"data", data.name},
           {"samples", evaluation.samples},
-          {"accuracy", evaluation.accuracy},
-          {"loss", evaluation.loss},
+          {"accuracy", evaluation.scores.accuracy},
+          {"loss", evaluation.scores.loss},
           {"parameters_sha256", parameters_sha256(run.model.parameters.theta())},
           {"classes", classes},
           {"confusion", confusion}};
@@ -84,7 +84,8 @@ int run_eval(const EvalCommand& command) {
     return kDone;
   }
   fmt::print("{} on the {} test samples of {}\n  accuracy  {:.4f}\n  loss      {}\n", command.run,
-             evaluation.samples, data.name, evaluation.accuracy, loss_text(evaluation.loss));
+             evaluation.samples, data.name, evaluation.scores.accuracy,
+             loss_text(evaluation.scores.loss));
   print_table(run, evaluation);
   return kDone;
 }

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "text.hpp"
 
@@ -23,13 +24,16 @@ std::size_t digits(std::size_t number) { return fmt::formatted_size("{}", number
 
 }  // namespace
 
-Progress::Progress(std::FILE* out, std::size_t steps, std::size_t steps_per_epoch)
+Progress::Progress(std::FILE* out, std::size_t steps, std::size_t steps_per_epoch,
+                   const Figure& figure)
     : out_(out),
       terminal_(isatty(fileno(out)) != 0),
       steps_(steps),
-      steps_per_epoch_(steps_per_epoch) {}
+      steps_per_epoch_(steps_per_epoch),
+      figure_(figure) {}
 
 bool Progress::on_step(const StepRecord& record) {
+  if (!first_step_) first_step_ = record.step - 1;
   loss_sum_ += record.loss;
   ++loss_count_;
   if (!terminal_) return true;
@@ -40,7 +44,7 @@ bool Progress::on_step(const StepRecord& record) {
 
 void Progress::draw(const StepRecord& record, Clock::time_point now) {
   const double seconds = std::chrono::duration<double>(now - started_).count();
-  const double rate = seconds > 0 ? static_cast<double>(record.step) / seconds : 0;
+  const double rate = seconds > 0 ? static_cast<double>(record.step - *first_step_) / seconds : 0;
   const double left = rate > 0 ? static_cast<double>(steps_ - record.step) / rate : 0;
   const std::string text = fmt::format("{}/{}  {:.0f} steps/s  loss {}  {} left", record.step,
                                        steps_, rate, loss_text(record.loss), duration(left));
@@ -63,13 +67,16 @@ void Progress::finish() {
 void Progress::on_epoch(const EpochRecord& record) {
   finish();
   losses_.push_back(loss_count_ > 0 ? loss_sum_ / static_cast<double>(loss_count_) : 0);
-  test_accuracies_.push_back(record.test_accuracy);
+  test_figures_.push_back(record.test.*figure_.value);
   loss_sum_ = 0;
   loss_count_ = 0;
   const std::size_t epochs = (steps_ + steps_per_epoch_ - 1) / steps_per_epoch_;
-  fmt::print(out_, "epoch {:>{}}/{}  step {:>{}}  loss {}  train accuracy {:.4f}  test {:.4f}\n",
-             record.epoch, digits(epochs), epochs, record.step, digits(steps_),
-             loss_text(losses_.back()), record.train_accuracy, record.test_accuracy);
+  fmt::print(out_, "epoch {:>{}}/{}  step {:>{}}  loss {}  train {} {:.4f}  ", record.epoch,
+             digits(epochs), epochs, record.step, digits(steps_), loss_text(losses_.back()),
+             figure_.name, record.train.*figure_.value);
+  if (!std::isnan(record.validation.loss))
+    fmt::print(out_, "validation {:.4f}  ", record.validation.*figure_.value);
+  fmt::print(out_, "test {:.4f}\n", record.test.*figure_.value);
   std::fflush(out_);
 }
 

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdio>
+#include <optional>
 #include <vector>
 
 #include "gradatim/train/train.hpp"
@@ -12,7 +13,9 @@ namespace gradatim::app {
 /// times a second.
 class Progress final : public TrainObserver {
  public:
-  Progress(std::FILE* out, std::size_t steps, std::size_t steps_per_epoch);
+  /// `figure` is what it shows of an evaluation.
+  Progress(std::FILE* out, std::size_t steps, std::size_t steps_per_epoch,
+           const Figure& figure = figures(TargetKind::classes).front());
 
   bool on_step(const StepRecord& record) override;
   void on_epoch(const EpochRecord& record) override;
@@ -21,7 +24,7 @@ class Progress final : public TrainObserver {
 
   /// What was seen, for the summary.
   const std::vector<double>& losses() const { return losses_; }  // the mean of each epoch
-  const std::vector<double>& test_accuracies() const { return test_accuracies_; }
+  const std::vector<double>& test_figures() const { return test_figures_; }
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -32,12 +35,14 @@ class Progress final : public TrainObserver {
   bool bar_is_drawn_ = false;
   std::size_t steps_;
   std::size_t steps_per_epoch_;
+  Figure figure_;
+  std::optional<std::size_t> first_step_;  // of this process: a run may have been resumed
   Clock::time_point started_ = Clock::now();
   Clock::time_point drawn_{};
   double loss_sum_ = 0;  // of this epoch
   std::size_t loss_count_ = 0;
   std::vector<double> losses_;
-  std::vector<double> test_accuracies_;
+  std::vector<double> test_figures_;
 };
 
 }  // namespace gradatim::app

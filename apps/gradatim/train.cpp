@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,8 @@
 #include "exit_codes.hpp"
 #include "gradatim/core/error.hpp"
 #include "gradatim/data/catalogue.hpp"
+#include "gradatim/io/file.hpp"
+#include "gradatim/train/resume.hpp"
 #include "gradatim/train/run_folder.hpp"
 #include "interrupt.hpp"
 #include "not_empty.hpp"
@@ -24,6 +27,7 @@ namespace {
 
 struct TrainCommand {
   std::string recipe;
+  std::string resume;  // a run folder, instead of a recipe
   std::string data;
   std::string data_dir;
   std::string steps;
@@ -32,6 +36,7 @@ struct TrainCommand {
   std::string learning_rate;
   std::string gradient;
   std::string seed;
+  std::string checkpoint_every;
   std::size_t threads = 0;
   std::vector<std::string> settings;
   std::string out;
@@ -55,6 +60,7 @@ std::vector<Setting> settings_of(const TrainCommand& command) {
   add("--gradient", "gradient",
       command.gradient.empty() ? "" : nlohmann::json(command.gradient).dump());
   add("--seed", "seed", command.seed);
+  add("--checkpoint-every", "checkpoints.every", command.checkpoint_every);
   for (const std::string& setting : command.settings)
     settings.push_back({setting, "--set " + shortened(setting)});
   return settings;
@@ -66,35 +72,37 @@ class StopAtInterrupt final : public TrainObserver {
   bool on_step(const StepRecord&) override { return Interrupt::signal() == 0; }
 };
 
-// The folder of a run, gone again if training does not even begin.
-class NewRunFolder final : public TrainObserver {
+// The folder of a run; a new one is gone again if training does not even begin.
+class RunFolder final : public TrainObserver {
  public:
-  NewRunFolder(const std::string& out, const std::string& recipe)
+  /// A folder to be resumed.
+  explicit RunFolder(std::filesystem::path resumed) : path_(std::move(resumed)), used_(true) {}
+  RunFolder(const std::string& out, const std::string& recipe)
       : was_there_(!out.empty() && std::filesystem::exists(out)),
         path_(out.empty() ? create_numbered_run_folder("runs", recipe) : create_run_folder(out)) {}
-  ~NewRunFolder() override {
+  ~RunFolder() override {
     if (used_) return;
     std::error_code ignored;
     for (const auto* file : {"recipe.toml", "metrics.csv"})
       std::filesystem::remove(path_ / file, ignored);
     if (!was_there_) std::filesystem::remove(path_, ignored);
   }
-  NewRunFolder(const NewRunFolder&) = delete;
-  NewRunFolder& operator=(const NewRunFolder&) = delete;
+  RunFolder(const RunFolder&) = delete;
+  RunFolder& operator=(const RunFolder&) = delete;
 
   const std::filesystem::path& path() const { return path_; }
   bool on_step(const StepRecord&) override { return used_ = true; }
   void on_epoch(const EpochRecord&) override { used_ = true; }
 
  private:
-  bool was_there_;
+  bool was_there_ = true;
   std::filesystem::path path_;
   bool used_ = false;
 };
 
 void print_result(std::FILE* out, const RunSummary& summary, const Progress& progress) {
   constexpr std::size_t kCurveWidth = 40;
-  const auto curve = [&](const char* name, const std::vector<double>& values) {
+  const auto curve = [&](const std::string& name, const std::vector<double>& values) {
     if (values.size() > 1)
       fmt::print(out, "  {:<16}{}  {} to {}\n", name, sparkline(values, kCurveWidth),
                  loss_text(values.front()), loss_text(values.back()));
@@ -102,9 +110,13 @@ void print_result(std::FILE* out, const RunSummary& summary, const Progress& pro
   fmt::print(out, "\n{} on {}: {} steps in {:.2f} s, {:.0f} steps/s{}\n", summary.recipe,
              summary.data, summary.steps, summary.seconds, summary.steps_per_second,
              summary.stopped == "interrupted" ? ", interrupted" : "");
-  fmt::print(out, "  test accuracy   {:.4f}\n  train accuracy  {:.4f}\n", summary.test_accuracy,
-             summary.train_accuracy);
-  curve("test accuracy", progress.test_accuracies());
+  for (const Figure& figure : summary.figures) {
+    fmt::print(out, "  {:<16}{:.4f}\n", fmt::format("test {}", figure.name),
+               summary.test.*figure.value);
+    fmt::print(out, "  {:<16}{:.4f}\n", fmt::format("train {}", figure.name),
+               summary.train.*figure.value);
+  }
+  curve(fmt::format("test {}", summary.figures.front().name), progress.test_figures());
   curve("loss", progress.losses());
   fmt::print(out, "  parameters      {}, sha256 {:.16}...\n", summary.parameters,
              summary.parameters_sha256);
@@ -118,22 +130,44 @@ int exit_code_of(const TrainResult& result) {
   return result.reason == StopReason::non_finite ? kFailed : kDone;
 }
 
-int run_train(const TrainCommand& command) {
-  std::FILE* out = command.json ? stderr : stdout;  // stdout is the object's alone
-  const auto folders = recipe_folders();
-  Recipe recipe = read_recipe(find_recipe(command.recipe, folders), settings_of(command));
-  recipe.options.threads = command.threads;
-  const Dataset data = load_dataset(recipe.data, data_paths(command.data_dir));
-  recipe = resolve(std::move(recipe), data.train.size());
+// What is trained: a recipe with its settings, or that of a run with those that may change.
+struct Plan {
+  Recipe recipe;  // resolved
+  Dataset data;
+  ResumePoint from;  // of a run that is resumed
+};
 
-  NewRunFolder folder(command.out, recipe.name);
-  RunRecorder recorder(folder.path(), recipe, data);
+Plan plan_of(const TrainCommand& command) {
+  const auto folders = recipe_folders();
+  const std::filesystem::path file = command.resume.empty()
+                                         ? find_recipe(command.recipe, folders)
+                                         : std::filesystem::path(command.resume) / "recipe.toml";
+  Plan plan{.recipe = read_recipe(file, settings_of(command)), .data = {}, .from = {}};
+  plan.recipe.options.threads = command.threads;
+  plan.data = load_dataset(plan.recipe.data, data_paths(command.data_dir));
+  plan.recipe = resolve(std::move(plan.recipe), plan.data.train.size());
+  if (!command.resume.empty()) plan.from = find_resume_point(command.resume, plan.recipe);
+  return plan;
+}
+
+int run_plan(const TrainCommand& command, const Plan& plan, std::FILE* out) {
+  const Recipe& recipe = plan.recipe;
+  std::optional<RunFolder> folder;
+  if (command.resume.empty()) {
+    folder.emplace(command.out, recipe.name);
+  } else {
+    folder.emplace(command.resume);
+    prepare_to_resume(command.resume);
+  }
+  RunRecorder recorder(folder->path(), recipe, plan.data, plan.from.from());
   Progress progress(out, recipe.options.steps,
-                    steps_per_epoch(data.train.size(), recipe.options.batch));
+                    steps_per_epoch(plan.data.train.size(), recipe.options.batch),
+                    figures(target_kind(recipe.options.loss, plan.data.train)).front());
   const Interrupt interrupt;
   StopAtInterrupt stop;
-  ObserverList observers{&folder, &recorder, &progress, &stop};
-  const TrainResult result = train(recipe.network, data, recipe.options, &observers);
+  ObserverList observers{&*folder, &recorder, &progress, &stop};
+  const TrainResult result =
+      train(recipe.network, plan.data, recipe.options, &observers, plan.from.state());
   progress.finish();
 
   const RunSummary summary = recorder.finish(result);
@@ -146,12 +180,44 @@ int run_train(const TrainCommand& command) {
   return exit_code_of(result);
 }
 
+int say_that_it_is_finished(const TrainCommand& command, const Plan& plan, std::FILE* out) {
+  const std::size_t steps = plan.from.state()->step;
+  fmt::print(out,
+             "{} is finished: {} steps are done, nothing is left to train. To go on, give it more: "
+             "--steps {}\n",
+             command.resume, steps, 2 * steps);
+  if (command.json) {
+    const std::string summary = read_file(std::filesystem::path(command.resume) / "summary.json");
+    fmt::print("{}\n", nlohmann::ordered_json::parse(summary).dump());
+  }
+  return kDone;
+}
+
+int run_train(const TrainCommand& command) {
+  if (command.recipe.empty() == command.resume.empty())
+    throw InvalidArgument("train: expected a recipe, or a run folder to --resume");
+  std::FILE* out = command.json ? stderr : stdout;  // stdout is the object's alone
+  const Plan plan = plan_of(command);
+  for (const std::string& note : plan.from.notes)
+    fmt::print(stderr, "gradatim: {}\n", one_line(note));
+  if (plan.from.finished) return say_that_it_is_finished(command, plan, out);
+  if (!command.resume.empty())
+    fmt::print(out, "{} goes on at step {} of {}\n", command.resume,
+               plan.from.checkpoint ? plan.from.state()->step : 0, plan.recipe.options.steps);
+  return run_plan(command, plan, out);
+}
+
 }  // namespace
 
 void add_train_command(CLI::App& app, int& exit_code) {
   auto command = std::make_shared<TrainCommand>();
   CLI::App* sub = app.add_subcommand("train", "Train the network of a recipe");
-  sub->add_option("recipe", command->recipe, "A recipe's name (two-layer) or file")->required();
+  sub->add_option("recipe", command->recipe, "A recipe's name (two-layer) or file");
+  sub->add_option(
+         "--resume", command->resume,
+         "Go on with a run folder from its last checkpoint, to the same bits; more --steps "
+         "train it further")
+      ->check(not_empty());
   sub->add_option("--data", command->data, "Dataset instead of the recipe's")->check(not_empty());
   sub->add_option("--data-dir", command->data_dir, "Folder to look for data in first")
       ->check(not_empty());
@@ -166,6 +232,9 @@ void add_train_command(CLI::App& app, int& exit_code) {
                   "How gradients are found: backprop, numerical, dual or tape")
       ->check(not_empty());
   sub->add_option("--seed", command->seed, "Seed of everything random")->check(not_empty());
+  sub->add_option("--checkpoint-every", command->checkpoint_every,
+                  "Steps between checkpoints; 0, the default, is an epoch's: checkpoints.every")
+      ->check(not_empty());
   sub->add_option("--threads", command->threads, "Threads; 0, the default, is one a core")
       ->check(CLI::Range(0, 1024));
   sub->add_option("--set", command->settings,
@@ -173,6 +242,7 @@ void add_train_command(CLI::App& app, int& exit_code) {
       ->allow_extra_args(false)
       ->type_name("KEY=VALUE");
   sub->add_option("--out", command->out, "Run folder; by default runs/RECIPE-<number>")
+      ->excludes("--resume")
       ->check(not_empty());
   sub->add_flag("--json", command->json, "Print the result as one JSON object");
   sub->callback([command, &exit_code] { exit_code = run_train(*command); });

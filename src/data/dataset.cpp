@@ -7,7 +7,7 @@
 #include <limits>
 
 #include "gradatim/core/error.hpp"
-#include "gradatim/data/batches.hpp"
+#include "gradatim/core/kernels.hpp"
 #include "gradatim/data/idx.hpp"
 
 namespace gradatim {
@@ -38,20 +38,48 @@ Split read_split(const std::filesystem::path& images, const std::filesystem::pat
 }
 
 void Split::check() const {
-  if (images.shape()[0] != labels.size())
+  if (features.size() == 0 && images.shape()[0] != size())
     throw ShapeError(
         fmt::format("split: expected as many images as labels, got images {} and {} labels",
-                    images.shape().to_string(), labels.size()));
+                    images.shape().to_string(), size()));
+  if (features.size() != 0 && features.shape()[0] != size())
+    throw ShapeError(fmt::format("split: expected as many features as targets, got {} and {}",
+                                 features.shape().to_string(), size()));
+  if (!labels.empty() && targets.size() != 0)
+    throw ShapeError("split: expected labels or targets, got both");
 }
 
 Samples Split::batch(std::size_t first, std::size_t count) const {
   if (first > size() || count > size() - first)
     throw ShapeError(fmt::format("batch: expected samples within [0, {}), got {} from {}", size(),
                                  count, first));
-  Samples samples{.inputs = Tensor({count, images.shape().sample().size()}),
-                  .labels = std::vector<std::int32_t>(count)};
-  gather(*this, first, samples.inputs, samples.labels);
+  check();
+  const std::size_t values = sample().size();
+  Samples samples{.inputs = Tensor({count, values}), .labels = {}};
+  if (has_images())
+    kernels::bytes_to_float(images.view().slice(first, count).values(), kByteScale,
+                            samples.inputs.values());
+  else
+    std::ranges::copy(features.view().slice(first, count).values(), samples.inputs.data());
+  if (!labels.empty()) {
+    const auto from = labels.begin() + static_cast<std::ptrdiff_t>(first);
+    samples.labels.assign(from, from + static_cast<std::ptrdiff_t>(count));
+  } else {
+    samples.targets = Tensor({count, targets.shape().sample().size()});
+    std::ranges::copy(targets.view().slice(first, count).values(), samples.targets.data());
+  }
   return samples;
+}
+
+Batch Split::all() const {
+  check();
+  Batch batch{.targets = {.labels = labels}};
+  if (labels.empty()) batch.targets.values = targets;
+  if (has_images())
+    batch.inputs = ByteInputs{flatten(images), kByteScale};
+  else
+    batch.inputs = flatten(features);
+  return batch;
 }
 
 Tensor one_hot(std::span<const std::int32_t> labels, std::size_t classes) {

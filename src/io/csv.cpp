@@ -32,12 +32,33 @@ void append_number(std::string& text, Number value) {
 }  // namespace
 
 CsvWriter::CsvWriter(std::filesystem::path path, std::span<const std::string_view> columns)
-    : path_(std::move(path)), columns_(columns.size()) {
-  descriptor_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    : CsvWriter(std::move(path), columns, 0) {}
+
+CsvWriter::CsvWriter(std::filesystem::path path, std::span<const std::string_view> columns,
+                     std::uint64_t kept)
+    : path_(std::move(path)), columns_(columns.size()), flushed_(kept) {
+  descriptor_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
   if (descriptor_ < 0) fail(path_, errno);
-  buffer_.reserve(kFlushAt + (1U << 12U));
-  for (const std::string_view column : columns) cell(column);
-  end_row();
+  try {
+    keep(kept);
+    buffer_.reserve(kFlushAt + (1U << 12U));
+    if (kept != 0) return;
+    for (const std::string_view column : columns) cell(column);
+    end_row();
+  } catch (...) {
+    ::close(descriptor_);
+    throw;
+  }
+}
+
+void CsvWriter::keep(std::uint64_t bytes) {
+  const off_t size = ::lseek(descriptor_, 0, SEEK_END);
+  if (bytes > 0 && size < static_cast<off_t>(bytes))
+    throw DataError(
+        fmt::format("csv {}: expected at least {} bytes, got {}", path_.string(), bytes, size));
+  if (::ftruncate(descriptor_, static_cast<off_t>(bytes)) != 0 && errno != EINVAL)
+    fail(path_, errno);
+  ::lseek(descriptor_, static_cast<off_t>(bytes), SEEK_SET);
 }
 
 CsvWriter::~CsvWriter() {
@@ -100,7 +121,10 @@ void CsvWriter::flush() {
       buffer_.clear();  // the destructor must not write the same rows again
       fail(path_, code);
     }
-    if (written > 0) rest.remove_prefix(static_cast<std::size_t>(written));
+    if (written > 0) {
+      rest.remove_prefix(static_cast<std::size_t>(written));
+      flushed_ += static_cast<std::uint64_t>(written);
+    }
   }
   buffer_.clear();
 }

@@ -97,7 +97,8 @@ class TapeProgram {
       std::vector<Scalar> variables;
       variables.reserve(theta.size());
       for (const float value : theta) variables.push_back(tape.input(value));
-      return evaluation_.loss<Scalar>(variables, samples.input(n), samples.target(n));
+      return evaluation_.loss<Scalar>(variables, samples.input(n), samples.target(n),
+                                      samples.key(n));
     });
     sum.loss += loss.value;
     const auto gradient = recording.gradient(loss);

@@ -38,6 +38,12 @@ std::unique_ptr<const Operation> make_operation(const AvgPool2d& layer, const Sh
                                                 const std::string& label);
 std::unique_ptr<const Operation> make_operation(const GlobalAvgPool& layer, const Shape& input,
                                                 const std::string& label);
+std::unique_ptr<const Operation> make_operation(const Dropout& layer, const Shape& input,
+                                                const std::string& label);
+std::unique_ptr<const Operation> make_operation(const Residual& layer, const Shape& input,
+                                                const std::string& label);
+std::unique_ptr<const Operation> make_operation(const LayerNorm& layer, const Shape& input,
+                                                const std::string& label);
 std::unique_ptr<const Operation> make_operation(const Custom& layer, const Shape& input,
                                                 const std::string& label);
 

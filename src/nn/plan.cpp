@@ -9,16 +9,6 @@
 namespace gradatim {
 namespace {
 
-// relu and max commute: pooling first leaves relu fewer values, with the same bits both ways. Where
-// a window's largest value is not positive, relu passes no gradient in either order.
-Network pooled_before_relu(Network network) {
-  for (std::size_t i = 0; i + 1 < network.layers.size(); ++i)
-    if (std::holds_alternative<Relu>(network.layers[i]) &&
-        std::holds_alternative<MaxPool2d>(network.layers[i + 1]))
-      std::swap(network.layers[i], network.layers[i + 1]);
-  return network;
-}
-
 // Samples that pass through the layers before the first dense one together: few enough for their
 // values to stay in the cache from layer to layer.
 std::size_t rows_in_cache(std::span<const std::unique_ptr<const Operation>> head) {
@@ -36,7 +26,8 @@ Program::Plan::Plan(const Network& network_value, const Loss& loss_value, std::s
       max_rows(rows_value),
       row_tasks(1),
       layout(parameter_layout(network)),
-      operations(make_operations(network)) {
+      operations(make_fused_operations(network)),
+      joints(operations) {
   check_loss(loss);
   if (max_rows == 0) throw InvalidArgument("program: the batch must have at least 1 row, got 0");
   std::size_t work = 0;
@@ -46,7 +37,8 @@ Program::Plan::Plan(const Network& network_value, const Loss& loss_value, std::s
   plan_head();
   plan_layers();
   plan_gradients();
-  byte_layer = dynamic_cast<const DenseOperation*>(operations[0].get());
+  if (!joints.is_read_later(0))
+    byte_layer = dynamic_cast<const DenseOperation*>(operations[0].get());
   if (byte_layer != nullptr)
     bytes = {Tensor(byte_layer->packed_weight()), Tensor(byte_layer->packed_gradient(max_rows))};
 }
@@ -63,14 +55,15 @@ void Program::Plan::plan_head() {
 
 void Program::Plan::plan_layers() {
   std::size_t offset = 0;
-  bool wanted = false;  // by the backward pass of a layer: what the current slot holds
+  bool wanted = false;  // by a backward pass or an addition: what the current slot holds
   for (std::size_t i = 0; i < operations.size(); ++i) {
     const Operation& operation = *operations[i];
     if (!(i > 0 && (operation.renames() || (operation.in_place() && !wanted)))) {
       outputs.emplace_back(Shape{max_rows, operation.output().size()});
       wanted = false;
     }
-    wanted = wanted || (!operation.renames() && operation.backward_reads_output());
+    wanted = wanted || (!operation.renames() && operation.backward_reads_output()) ||
+             joints.is_read_later(i + 1);
     slot.push_back(outputs.size() - 1);
     parameter_offset.push_back(offset);
     for (const ParameterSpec& spec : operation.parameters()) offset += spec.shape.size();
@@ -88,6 +81,9 @@ void Program::Plan::plan_gradients() {
     const bool by_rows = operations[i]->adds_gradient_by_rows();
     const std::size_t tasks = by_rows ? 1 : operations[i]->gradient_tasks(max_rows);
     for (std::size_t task = 0; task < tasks; ++task) gradient_tasks.emplace_back(i, task);
+    const auto* pooled = dynamic_cast<const PooledConvolution*>(operations[i].get());
+    pooled_layers.push_back(pooled);
+    places.emplace_back(pooled != nullptr ? Shape{max_rows, pooled->places()} : Shape{0});
     partial_gradients.emplace_back(by_rows ? Shape{row_tasks, parameter_count(i)} : Shape{0});
   }
 }

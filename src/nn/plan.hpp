@@ -7,6 +7,8 @@
 #include "gradatim/nn/operation.hpp"
 #include "gradatim/nn/program.hpp"
 #include "nn/dense.hpp"
+#include "nn/joints.hpp"
+#include "nn/pooled_convolution.hpp"
 
 namespace gradatim {
 
@@ -38,6 +40,7 @@ struct Program::Plan {
 
   void pack(std::span<const float> theta);
   void forward_layer(std::size_t layer, std::span<const float> theta, const RowRange& range);
+  void join_forward(std::size_t layer, const RowRange& range);
   template <class F>
   void for_each_block(const RowRange& range, F f) const;
   double forward(std::span<const float> theta, const RowRange& range);
@@ -45,6 +48,9 @@ struct Program::Plan {
   TensorView<float> d_output(std::size_t layer, const RowRange& range, std::size_t row_task);
   void backward_layer(std::size_t layer, std::span<const float> theta, const RowRange& range,
                       std::size_t row_task);
+  void backward_pooled(std::size_t layer, std::span<const float> theta, const RowRange& range,
+                       std::size_t row_task);
+  void join_backward(std::size_t value, const RowRange& range, std::size_t row_task);
   void parameter_gradient(std::size_t layer, std::size_t task, std::span<float> d_theta) const;
   double mean_loss() const;
 
@@ -56,6 +62,7 @@ struct Program::Plan {
   std::size_t head_rows = 1;  // so many rows at a time
   ParameterLayout layout;
   std::vector<std::unique_ptr<const Operation>> operations;
+  Joints joints;
   const DenseOperation* byte_layer = nullptr;  // operations[0], if it takes bytes
   std::vector<std::size_t> parameter_offset;   // of each layer, and the total behind them
 
@@ -66,6 +73,8 @@ struct Program::Plan {
   // slot that only the head reads, block after block.
   std::vector<Tensor> d_outputs;
   ByteInputBuffers bytes;
+  std::vector<const PooledConvolution*> pooled_layers;  // those of the operations that are one
+  std::vector<ByteTensor> places;                       // (max_rows, places) of these
   std::vector<double> task_loss;
   std::vector<Tensor> partial_gradients;  // (row_tasks, parameters) of layers that add by rows
   std::vector<std::pair<std::size_t, std::size_t>> gradient_tasks;  // (layer, task)
@@ -76,6 +85,7 @@ struct Program::Plan {
   ConstTensorView float_inputs;                // (rows, values), or
   TensorView<const std::uint8_t> byte_inputs;  // (rows, values)
   float byte_scale = 1;
+  StepKey key;
 };
 
 }  // namespace gradatim

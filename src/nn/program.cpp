@@ -48,6 +48,8 @@ void Program::Plan::bind(const Batch& next) {
     byte_inputs = {};
   }
   check_targets(loss, rows, operations.back()->output(), next.targets);
+  joints.check_key(network, next.key);
+  key = next.key.value_or(StepKey{});
 }
 
 RowRange Program::Plan::row_range(std::size_t task) const {
@@ -76,8 +78,19 @@ void Program::Plan::forward_layer(std::size_t layer, std::span<const float> thet
   if (layer == 0 && byte_inputs.size() != 0)
     byte_layer->forward_bytes(parameters(theta, 0), byte_inputs.slice(range.first, range.count),
                               byte_scale, bytes.weight, y);
+  else if (pooled_layers[layer] != nullptr)
+    pooled_layers[layer]->forward_keeping(parameters(theta, layer), input(layer, range), y,
+                                          places[layer].view().slice(range.first, range.count));
   else
     operations[layer]->forward(parameters(theta, layer), input(layer, range), y);
+  join_forward(layer, range);
+}
+
+void Program::Plan::join_forward(std::size_t layer, const RowRange& range) {
+  const auto y = outputs[slot[layer]].view().slice(range.first, range.count);
+  if (const auto added = joints.added_to(layer))
+    kernels::add_to(input(*added, range).values(), y.values());
+  if (joints.drops(layer)) joints.drop(layer, key, range.first, y);
 }
 
 template <class F>
@@ -125,15 +138,41 @@ void Program::Plan::backward_layer(std::size_t layer, std::span<const float> the
   if (range.count == 0) return;
   const Operation& operation = *operations[layer];
   const auto dy = d_output(layer, range, row_task);
+  if (joints.drops(layer)) joints.drop(layer, key, range.first, dy);
+  if (pooled_layers[layer] != nullptr) {
+    backward_pooled(layer, theta, range, row_task);
+    return;
+  }
   if (operation.adds_gradient_by_rows())
     operation.add_gradient(input(layer, range), dy, partial_gradients[layer].view().row(row_task));
   if (layer > 0) {
     const auto y = outputs[slot[layer]].view().slice(range.first, range.count);
     const auto dx = d_output(layer - 1, range, row_task);
     operation.backward(parameters(theta, layer), input(layer, range), y, dy, dx);
+    join_backward(layer, range, row_task);
   } else if (byte_inputs.size() != 0) {
     kernels::pack_rows(dy, bytes.gradient.view().slice(range.first, range.count));
   }
+}
+
+void Program::Plan::backward_pooled(std::size_t layer, std::span<const float> theta,
+                                    const RowRange& range, std::size_t row_task) {
+  const PooledConvolution& operation = *pooled_layers[layer];
+  const auto gradient = operation.passed_back(
+      outputs[slot[layer]].view().slice(range.first, range.count), d_output(layer, range, row_task),
+      places[layer].view().slice(range.first, range.count));
+  operation.add_gradient_from(input(layer, range), gradient,
+                              partial_gradients[layer].view().row(row_task));
+  if (layer == 0) return;
+  operation.backward_from(parameters(theta, layer), gradient, d_output(layer - 1, range, row_task));
+  join_backward(layer, range, row_task);
+}
+
+// The gradient of a value gets that of the sums it is a term of.
+void Program::Plan::join_backward(std::size_t value, const RowRange& range, std::size_t row_task) {
+  for (const std::size_t reader : joints.readers(value))
+    kernels::add_to(d_output(reader, range, row_task).values(),
+                    d_output(value - 1, range, row_task).values());
 }
 
 void Program::Plan::parameter_gradient(std::size_t layer, std::size_t task,
@@ -224,7 +263,9 @@ std::size_t Program::workspace_bytes() const {
   for (const Tensor& buffer : plan_->partial_gradients) floats += buffer.size();
   for (const Tensor& buffer : plan_->outputs) floats += buffer.size();
   for (const Tensor& buffer : plan_->d_outputs) floats += buffer.size();
-  return floats * sizeof(float);
+  std::size_t kept = 0;
+  for (const ByteTensor& buffer : plan_->places) kept += buffer.size();
+  return floats * sizeof(float) + kept;
 }
 
 }  // namespace gradatim

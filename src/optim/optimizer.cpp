@@ -188,4 +188,24 @@ void OptimizerState::step(std::span<float> theta, std::span<const float> gradien
   ++steps_;
 }
 
+std::vector<std::span<const float>> OptimizerState::memory() const {
+  std::vector<std::span<const float>> memory;
+  for (const AlignedVector<float>* each : {&first_, &second_})
+    if (!each->empty()) memory.emplace_back(*each);
+  return memory;
+}
+
+void OptimizerState::restore(std::size_t steps, std::span<const std::span<const float>> memory) {
+  const std::size_t expected = state_count(descent_.optimizer);
+  const bool fits = memory.size() == expected &&
+                    std::ranges::all_of(memory, [&](auto values) { return values.size() == n_; });
+  if (!fits)
+    throw ShapeError(fmt::format("{}: expected a memory of {} times {} floats, got {} times {}",
+                                 kind(descent_.optimizer), expected, n_, memory.size(),
+                                 memory.empty() ? 0 : memory[0].size()));
+  if (expected >= 1) std::ranges::copy(memory[0], first_.begin());
+  if (expected >= 2) std::ranges::copy(memory[1], second_.begin());
+  steps_ = steps;
+}
+
 }  // namespace gradatim

@@ -1,6 +1,7 @@
 #include "gradatim/train/curves.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace gradatim {
 namespace {
@@ -65,25 +66,29 @@ void LossCurve::halve() {
 }
 
 Plot training_curves(const std::string& title, const LossCurve& loss,
-                     const std::vector<AccuracyPoint>& accuracies) {
-  Series train{.label = "train", .x = {}, .y = {}, .style = LineStyle::line_with_points};
-  Series test{.label = "test", .x = {}, .y = {}, .style = LineStyle::line_with_points, .color = 1};
-  for (const AccuracyPoint& point : accuracies) {
-    train.x.push_back(point.epoch);
-    train.y.push_back(point.train);
-    test.x.push_back(point.epoch);
-    test.y.push_back(point.test);
-  }
+                     const std::vector<ScorePoint>& scores, std::string_view figure) {
+  const auto series = [&](const char* label, double ScorePoint::*score, int color) {
+    Series drawn{.label = label, .style = LineStyle::line_with_points, .color = color};
+    for (const ScorePoint& point : scores) {
+      drawn.x.push_back(point.epoch);
+      drawn.y.push_back(point.*score);
+    }
+    return drawn;
+  };
+  std::vector<Series> drawn{series("train", &ScorePoint::train, 0),
+                            series("test", &ScorePoint::test, 1)};
+  if (!scores.empty() && !std::isnan(scores.front().validation))
+    drawn.push_back(series("validation", &ScorePoint::validation, 2));
   return {.title = title,
           .panels = {{.title = "loss of the mini-batch",
                       .x_label = "step",
                       .y_label = "loss",
                       .series = {noise_of(loss), mean_of(loss)}},
-                     {.title = "accuracy",
+                     {.title = std::string(figure),
                       .x_label = "epoch",
-                      .y_label = "share recognised",
+                      .y_label = std::string(figure == "accuracy" ? "share recognised" : figure),
                       .legend_at_bottom = true,
-                      .series = {train, test}}}};
+                      .series = std::move(drawn)}}};
 }
 
 }  // namespace gradatim

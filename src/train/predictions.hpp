@@ -9,9 +9,9 @@
 
 namespace gradatim::detail {
 
-/// The outputs of the network for all samples of a split, (samples, outputs), from their bytes. The
-/// same bits for any pool, so that whatever is counted from them agrees. Throws ShapeError if the
-/// split is not whole or the network does not take its samples.
+/// The outputs of the network for all samples of a split, (samples, outputs), from their bytes
+/// or features. The same bits for any pool, so that whatever is counted from them agrees. Throws
+/// ShapeError if the split is not whole or the network does not take its samples.
 Tensor predictions(const Network& network, std::span<const float> theta, const Split& split,
                    TaskPool& pool);
 

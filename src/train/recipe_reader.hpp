@@ -33,6 +33,17 @@ class RecipeReader {
     field(key, value, range);
     if (!table_.contains(key)) fail_missing(key);
   }
+  /// A table with keys of its own.
+  template <class T>
+  void table(std::string_view key, T& value) {
+    keys_.push_back(key);
+    const toml::node* node = table_.get(key);
+    if (node == nullptr) return;
+    if (!node->is_table()) fail_type(*node, path_of(key), "a table");
+    RecipeReader keys(*node->as_table(), file_, path_of(key));
+    describe(keys, value);
+    keys.refuse_unknown_keys();
+  }
   /// At most one of two keys; the value of the one that is not there stays.
   template <class T>
   void either(std::string_view key, T& value, std::string_view other_key, T& other,

@@ -35,7 +35,7 @@ inline constexpr Range kSeed{.low = 0, .high = 9'223'372'036'854'774'784.0};
 
 inline std::string_view kind(const Initializer& initializer) {
   constexpr std::array<std::string_view, std::variant_size_v<Initializer>> kNames{
-      "gaussian", "xavier", "he", "zeros", "automatic"};
+      "gaussian", "xavier", "he", "zeros", "automatic", "ones"};
   return kNames[initializer.index()];
 }
 
@@ -111,6 +111,21 @@ void describe(Visitor& v, AvgPool2d& layer) {
 template <class Visitor>
 void describe(Visitor& v, LeakyRelu& layer) {
   v.field("slope", layer.slope, kNotNegative);
+}
+
+template <class Visitor>
+void describe(Visitor& v, Dropout& layer) {
+  v.field("rate", layer.rate, kFraction);
+}
+
+template <class Visitor>
+void describe(Visitor& v, Residual& layer) {
+  v.field("over", layer.over, kCount);
+}
+
+template <class Visitor>
+void describe(Visitor& v, LayerNorm& layer) {
+  v.field("epsilon", layer.epsilon, kPositive);
 }
 
 template <class Visitor>
@@ -232,6 +247,12 @@ void describe(Visitor& v, OneCycle& schedule) {
 }
 
 template <class Visitor>
+void describe(Visitor& v, Checkpoints& checkpoints) {
+  v.field("every", checkpoints.every, kWhole);
+  v.field("keep", checkpoints.keep, kCount);
+}
+
+template <class Visitor>
 void describe(Visitor& v, Network& network) {
   v.required("input", network.input);
   v.required("layers", network.layers);
@@ -255,6 +276,7 @@ void describe(Visitor& v, Recipe& recipe) {
   v.either("steps", recipe.options.steps, "epochs", recipe.epochs, kCount);
   v.field("sampling", recipe.options.sampling);
   v.field("seed", recipe.options.seed, kSeed);
+  v.table("checkpoints", recipe.options.checkpoints);
 }
 
 }  // namespace gradatim::detail

@@ -44,6 +44,13 @@ class RecipeWriter {
   void required(std::string_view key, const T& value, const Range& = {}) {
     field(key, value);
   }
+  template <class T>
+  void table(std::string_view key, const T& value) {
+    RecipeWriter writer;
+    T copy = value;
+    describe(writer, copy);
+    entries_.push_back(std::string(key) + " = { " + writer.joined(", ") + " }");
+  }
   void either(std::string_view key, std::size_t value, std::string_view other_key,
               std::size_t other, const Range&) {
     other == 0 ? field(key, value) : field(other_key, other);

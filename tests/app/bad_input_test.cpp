@@ -31,7 +31,7 @@ TEST(BadInput, Usage) {
   const std::vector<Refusal> refusals{
       {{}, "A subcommand is required"},
       {{"trian", "tiny"}, "unknown command 'trian'; did you mean 'train'?"},
-      {{"train"}, "recipe is required"},
+      {{"train"}, "expected a recipe, or a run folder to --resume"},
       {{"train", "tiny", "--stpes", "3"}, "--stpes"},
       {{"train", "tiny", "--threads", "many"}, "--threads"},
       {{"train", "tiny", "--threads", "1025"}, "--threads"},

@@ -31,6 +31,9 @@ std::vector<Mutation> mutations_of(const Layer& layer) {
 // Equal values and a derivative that is their own: softmax and relu pass what they are given where
 // a mutation happens to change nothing.
 bool changes_nothing(const Layer& layer, const Mutation& mutation) {
+  const bool passes_on =
+      std::holds_alternative<Dropout>(layer) || std::holds_alternative<Residual>(layer);
+  if (passes_on && mutation.name == "missing derivative") return true;
   return std::holds_alternative<Relu>(layer) && mutation.name == "derivative squared";
 }
 

@@ -26,7 +26,7 @@ struct Problem {
   Parameters parameters;
 
   Batch batch() const {
-    Batch batch{.inputs = inputs.view()};
+    Batch batch{.inputs = inputs.view(), .key = StepKey{.seed = 5, .step = 3}};
     if (labels.empty())
       batch.targets.values = targets.view();
     else
@@ -89,6 +89,17 @@ inline std::vector<Problem> problems(std::uint64_t seed, std::size_t rows = 7) {
   add("activation first", {{6}, {Tanh{}, Dense{4}, Sigmoid{}}}, SumOfSquaredErrors{}, soft);
   add("activations in a row", {{6}, {Dense{8}, Tanh{}, Sigmoid{}, Dense{3}}}, SoftmaxCrossEntropy{},
       labels);
+  add("dropout", {{9}, {Dropout{0.2F}, Dense{12}, Tanh{}, Dropout{0.4F}, Dense{5}}},
+      SoftmaxCrossEntropy{}, labels);
+  add("layer norm", {{6}, {Dense{9}, LayerNorm{}, Tanh{}, Dense{4}}}, SoftmaxCrossEntropy{},
+      labels);
+  add("residual", {{5}, {Dense{5}, Tanh{}, Residual{2}, Sigmoid{}, Dense{3}}}, SumOfSquaredErrors{},
+      soft);
+  add("residuals in one another",
+      {{4},
+       {Dense{6}, Sigmoid{}, Dense{6}, Residual{1}, Tanh{}, Dropout{0.3F}, Residual{5}, LayerNorm{},
+        Residual{3}, Dense{3}}},
+      SoftmaxCrossEntropy{}, labels);
   return all;
 }
 
@@ -112,7 +123,7 @@ inline ReferenceGradient reference_gradient(const Problem& problem) {
       for (const float value : theta) variables.push_back(tape.input(value));
       for (const double value : samples.input(n)) x.push_back(tape.input(value));
       return evaluation.loss(std::span<const Scalar>(variables), std::span<const Scalar>(x),
-                             samples.target(n));
+                             samples.target(n), samples.key(n));
     });
     const auto gradient = recording.gradient(loss);
     for (std::size_t p = 0; p < gradient.size(); ++p) {

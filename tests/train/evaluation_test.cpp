@@ -35,7 +35,7 @@ TEST(Evaluate, CountsByHand) {
   Pixels pixels({{255, 0, 0}, {0, 255, 0}, {0, 255, 0}, {51, 51, 0}}, {0, 1, 0, 1});
   const Evaluation evaluation = pixels.evaluated();
   EXPECT_EQ(evaluation.samples, 4U);
-  EXPECT_EQ(evaluation.accuracy, 0.5);  // the tie goes to class 0
+  EXPECT_EQ(evaluation.scores.accuracy, 0.5);  // the tie goes to class 0
   const auto table = evaluation.confusion.view();
   EXPECT_EQ(table(0, 0), 1U);
   EXPECT_EQ(table(0, 1), 1U);
@@ -45,7 +45,7 @@ TEST(Evaluate, CountsByHand) {
   const double right = -std::log(e / (e + 2));
   const double wrong = -std::log(1 / (e + 2));
   const double tie = std::log(2 + std::exp(-0.2));
-  EXPECT_NEAR(evaluation.loss, (2 * right + wrong + tie) / 4, 1e-6);
+  EXPECT_NEAR(evaluation.scores.loss, (2 * right + wrong + tie) / 4, 1e-6);
 }
 
 TEST(Evaluate, ScoresClassesAndSaysNaNWhereThereIsNothing) {
@@ -75,7 +75,7 @@ TEST(Evaluate, AgreesWithAccuracyOnMoreThanOnePiece) {
   TaskPool pool(2);
   const Evaluation evaluation =
       evaluate(network, SoftmaxCrossEntropy{}, parameters.theta(), large, pool);
-  EXPECT_EQ(evaluation.accuracy, accuracy(network, parameters.theta(), large, pool));
+  EXPECT_EQ(evaluation.scores.accuracy, accuracy(network, parameters.theta(), large, pool));
 }
 
 // Outputs that differ by nothing but rounding: whoever adds in another order counts otherwise.
@@ -92,11 +92,11 @@ TEST(Evaluate, IsTheLoopsFigureToTheBitOnSamplesThatRoundingDecides) {
   TaskPool pool(2);
   const Evaluation evaluation =
       evaluate(network, SoftmaxCrossEntropy{}, parameters.theta(), split, pool);
-  EXPECT_EQ(evaluation.accuracy, accuracy(network, parameters.theta(), split, pool));
-  EXPECT_NEAR(evaluation.loss, std::log(4.0), 1e-5);
+  EXPECT_EQ(evaluation.scores.accuracy, accuracy(network, parameters.theta(), split, pool));
+  EXPECT_NEAR(evaluation.scores.loss, std::log(4.0), 1e-5);
   std::uint64_t right = 0;
   for (std::size_t k = 0; k < 4; ++k) right += evaluation.confusion.view()(k, k);
-  EXPECT_EQ(static_cast<double>(right) / 2300, evaluation.accuracy);
+  EXPECT_EQ(static_cast<double>(right) / 2300, evaluation.scores.accuracy);
 }
 
 TEST(Evaluate, SaysWhatDoesNotFit) {

@@ -117,7 +117,7 @@ TEST(RealNumericalGradient, TrainsToBackpropsAccuracy) {
     const auto numerical =
         train(kTwoLayer, data, {.gradient = GradientMethod::numerical, .steps = kSteps});
     EXPECT_EQ(numerical.steps, kSteps);
-    EXPECT_NEAR(numerical.test_accuracy, expected.test_accuracy, 0.003) << name;
+    EXPECT_NEAR(numerical.test.accuracy, expected.test.accuracy, 0.003) << name;
   }
 }
 

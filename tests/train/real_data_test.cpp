@@ -21,7 +21,7 @@ void expect_accuracy(const Dataset& data, double least) {
   for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
     const TrainResult result = train(kTwoLayer, data, {.seed = seed});
     EXPECT_EQ(result.steps, 10'000U);
-    EXPECT_GE(result.test_accuracy, least) << data.name << ", seed " << seed;
+    EXPECT_GE(result.test.accuracy, least) << data.name << ", seed " << seed;
   }
 }
 

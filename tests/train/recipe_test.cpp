@@ -83,7 +83,7 @@ TEST(Recipe, NamesUnknownKeysAndKindsWithThePlaceAndTheNearest) {
       refusal("data = \"mnist\"\ninput = [4]\nlayers = [\"relu\", \"sigmod\"]"),
       "dir/small.toml:3:19: layers[1]: unknown name 'sigmod'; did you mean 'sigmoid'? "
       "(one of dense, sigmoid, relu, tanh, softmax, leaky_relu, gelu, silu, softplus, flatten, "
-      "conv2d, max_pool2d, avg_pool2d, global_avg_pool, custom)");
+      "conv2d, max_pool2d, avg_pool2d, global_avg_pool, dropout, residual, layer_norm, custom)");
   EXPECT_CONTAINS(refusal_of_line("loss = \"cross_entropie\""), "did you mean 'cross_entropy'?");
   EXPECT_CONTAINS(refusal_of_setting("optimizer.kind=sdg"), "did you mean 'sgd'?");
   EXPECT_CONTAINS(refusal_of_line("sampling = \"shuffled\""), "did you mean 'shuffled_epochs'?");
@@ -358,7 +358,7 @@ Recipe random_recipe(std::uint64_t seed) {
   for (auto& extent : extents) extent = 1 + below(9);
   recipe.network.input = Shape(extents);
   for (std::uint32_t i = below(5) + 1; i > 0; --i) {
-    const std::array<Layer, 14> all{Dense{1 + below(1000), initializer(), initializer()},
+    const std::array<Layer, 17> all{Dense{1 + below(1000), initializer(), initializer()},
                                     Sigmoid{},
                                     Relu{},
                                     Tanh{},
@@ -372,8 +372,11 @@ Recipe random_recipe(std::uint64_t seed) {
                                            1 + below(9), initializer(), initializer()},
                                     MaxPool2d{1 + below(9), 1 + below(9), below(9)},
                                     AvgPool2d{1 + below(9), 1 + below(9), below(9)},
-                                    GlobalAvgPool{}};
-    recipe.network.layers.push_back(all[below(14)]);
+                                    GlobalAvgPool{},
+                                    Dropout{0.75F},
+                                    Residual{1 + below(9)},
+                                    LayerNorm{random_float(word())}};
+    recipe.network.layers.push_back(all[below(17)]);
   }
   const std::array<Loss, 6> losses{SoftmaxCrossEntropy{0.25F}, CrossEntropy{0.125F},
                                    SumOfSquaredErrors{},       BinaryCrossEntropy{},
@@ -404,6 +407,7 @@ Recipe random_recipe(std::uint64_t seed) {
   recipe.options.batch = 1 + below(1000);
   recipe.options.sampling = below(2) == 0 ? Sampling::with_replacement : Sampling::shuffled_epochs;
   recipe.options.seed = (static_cast<std::uint64_t>(word()) << 31U) ^ word();
+  recipe.options.checkpoints = {.every = below(9), .keep = 1 + below(9)};
   if (below(2) == 0)
     recipe.epochs = 1 + below(100);
   else
@@ -441,6 +445,7 @@ batch = 100
 steps = 10000
 sampling = "with_replacement"
 seed = 1
+checkpoints = { every = 0, keep = 2 }
 )");
 }
 

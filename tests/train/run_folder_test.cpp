@@ -86,7 +86,7 @@ TEST(RunFolder, HoldsAllThatTheRunWas) {
   EXPECT_EQ(json["stopped"], "steps_done");
   EXPECT_EQ(json["steps"], 45);
   EXPECT_EQ(json["parameters"], 36 * 12 + 12 + 12 * 4 + 4);
-  EXPECT_EQ(json["test_accuracy"], result.test_accuracy);
+  EXPECT_EQ(json["test_accuracy"], result.test.accuracy);
   EXPECT_EQ(json["run"], folder.path().string());
   if (!gnuplot_version().empty()) {
     EXPECT_TRUE(std::filesystem::exists(folder / "curves.svg"));
@@ -116,10 +116,10 @@ TEST(RunFolder, MetricsAreWhatTheObserverWasTold) {
     EXPECT_EQ(row[0], std::to_string(i + 1));
     EXPECT_EQ(std::stod(row[2]), witness.steps[i].loss) << i;
     if (epoch != witness.epochs.end() && epoch->step == i + 1) {
-      EXPECT_NE(epoch->train_accuracy, epoch->test_accuracy);  // or they might be exchanged
+      EXPECT_NE(epoch->train.accuracy, epoch->test.accuracy);  // or they might be exchanged
       EXPECT_EQ(row[1], std::to_string(epoch->epoch));
-      EXPECT_EQ(std::stod(row[3]), epoch->train_accuracy);
-      EXPECT_EQ(std::stod(row[4]), epoch->test_accuracy);
+      EXPECT_EQ(std::stod(row[3]), epoch->train.accuracy);
+      EXPECT_EQ(std::stod(row[4]), epoch->test.accuracy);
       ++epoch;
     } else {
       EXPECT_EQ(row[1] + row[3] + row[4], "") << i;

@@ -40,11 +40,11 @@ TEST(Train, LearnsAndRecordsEveryStepAndEpoch) {
   EXPECT_NEAR(recorder.steps.front().loss, std::log(4.0), 0.6);
   EXPECT_LT(recorder.steps.back().loss, 0.1);
   EXPECT_EQ(result.train_loss, recorder.steps.back().loss);
-  EXPECT_GT(result.test_accuracy, 0.98);
+  EXPECT_GT(result.test.accuracy, 0.98);
   ASSERT_EQ(recorder.epochs.size(), 10U);  // 400 samples by 20
   EXPECT_EQ(recorder.epochs[3].epoch, 4U);
   EXPECT_EQ(recorder.epochs[3].step, 80U);
-  EXPECT_EQ(recorder.epochs.back().test_accuracy, result.test_accuracy);
+  EXPECT_EQ(recorder.epochs.back().test.accuracy, result.test.accuracy);
 }
 
 TEST(Train, AnIncompleteLastEpochIsEvaluatedToo) {
@@ -124,9 +124,9 @@ TEST(Train, EveryLossLearns) {
   const Network with_sigmoid({36}, {Dense{12, Xavier{}}, Tanh{}, Dense{4, Xavier{}}, Sigmoid{}});
   TrainOptions options = kOptions;
   options.loss = CrossEntropy{};
-  EXPECT_GT(train(with_softmax, striped_dataset(), options).test_accuracy, 0.98);
+  EXPECT_GT(train(with_softmax, striped_dataset(), options).test.accuracy, 0.98);
   options.loss = SumOfSquaredErrors{};
-  EXPECT_GT(train(with_sigmoid, striped_dataset(), options).test_accuracy, 0.98);
+  EXPECT_GT(train(with_sigmoid, striped_dataset(), options).test.accuracy, 0.98);
 }
 
 // The last update is looked at too, though no loss is computed after it.
@@ -164,7 +164,7 @@ TEST(Train, EveryOptimizerLearns) {
         Optimizer(RmsProp{0.01F}), Optimizer(Adam{0.01F}), Optimizer(AdamW{0.01F}),
         Optimizer(Lion{0.003F})}) {
     options.optimizer = optimizer;
-    EXPECT_GT(train(kNetwork, striped_dataset(), options).test_accuracy, 0.98) << kind(optimizer);
+    EXPECT_GT(train(kNetwork, striped_dataset(), options).test.accuracy, 0.98) << kind(optimizer);
   }
 }
 
@@ -175,7 +175,7 @@ TEST(Train, AConvolutionalNetworkLearnsWithTheSameBitsForAnyThreads) {
   options.optimizer = Adam{0.01F};
   options.batch = 64;
   const TrainResult first = train(network, striped_dataset(), options);
-  EXPECT_GT(first.test_accuracy, 0.98);
+  EXPECT_GT(first.test.accuracy, 0.98);
   for (const std::size_t threads : {2U, 3U, 7U}) {
     options.threads = threads;
     const TrainResult again = train(network, striped_dataset(), options);
@@ -216,7 +216,7 @@ TEST(Train, DenseDataTakesTheFloatPathAndLearns) {
   for (Split* split : {&data.train, &data.test})
     for (std::uint8_t& byte : split->images.values())
       byte = static_cast<std::uint8_t>(byte / 2 + 1);  // no zero is left to skip
-  EXPECT_GT(train(kNetwork, data, kOptions).test_accuracy, 0.98);
+  EXPECT_GT(train(kNetwork, data, kOptions).test.accuracy, 0.98);
 }
 
 TEST(Train, RejectsWhatDoesNotFitTogether) {

@@ -62,6 +62,38 @@ void softmax_change(std::span<const T> y, std::span<const T> dx, std::span<T> dy
   }
 }
 
+/// Of y = (x - mean) r w + b with r = 1 / sqrt(variance + epsilon). With c = x - mean, dc = dx -
+/// mean(dx) and s = variance + epsilon, which changes by ds = mean(dc (2c + dc)):
+///   dr = -ds r r' / (sqrt(s) + sqrt(s')),   dy = w (dc r' + c dr),
+/// where r' and s' are those of x + dx. s and s' are sums of squares: no root is lost. All (n).
+template <class T>
+void layer_norm_change(std::span<const T> x, std::span<const T> w, std::span<const T> dx,
+                       const T& epsilon, std::span<T> dy) {
+  using std::sqrt;
+  const T n = T(static_cast<double>(x.size()));
+  T mean = T(0);
+  T shift = T(0);
+  for (std::size_t k = 0; k < x.size(); ++k) {
+    mean = mean + x[k] / n;
+    shift = shift + dx[k] / n;
+  }
+  T before = epsilon;
+  T after = epsilon;
+  T ds = T(0);
+  for (std::size_t k = 0; k < x.size(); ++k) {
+    const T c = x[k] - mean;
+    const T dc = dx[k] - shift;
+    before = before + c * c / n;
+    after = after + (c + dc) * (c + dc) / n;
+    ds = ds + dc * (T(2) * c + dc) / n;
+  }
+  const T root = sqrt(before);
+  const T new_root = sqrt(after);
+  const T dr = -ds / (root * new_root * (root + new_root));
+  for (std::size_t k = 0; k < x.size(); ++k)
+    dy[k] = w[k] * ((dx[k] - shift) / new_root + (x[k] - mean) * dr);
+}
+
 /// log sum_k y_k exp(dx_k - mean - shift)
 template <class T>
 T log_of_mean(std::span<const T> y, std::span<const T> dx, const T& mean, const T& shift) {

@@ -14,31 +14,47 @@ namespace gradatim {
 
 /// Some samples as a network takes them.
 struct Samples {
-  Tensor inputs;                     // (count, 784), in [0, 1]
-  std::vector<std::int32_t> labels;  // (count)
+  Tensor inputs;                     // (count, 784), in [0, 1]; or features
+  std::vector<std::int32_t> labels;  // (count), or
+  Tensor targets{};                  // (count, outputs)
 
   /// Valid as long as the samples.
-  operator Batch() const { return {.inputs = inputs.view(), .targets = {.labels = labels}}; }
+  operator Batch() const {
+    Batch batch{.inputs = inputs.view(), .targets = {.labels = labels}};
+    if (labels.empty()) batch.targets.values = targets;
+    return batch;
+  }
 };
 
-/// Images with their labels. They stay bytes: a quarter of the memory, and of the traffic to it.
+/// Samples with what they should give: images or features, and labels or targets.
 struct Split {
-  ByteTensor images;                 // (n, 28, 28)
-  std::vector<std::int32_t> labels;  // (n), in [0, classes)
+  // Images stay bytes: a quarter of the memory, and of the traffic to it.
+  ByteTensor images{};                 // (n, 28, 28), or
+  std::vector<std::int32_t> labels{};  // (n), in [0, classes), or
+  Tensor features{};                   // (n, columns), instead of images
+  Tensor targets{};                    // (n, outputs), instead of labels
 
-  std::size_t size() const { return labels.size(); }
-  /// Throws ShapeError unless there are as many images as labels. Whatever reads samples of a split
-  /// by their number calls it.
+  std::size_t size() const { return labels.empty() ? targets.shape()[0] : labels.size(); }
+  bool has_images() const { return images.size() != 0; }
+  /// The shape of one sample's inputs.
+  Shape sample() const {
+    return has_images() ? images.shape().sample() : features.shape().sample();
+  }
+  /// Throws ShapeError unless there are as many inputs as targets, one kind of each. Whatever reads
+  /// samples of a split by their number calls it.
   void check() const;
   /// Samples [first, first + count), normalised. Throws ShapeError if there are fewer.
   Samples batch(std::size_t first, std::size_t count) const;
+  /// The same where they are, images as bytes; all of them. Throws as check().
+  Batch all() const;
 };
 
 struct Dataset {
   std::string name;
   std::vector<std::string> class_names;
-  Split train;
-  Split test;
+  Split train{};
+  Split test{};
+  Split validation{};  // held out of train, if anything
 };
 
 /// Reads images (n, rows, columns) and labels (n) from two IDX files. Throws DataError if either is

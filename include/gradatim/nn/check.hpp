@@ -88,6 +88,9 @@ struct NetworkCheck {
   SampleCheck sample{};
   ErrorDistribution errors{};
   std::vector<std::string> evaluated_again{};  // layers without a change rule
+  /// Layers that draw at random, at the batch's key: "layer 3 (dropout), seed 1, step 0". All
+  /// evaluations drop the same values.
+  std::vector<std::string> frozen{};
   /// If anything failed, the parts of backprop that are wrong by themselves, from the loss down:
   /// "layer 2 (swish): its backward". None for a wrong gradient that the caller gave.
   std::vector<std::string> wrong{};

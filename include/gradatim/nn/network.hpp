@@ -32,12 +32,15 @@ struct He {
 struct Zeros {
   friend bool operator==(const Zeros&, const Zeros&) = default;
 };
-/// He where relu, leaky_relu, gelu, silu or softplus is the next layer that is neither pooling nor
-/// reshaping, Xavier otherwise.
+struct Ones {
+  friend bool operator==(const Ones&, const Ones&) = default;
+};
+/// He where relu, leaky_relu, gelu, silu or softplus is the next layer that does not only pool,
+/// reshape, normalise, drop or add; Xavier otherwise.
 struct Automatic {
   friend bool operator==(const Automatic&, const Automatic&) = default;
 };
-using Initializer = std::variant<Gaussian, Xavier, He, Zeros, Automatic>;
+using Initializer = std::variant<Gaussian, Xavier, He, Zeros, Automatic, Ones>;
 
 // ---- Layers: descriptions only, each a function of one sample. x is the layer's input.
 
@@ -84,6 +87,27 @@ struct Softplus {
 /// The same values as one vector per sample.
 struct Flatten {
   friend bool operator==(const Flatten&, const Flatten&) = default;
+};
+/// In training, y is 0 with probability `rate`, in [0, 1), and x / (1 - rate) otherwise: a function
+/// of the batch's StepKey, the layer, the row and the value. In prediction, y = x (inverted
+/// dropout; Srivastava et al., 2014).
+struct Dropout {
+  float rate = 0.5F;
+  friend bool operator==(const Dropout&, const Dropout&) = default;
+};
+/// y = x plus what enters the layer `over` layers before this one, which must have the shape of x:
+/// {Dense, Relu, Dense, Residual{.over = 3}, Relu} adds the input of the first Dense to the output
+/// of the second (He, Zhang, Ren and Sun, 2016).
+struct Residual {
+  std::size_t over = 2;
+  friend bool operator==(const Residual&, const Residual&) = default;
+};
+/// y = (x - mean) / sqrt(variance + epsilon) · weight + bias: mean and (biased) variance of the
+/// values of one sample, weight and bias of its shape, 1 and 0 at first (Ba, Kiros and Hinton,
+/// 2016).
+struct LayerNorm {
+  float epsilon = 1e-5F;
+  friend bool operator==(const LayerNorm&, const LayerNorm&) = default;
 };
 // ---- Layers on images, samples of shape (channels, height, width). Along an extent, windows give
 // floor((extent + 2 padding - size) / stride) + 1 outputs.
@@ -137,8 +161,9 @@ struct Custom {
   std::shared_ptr<const CustomLayer> layer;
   friend bool operator==(const Custom&, const Custom&) = default;
 };
-using Layer = std::variant<Dense, Sigmoid, Relu, Tanh, Softmax, LeakyRelu, Gelu, Silu, Softplus,
-                           Flatten, Conv2d, MaxPool2d, AvgPool2d, GlobalAvgPool, Custom>;
+using Layer =
+    std::variant<Dense, Sigmoid, Relu, Tanh, Softmax, LeakyRelu, Gelu, Silu, Softplus, Flatten,
+                 Conv2d, MaxPool2d, AvgPool2d, GlobalAvgPool, Dropout, Residual, LayerNorm, Custom>;
 
 // ---- Losses: the mean over a batch of the loss of one sample.
 

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "gradatim/core/batch.hpp"
+#include "gradatim/core/random.hpp"
 #include "gradatim/core/tensor.hpp"
 #include "gradatim/nn/network.hpp"
 
@@ -57,6 +59,17 @@ class Operation {
   /// d_theta += that of some rows.
   virtual void add_gradient(ConstTensorView x, ConstTensorView dy, std::span<float> d_theta) const;
 
+  /// d_theta, overwritten, from the whole batch by either way, on the calling thread.
+  void gradient(ConstTensorView x, ConstTensorView dy, std::span<float> d_theta) const;
+
+  // ---- What joins layers besides passing values on, for layers that do nothing else: whoever runs
+  // the network does it, and their forward, backward and change() are the identity.
+
+  /// n > 0: what enters the layer n layers before this one is added to y, and its gradient gets dy.
+  virtual std::size_t adds_input_back() const { return 0; }
+  /// p > 0: in training, values of y are zero with probability p, and otherwise divided by 1 - p.
+  virtual float drop_rate() const { return 0; }
+
   /// Floating point operations of forward for one row, for cutting batches into tasks.
   virtual std::size_t operations_per_row() const { return output().size(); }
 
@@ -95,11 +108,17 @@ class Operation {
   virtual void magnitude(std::span<const float> absolute_theta, ConstTensorView x,
                          ConstTensorView y, ConstTensorView magnitude_y,
                          TensorView<float> magnitude_x) const;
+  /// The same for d_theta. As here, its terms are products of |x| and magnitude_y.
+  virtual void parameter_magnitude(ConstTensorView x, ConstTensorView magnitude_y,
+                                   std::span<float> magnitude_theta) const;
 };
 
 /// The operations of a network, checked against each other's shapes. Throws ShapeError that names
 /// the layer (the first is 1), what it expected and what it received.
 std::vector<std::unique_ptr<const Operation>> make_operations(const Network& network);
+
+/// What dropout of the layer at `index` draws from in one step.
+RandomKey dropout_key(const StepKey& key, std::size_t index);
 
 /// "layer 2 (sigmoid)" for index 1.
 std::string layer_label(const Network& network, std::size_t index);

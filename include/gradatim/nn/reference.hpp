@@ -1,15 +1,18 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <type_traits>
 #include <variant>
 #include <vector>
 
 #include "gradatim/core/batch.hpp"
+#include "gradatim/core/joining.hpp"
 #include "gradatim/core/reference.hpp"
 #include "gradatim/nn/losses.hpp"
 #include "gradatim/nn/network.hpp"
+#include "gradatim/nn/operation.hpp"
 #include "gradatim/nn/reference_layers.hpp"
 
 /// Whole networks as the formulae are written, for any scalar T: double and long double as the
@@ -61,9 +64,14 @@ struct Samples {
   std::size_t rows = 0;
   std::vector<double> inputs{};   // (rows, inputs)
   std::vector<double> targets{};  // (rows, outputs)
+  std::optional<StepKey> step{};
 
   std::span<const double> input(std::size_t n) const { return row(inputs, n); }
   std::span<const double> target(std::size_t n) const { return row(targets, n); }
+  /// What dropout draws from for sample n, if it draws.
+  std::optional<StepKey> key(std::size_t n) const {
+    return step ? std::optional(StepKey{step->seed, step->step, step->first_row + n}) : step;
+  }
 
  private:
   std::span<const double> row(const std::vector<double>& all, std::size_t n) const {
@@ -83,25 +91,22 @@ class Evaluation {
   /// Throws ShapeError or InvalidArgument as Program::gradient does.
   Samples samples(const Batch& batch) const;
 
+  /// Of one sample: in prediction, or with its key (Samples::key) in training.
   template <class T>
-  std::vector<T> outputs(std::span<const T> theta, std::span<const T> x) const {
-    std::vector<T> values(x.begin(), x.end());
+  std::vector<T> outputs(std::span<const T> theta, std::span<const T> x,
+                         const std::optional<StepKey>& key = {}) const {
+    std::vector<std::vector<T>> values{{x.begin(), x.end()}};
     for (std::size_t i = 0; i < network_.layers.size(); ++i)
-      values = std::visit(
-          [&](const auto& layer) {
-            return forward(layer, shapes_[i],
-                           theta.subspan(offsets_[i], offsets_[i + 1] - offsets_[i]),
-                           std::span<const T>(values));
-          },
-          network_.layers[i]);
-    return values;
+      values.push_back(layer_output(i, theta, values, key));
+    return values.back();
   }
 
   /// Of one sample, whose inputs may be variables too.
   template <class T>
-  T loss(std::span<const T> theta, std::span<const T> x, std::span<const double> t) const {
+  T loss(std::span<const T> theta, std::span<const T> x, std::span<const double> t,
+         const std::optional<StepKey>& key = {}) const {
     const std::vector<T> targets(t.begin(), t.end());
-    const std::vector<T> y = outputs(theta, x);
+    const std::vector<T> y = outputs(theta, x, key);
     return std::visit(
         [&](const auto& choice) {
           return reference::loss(choice, std::span<const T>(y), std::span<const T>(targets));
@@ -111,9 +116,10 @@ class Evaluation {
 
   template <class T>
     requires(!std::is_same_v<T, double>)
-  T loss(std::span<const T> theta, std::span<const double> x, std::span<const double> t) const {
+  T loss(std::span<const T> theta, std::span<const double> x, std::span<const double> t,
+         const std::optional<StepKey>& key = {}) const {
     const std::vector<T> inputs(x.begin(), x.end());
-    return loss(theta, std::span<const T>(inputs), t);
+    return loss(theta, std::span<const T>(inputs), t, key);
   }
 
   /// Over a batch.
@@ -121,11 +127,31 @@ class Evaluation {
   T mean_loss(std::span<const T> theta, const Samples& samples) const {
     T sum = T(0);
     for (std::size_t n = 0; n < samples.rows; ++n)
-      sum = sum + loss(theta, samples.input(n), samples.target(n));
+      sum = sum + loss(theta, samples.input(n), samples.target(n), samples.key(n));
     return sum / T(static_cast<double>(samples.rows));
   }
 
  private:
+  /// From values[i], what enters each layer up to this one.
+  template <class T>
+  std::vector<T> layer_output(std::size_t i, std::span<const T> theta,
+                              const std::vector<std::vector<T>>& values,
+                              const std::optional<StepKey>& key) const {
+    const auto own = theta.subspan(offsets_[i], offsets_[i + 1] - offsets_[i]);
+    std::vector<T> y = std::visit(
+        [&](const auto& layer) {
+          return forward(layer, shapes_[i], own, std::span<const T>(values[i]));
+        },
+        network_.layers[i]);
+    if (const auto* residual = std::get_if<Residual>(&network_.layers[i]))
+      for (std::size_t k = 0; k < y.size(); ++k) y[k] = y[k] + values[i - residual->over][k];
+    if (const auto* dropout = std::get_if<Dropout>(&network_.layers[i]); dropout != nullptr && key)
+      for (std::size_t k = 0; k < y.size(); ++k)
+        y[k] = y[k] *
+               dropout_factor<T>(dropout->rate, dropout_key(*key, i), key->first_row, k, y.size());
+    return y;
+  }
+
   Network network_;
   Loss loss_;
   std::vector<Shape> shapes_;         // of each layer's input

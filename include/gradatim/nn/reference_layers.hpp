@@ -83,6 +83,27 @@ std::vector<T> forward(const Flatten&, const Shape&, std::span<const T>, std::sp
   return {x.begin(), x.end()};
 }
 
+/// What is added, and what is dropped in training, is up to the network (nn/reference.hpp).
+template <class T>
+std::vector<T> forward(const Residual&, const Shape&, std::span<const T>, std::span<const T> x) {
+  return {x.begin(), x.end()};
+}
+template <class T>
+std::vector<T> forward(const Dropout&, const Shape&, std::span<const T>, std::span<const T> x) {
+  return {x.begin(), x.end()};
+}
+
+/// theta = weight (values), bias (values)
+template <class T>
+std::vector<T> forward(const LayerNorm& layer, const Shape&, std::span<const T> theta,
+                       std::span<const T> x) {
+  const auto [mean, scale] = row_moments<T>(x, T(static_cast<double>(layer.epsilon)));
+  std::vector<T> y(x.begin(), x.end());
+  for (std::size_t k = 0; k < y.size(); ++k)
+    y[k] = (y[k] - mean) * scale * theta[k] + theta[y.size() + k];
+  return y;
+}
+
 namespace detail {
 
 /// x(c, i - padding, j - padding) of an image of shape (channels, height, width); `outside` where

@@ -151,6 +151,12 @@ class OptimizerState {
 
   /// How many steps were taken.
   std::size_t steps() const { return steps_; }
+  /// What it remembers beside their number: vectors of n floats, none for Sgd, two for Adam and
+  /// AdamW, one for the others.
+  std::vector<std::span<const float>> memory() const;
+  /// Goes on where an optimizer of the same options and size was after so many steps. Throws
+  /// ShapeError unless the memory is of its form.
+  void restore(std::size_t steps, std::span<const std::span<const float>> memory);
 
  private:
   // A run of parameters that one task updates alike.

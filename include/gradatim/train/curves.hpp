@@ -36,15 +36,17 @@ class LossCurve {
   std::size_t width_ = 1;
 };
 
-struct AccuracyPoint {
+/// The figure that says most, on each split.
+struct ScorePoint {
   double epoch = 0;  // fractional if the last is incomplete
   double train = 0;
   double test = 0;
+  double validation = Scores::kNothing;
 };
 
 /// The loss over the steps, its noise pale and its mean over a fortieth of the run bold, beside the
-/// accuracies over the epochs.
+/// scores over the epochs. `figure` names them: "accuracy".
 Plot training_curves(const std::string& title, const LossCurve& loss,
-                     const std::vector<AccuracyPoint>& accuracies);
+                     const std::vector<ScorePoint>& scores, std::string_view figure = "accuracy");
 
 }  // namespace gradatim

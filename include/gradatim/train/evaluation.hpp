@@ -8,25 +8,27 @@
 #include "gradatim/core/tensor.hpp"
 #include "gradatim/data/dataset.hpp"
 #include "gradatim/nn/network.hpp"
+#include "gradatim/train/scores.hpp"
 
 namespace gradatim {
 
-/// How a classifier does on labelled samples.
+/// How a network does on samples with known targets.
 struct Evaluation {
   std::size_t samples = 0;
-  double loss = 0;                         // mean over the samples
-  double accuracy = 0;                     // ties go to the lowest class
-  BasicTensor<std::uint64_t> confusion{};  // (outputs, outputs): [label][predicted class]
+  TargetKind kind = TargetKind::classes;
+  Scores scores{};
+  BasicTensor<std::uint64_t> confusion{};  // classes: (outputs, outputs), [label][predicted class]
+  std::vector<Scores> outputs{};           // labels and values: of each output on its own
 };
 
-/// The accuracy is that of accuracy(), to the bit. Throws ShapeError if the network does not take
-/// these samples, InvalidArgument if there are none, a label is not a class of the outputs, or the
-/// loss is not one of labels.
+/// Outputs above 0, a probability of one half, are a yes to their label. NaN is a no. Throws
+/// ShapeError if the network does not take these samples, InvalidArgument if there are none, a
+/// label is not a class of the outputs, or the loss is not one of their targets.
 Evaluation evaluate(const Network& network, const Loss& loss, std::span<const float> theta,
                     const Split& split, TaskPool& pool);
 
-/// What the confusion table says of one class; NaN where nothing can be said (no such sample, or
-/// never predicted).
+/// Of classes. What the confusion table says of one class; NaN where nothing can be said (no such
+/// sample, or never predicted).
 struct ClassScore {
   std::uint64_t samples = 0;
   double recall = 0;     // share of its samples that were recognised

@@ -32,6 +32,7 @@ namespace gradatim {
 ///     steps = 10000                 # or epochs = 16
 ///     sampling = "with_replacement" # or "shuffled_epochs"
 ///     seed = 1
+///     checkpoints = { every = 0, keep = 2 }  # steps, 0: each epoch; how many are kept
 ///
 /// data, input and layers are required; the rest has the defaults of TrainOptions.
 /// src/train/recipe_schema.hpp lists all keys and their ranges.

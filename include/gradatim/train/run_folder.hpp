@@ -3,18 +3,23 @@
 #include <exception>
 #include <filesystem>
 #include <initializer_list>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "gradatim/io/csv.hpp"
+#include "gradatim/train/checkpoint.hpp"
 #include "gradatim/train/curves.hpp"
 #include "gradatim/train/model_file.hpp"
 #include "gradatim/train/recipe.hpp"
 #include "gradatim/train/train.hpp"
 
 namespace gradatim {
+
+namespace detail {
+class MetricsFile;
+}
 
 /// What a run came to: summary.json, and the object of `gradatim train --json`.
 struct RunSummary {
@@ -26,8 +31,10 @@ struct RunSummary {
   double seconds = 0;
   double steps_per_second = 0;
   double train_loss = 0;
-  double train_accuracy = 0;
-  double test_accuracy = 0;
+  std::vector<Figure> figures;  // "accuracy", ... of each of the following
+  Scores train;
+  Scores validation;  // all NaN without validation samples
+  Scores test;
   std::size_t parameters = 0;
   std::string parameters_sha256;  // of the raw float32 theta
   std::string run;                // the folder
@@ -48,7 +55,8 @@ std::filesystem::path create_numbered_run_folder(const std::filesystem::path& pa
 ///
 ///     recipe.toml        the resolved recipe, at once: `gradatim train RUN/recipe.toml` replays
 ///     metrics.csv        step, loss; and epoch, train_accuracy, test_accuracy where evaluated
-///     model.safetensors  see save_model; at every evaluation, which so is a checkpoint
+///     model.safetensors  see save_model; at every evaluation
+///     checkpoints/       see save_checkpoint; what train() needs to go on
 ///     curves.svg, .png   by gnuplot, if it is there
 ///     summary.json       last: a folder that has it is complete
 ///
@@ -56,11 +64,15 @@ std::filesystem::path create_numbered_run_folder(const std::filesystem::path& pa
 /// metrics.csv, the model is saved first, and training stopped before.
 class RunRecorder final : public TrainObserver {
  public:
-  /// `recipe` is resolved; `data` are those it is trained on.
-  RunRecorder(std::filesystem::path folder, const Recipe& recipe, const Dataset& data);
+  /// `recipe` is resolved; `data` are those it is trained on. With a checkpoint of that folder, it
+  /// goes on from there: what metrics.csv says of later steps is dropped.
+  RunRecorder(std::filesystem::path folder, const Recipe& recipe, const Dataset& data,
+              const Checkpoint* from = nullptr);
+  ~RunRecorder() override;
 
   bool on_step(const StepRecord& record) override;
   void on_epoch(const EpochRecord& record) override;
+  void on_checkpoint(const TrainState& state) override;
 
   /// Writes what is left. `gnuplot` is the program that draws.
   RunSummary finish(const TrainResult& result, const std::filesystem::path& gnuplot = "gnuplot");
@@ -68,7 +80,6 @@ class RunRecorder final : public TrainObserver {
   const std::vector<std::string>& notes() const { return notes_; }
 
  private:
-  void write_row(const StepRecord& step, const EpochRecord* epoch);
   void save(std::span<const float> theta);
   void draw_curves(const std::filesystem::path& gnuplot);
 
@@ -76,11 +87,12 @@ class RunRecorder final : public TrainObserver {
   Recipe recipe_;
   std::size_t epoch_steps_;
   Model model_;
-  CsvWriter metrics_;
+  std::vector<Figure> figures_;
+  std::unique_ptr<detail::MetricsFile> metrics_;
   std::exception_ptr failure_;  // of metrics_ in a step: to be thrown when the model is saved
   StepRecord pending_{};        // not yet written: its epoch's end may follow
   LossCurve loss_;
-  std::vector<AccuracyPoint> accuracies_;
+  std::vector<ScorePoint> scores_;
   std::vector<std::string> notes_;
 };
 
@@ -95,6 +107,9 @@ class ObserverList final : public TrainObserver {
   }
   void on_epoch(const EpochRecord& record) override {
     for (TrainObserver* observer : observers_) observer->on_epoch(record);
+  }
+  void on_checkpoint(const TrainState& state) override {
+    for (TrainObserver* observer : observers_) observer->on_checkpoint(state);
   }
 
  private:

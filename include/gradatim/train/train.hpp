@@ -14,8 +14,17 @@
 #include "gradatim/nn/parameters.hpp"
 #include "gradatim/optim/optimizer.hpp"
 #include "gradatim/optim/schedule.hpp"
+#include "gradatim/train/scores.hpp"
+#include "gradatim/train/state.hpp"
 
 namespace gradatim {
+
+/// When an observer is given a checkpoint; and how many a run folder keeps.
+struct Checkpoints {
+  std::size_t every = 0;  // steps; 0: each epoch
+  std::size_t keep = 2;   // at least 1
+  friend bool operator==(const Checkpoints&, const Checkpoints&) = default;
+};
 
 /// Validated once, by train(): batch and steps at least 1.
 struct TrainOptions {
@@ -32,6 +41,7 @@ struct TrainOptions {
   std::size_t steps = 10'000;
   Sampling sampling = Sampling::with_replacement;
   std::uint64_t seed = 1;
+  Checkpoints checkpoints = {};
   std::size_t threads = 0;  // 0: one a core
   friend bool operator==(const TrainOptions&, const TrainOptions&) = default;
 };
@@ -47,8 +57,9 @@ struct StepRecord {
 struct EpochRecord {
   std::size_t epoch = 0;  // the first is 1; the last may be incomplete
   std::size_t step = 0;
-  double train_accuracy = 0;
-  double test_accuracy = 0;
+  Scores train{};
+  Scores validation{};  // of data.validation, if there is one
+  Scores test{};
   double seconds = 0;  // of training so far, evaluation left out
   std::span<const float> theta{};
 };
@@ -60,6 +71,9 @@ class TrainObserver {
   /// Return false to stop after this step.
   virtual bool on_step(const StepRecord&) { return true; }
   virtual void on_epoch(const EpochRecord&) {}
+  /// At an epoch's end, every so many steps (Checkpoints) and when training ends or is stopped;
+  /// before the evaluation of that step, if there is one.
+  virtual void on_checkpoint(const TrainState&) {}
 };
 
 enum class StopReason { steps_done, stopped_by_observer, non_finite };
@@ -71,15 +85,20 @@ struct TrainResult {
   std::size_t steps = 0;  // taken
   double seconds = 0;     // of the steps, evaluation left out
   double train_loss = 0;  // of the last step
-  double train_accuracy = 0;
-  double test_accuracy = 0;
+  Scores train{};
+  Scores validation{};
+  Scores test{};
 };
 
 /// Trains the network on data.train from initialize(network, seed). Throws InvalidArgument or
 /// ShapeError if network, data and options do not fit together; a loss that becomes NaN or infinite
 /// ends training with StopReason::non_finite instead.
+///
+/// With a state that on_checkpoint gave in a training with the same network, data and options, it
+/// goes on from there and ends with the same bits, whatever the threads. Throws DataError if the
+/// state is of another form.
 TrainResult train(const Network& network, const Dataset& data, const TrainOptions& options,
-                  TrainObserver* observer = nullptr);
+                  TrainObserver* observer = nullptr, const TrainState* from = nullptr);
 
 /// Share of samples whose largest output is at their label; ties go to the lowest class.
 double accuracy(const Network& network, std::span<const float> theta, const Split& split,

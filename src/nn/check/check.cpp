@@ -56,6 +56,10 @@ class Check {
     if (!engine_.evaluated_again().empty()) report_.evaluated_again = engine_.evaluated_again();
     if (options_.step == 0) options_.step = exact() ? kExactStep : kResolvedStep;
     report_.step = static_cast<double>(options_.step);
+    for (std::size_t i = 0; i < network_.layers.size(); ++i)
+      if (batch.key && engine_.base().joints().drops(i))
+        report_.frozen.push_back(fmt::format("{}, seed {}, step {}", layer_label(network_, i),
+                                             batch.key->seed, batch.key->step));
   }
 
   NetworkCheck run(std::span<const float> d_theta) {

@@ -122,7 +122,8 @@ std::string NetworkCheck::to_string() const {
   text += fmt::format("\n{}", sample_text(*this));
   for (const std::string& layer : evaluated_again)
     text += fmt::format("{} has no change rule and was evaluated again\n", layer);
-  text += "randomness: none in these layers; ";
+  for (const std::string& layer : frozen) text += fmt::format("randomness frozen: {}\n", layer);
+  if (frozen.empty()) text += "randomness: none in these layers; ";
   text += deterministic ? "backprop twice is equal in every bit\n" : "yet backprop twice differs\n";
   text += "worst:\n";
   for (const TensorCheck& tensor : tensors)

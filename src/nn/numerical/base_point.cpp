@@ -27,7 +27,11 @@ const Shape& input_shape(const Batch& batch) {
 }  // namespace
 
 BasePoint::BasePoint(const Network& network, const Loss& loss, std::size_t max_rows)
-    : network_(network), loss_(loss), max_rows_(max_rows), operations_(make_operations(network)) {
+    : network_(network),
+      loss_(loss),
+      max_rows_(max_rows),
+      operations_(make_operations(network)),
+      joints_(operations_) {
   if (max_rows == 0) throw InvalidArgument("numerical gradient: the batch has no rows");
   std::size_t offset = 0;
   values_.emplace_back(Shape{max_rows, network.input.size()});
@@ -36,6 +40,7 @@ BasePoint::BasePoint(const Network& network, const Loss& loss, std::size_t max_r
     offsets_.push_back(offset);
     for (const ParameterSpec& spec : operation->parameters()) offset += spec.shape.size();
     values_.emplace_back(Shape{max_rows, operation->output().size()});
+    factors_.emplace_back(operation->drop_rate() > 0 ? values_.back().shape() : Shape{0});
   }
   offsets_.push_back(offset);
   points_ = targets_ = d_outputs_ = Tensor(values_.back().shape());
@@ -71,6 +76,29 @@ void BasePoint::load_targets(const Targets& targets) {
     targets_.view()(n, static_cast<std::size_t>(targets.labels[n])) = 1.0F;
 }
 
+void BasePoint::load_factors(const Batch& batch) {
+  joints_.check_key(network_, batch.key);
+  for (std::size_t i = 0; i < layers(); ++i) {
+    if (!joints_.drops(i)) continue;
+    const auto factors = factors_[i].view().slice(0, rows_);
+    std::ranges::fill(factors.values(), 1.0F);
+    joints_.drop(i, *batch.key, 0, factors);
+  }
+}
+
+void BasePoint::take_factors(std::size_t layer, TensorView<float> dy) const {
+  if (joints_.drops(layer))
+    kernels::multiply(dy.values(), factors_[layer].view().slice(0, rows_).values(), dy.values());
+}
+
+void BasePoint::join(std::size_t layer, std::size_t first, std::size_t count) {
+  const auto y = values_[layer + 1].view().slice(first, count);
+  if (const auto added = joints_.added_to(layer))
+    kernels::add_to(values_[*added].view().slice(first, count).values(), y.values());
+  if (joints_.drops(layer))
+    kernels::multiply(y.values(), factors_[layer].view().slice(first, count).values(), y.values());
+}
+
 // Takes the rows [first, first + count) through all layers and returns the sum of their losses.
 double BasePoint::forward(const Batch& batch, std::size_t first, std::size_t count) {
   const ByteInputs* bytes = byte_inputs(batch);
@@ -82,6 +110,7 @@ double BasePoint::forward(const Batch& batch, std::size_t first, std::size_t cou
                                bytes->scale, packed_weight_, y);
     else
       operations_[i]->forward(parameters(i), values_[i].view().slice(first, count), y);
+    join(i, first, count);
   }
   const ConstTensorView outputs = values_.back().view().slice(first, count);
   gradatim::loss_point(loss_, outputs, points_.view().slice(first, count));
@@ -96,6 +125,7 @@ void BasePoint::evaluate(std::span<const float> theta, const Batch& batch, TaskP
   theta_ = theta;
   load_inputs(batch);
   load_targets(batch.targets);
+  load_factors(batch);
   if (byte_inputs(batch) != nullptr && dense_[0] != nullptr)
     dense_[0]->pack_weight(parameters(0), packed_weight_);
   std::size_t work = 0;

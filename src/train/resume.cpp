@@ -1,0 +1,107 @@
+#include "gradatim/train/resume.hpp"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "gradatim/core/error.hpp"
+#include "gradatim/io/file.hpp"
+
+namespace gradatim {
+namespace {
+
+// The key of the first line in which two recipes differ.
+std::string first_difference(const Recipe& a, const Recipe& b) {
+  std::istringstream lines_a(to_toml(a));
+  std::istringstream lines_b(to_toml(b));
+  std::string key = "layers";
+  for (std::string line_a, line_b; std::getline(lines_a, line_a);) {
+    std::getline(lines_b, line_b);
+    if (const auto equals = line_a.find(" = "); equals != std::string::npos && line_a[0] != ' ')
+      key = line_a.substr(0, equals);
+    if (line_a != line_b) return key;
+  }
+  return key;
+}
+
+// The recipe with what a resumed run may change taken from another.
+Recipe with_changeable_of(Recipe recipe, const Recipe& other) {
+  recipe.name = other.name;
+  recipe.description = other.description;
+  recipe.options.steps = other.options.steps;
+  recipe.options.checkpoints = other.options.checkpoints;
+  recipe.options.threads = other.options.threads;
+  return recipe;
+}
+
+bool spans_all_steps(const Schedule& schedule) {
+  return std::holds_alternative<CosineSchedule>(schedule) ||
+         std::holds_alternative<OneCycle>(schedule);
+}
+
+void check_same_run(const std::filesystem::path& folder, const Recipe& recipe,
+                    const Checkpoint& checkpoint) {
+  const Recipe before = parse_recipe(checkpoint.recipe, "checkpoint");
+  if (with_changeable_of(recipe, before) != with_changeable_of(before, before))
+    throw InvalidArgument(
+        fmt::format("resume {}: '{}' differs from what the run began with; only steps (or epochs), "
+                    "checkpoints, name and description may",
+                    folder.string(), first_difference(with_changeable_of(recipe, before), before)));
+  const std::size_t steps = recipe.options.steps;
+  if (steps < checkpoint.state.step)
+    throw InvalidArgument(fmt::format("resume {}: it has taken {} steps already, steps is {}",
+                                      folder.string(), checkpoint.state.step, steps));
+  if (steps != before.options.steps && spans_all_steps(recipe.options.schedule))
+    throw InvalidArgument(fmt::format(
+        "resume {}: its {} schedule spans all of the {} steps; with {}, those taken would have had "
+        "other learning rates. Train anew",
+        folder.string(), kind(recipe.options.schedule), before.options.steps, steps));
+}
+
+// What summary.json says, "" if there is none that can be read.
+std::string how_it_stopped(const std::filesystem::path& folder) {
+  try {
+    const auto summary = nlohmann::json::parse(read_file(folder / "summary.json"), nullptr,
+                                               /*allow_exceptions=*/false);
+    return summary.is_object() ? summary.value("stopped", "") : "";
+  } catch (const DataError&) {
+    return "";
+  }
+}
+
+void remove_temporaries(const std::filesystem::path& folder) {
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored))
+    if (entry.path().filename().string().starts_with('.') && entry.path().extension() == ".tmp")
+      std::filesystem::remove(entry.path(), ignored);
+}
+
+}  // namespace
+
+ResumePoint find_resume_point(const std::filesystem::path& folder, const Recipe& recipe) {
+  if (!std::filesystem::exists(folder / "recipe.toml"))
+    throw DataError(fmt::format("resume {}: no run, it has no recipe.toml", folder.string()));
+  CheckpointSearch search = find_checkpoint(folder / "checkpoints");
+  ResumePoint point{.checkpoint = std::move(search.newest), .notes = {}};
+  for (const std::string& reason : search.reasons)
+    point.notes.push_back(fmt::format("damaged, the one before it is used: {}", reason));
+  if (!point.checkpoint) return point;
+  check_same_run(folder, recipe, point.checkpoint->checkpoint);
+  const std::string stopped = how_it_stopped(folder);
+  point.finished =
+      stopped == "early_stopped" ||
+      (stopped == "steps_done" && point.checkpoint->checkpoint.state.step == recipe.options.steps);
+  return point;
+}
+
+void prepare_to_resume(const std::filesystem::path& folder) {
+  remove_temporaries(folder);
+  remove_temporaries(folder / "checkpoints");
+  std::error_code ignored;
+  for (const auto& file : find_checkpoint(folder / "checkpoints").damaged)
+    std::filesystem::remove(file, ignored);
+  std::filesystem::remove(folder / "summary.json", ignored);
+}
+
+}  // namespace gradatim
