@@ -110,6 +110,25 @@ TEST(Gradient, TakesEveryKindOfPointAndAnswersInKind) {
   EXPECT_EQ(gradient([](const auto&) { return 1.0; }, Vector{}).size(), 0U);
 }
 
+template <class T>
+class EveryScalar : public testing::Test {};
+using Scalars = testing::Types<float, double, long double>;
+TYPED_TEST_SUITE(EveryScalar, Scalars);
+
+TYPED_TEST(EveryScalar, SpansAreDifferentiatedInTheirOwnType) {
+  std::vector<TypeParam> x{3, 4};
+  const std::span<TypeParam> writable(x);
+  const std::span<const TypeParam> constant(x);
+  for (const auto& g :
+       {gradient(kBowl, writable), gradient(kBowl, constant), gradient(kBowl, writable, Central{}),
+        gradient(kBowl, constant, Ridders{})}) {
+    static_assert(std::same_as<std::remove_cvref_t<decltype(g[0])>, TypeParam>);
+    EXPECT_NEAR(static_cast<double>(g[0]), 6, 1e-6) << g.method;
+    EXPECT_NEAR(static_cast<double>(g[1]), 8, 1e-6) << g.method;
+  }
+  EXPECT_EQ(x, (std::vector<TypeParam>{3, 4}));
+}
+
 TEST(Gradient, GivesFTheContainerItTakes) {
   const Vector x{3, 4};
   const auto by_vector = [](const Vector& v) { return v[0] * v[0] + v[1] * v[1]; };

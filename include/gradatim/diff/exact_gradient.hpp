@@ -28,6 +28,11 @@ template <class X>
 inline constexpr std::size_t kLanes =
     FixedSize<X>::value >= 1 && FixedSize<X>::value <= kMostLanes ? FixedSize<X>::value : 4;
 
+/// What a vector for f is made of when method M evaluates it.
+template <class M, class E, class X>
+using VectorCarrierT =
+    std::conditional_t<std::same_as<M, Dual>, DualNumber<E, kLanes<X>>, CarrierT<M, E>>;
+
 /// Whether f left other values in its argument than those of x.
 template <class E, class Storage, class X>
 inline Status modified_status(const Storage& argument, const X& x) {

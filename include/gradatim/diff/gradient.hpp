@@ -43,6 +43,10 @@ inline Gradient<C> differentiate_vector(F& f, X& x, const M& method) {
     }
     if (point.modified()) g.status = worse(g.status, Status::kInputModified);
   } else {
+    using P = std::remove_cv_t<X>;
+    static_assert(TakesVector<F, P, VectorCarrierT<M, E, P>>,
+                  "Dual, Tape and ComplexStep call f with a vector of DualNumber, Variable or "
+                  "std::complex: it must be generic, as [](const auto& x) {...} is");
     const auto exact = exact_gradient<E>(f, x, g.value.data(), method);
     g.evaluations = exact.evaluations;
     g.status = worse(exact.status, finite_status(exact.value));
