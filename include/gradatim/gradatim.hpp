@@ -25,6 +25,7 @@
 #include "gradatim/diff/check_gradient.hpp"
 #include "gradatim/diff/derivative.hpp"
 #include "gradatim/diff/descent.hpp"
+#include "gradatim/diff/directional.hpp"
 #include "gradatim/diff/dual.hpp"
 #include "gradatim/diff/elementary.hpp"
 #include "gradatim/diff/gradient.hpp"
