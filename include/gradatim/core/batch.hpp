@@ -15,10 +15,11 @@ struct ByteInputs {
 };
 
 /// What a loss compares outputs with: class labels, which stand for one-hot rows, or values shaped
-/// like the outputs. Exactly one of the two is set.
+/// like the outputs. Exactly one of the two is set; weights may be beside it.
 struct Targets {
   std::span<const std::int32_t> labels{};  // (rows), each in [0, classes)
   ConstTensorView values{};                // (rows, outputs...)
+  std::span<const float> weights{};        // (rows), of the loss of each; none: all 1
 };
 
 /// Some samples that somebody else owns: inputs as floats or as bytes, and their targets.
