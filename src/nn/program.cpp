@@ -125,6 +125,8 @@ double Program::Plan::run_loss(const RowRange& range) {
   else
     targets.values = batch->targets.values.reshaped({rows, outputs.back().view().row_size()})
                          .slice(range.first, range.count);
+  if (!batch->targets.weights.empty())
+    targets.weights = batch->targets.weights.subspan(range.first, range.count);
   return loss_and_gradient(loss, outputs.back().view().slice(range.first, range.count), targets,
                            1.0F / static_cast<float>(rows),
                            d_outputs.back().view().slice(range.first, range.count));
