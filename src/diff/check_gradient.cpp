@@ -108,6 +108,12 @@ GradientCheck judge(std::vector<Evidence> evidence, std::size_t n, std::size_t e
   return check;
 }
 
+void require_at_least_zero(double value, const char* name) {
+  if (!(value >= 0))
+    throw InvalidArgument(
+        fmt::format("check_gradient: expected {} of at least 0, got {}", name, value));
+}
+
 template <class E>
 bool differs(E a, E b) {
   return a != b && !(std::isnan(a) && std::isnan(b));
@@ -151,6 +157,8 @@ void throw_analytic_size(std::size_t n, std::size_t analytic) {
 template <class E>
 GradientCheck check_entries(CheckedFunction<E>& f, std::span<const double> analytic,
                             const CheckOptions& options) {
+  require_at_least_zero(options.relative_tolerance, "a relative_tolerance");
+  require_at_least_zero(options.error_factor, "an error_factor");
   std::size_t evaluations = 0;
   const CheckedSlice<E> first{f, 0, evaluations};
   const E f_x = first(f.coordinate(0));

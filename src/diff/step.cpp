@@ -30,4 +30,9 @@ void throw_invalid_levels(std::string_view method, int levels) {
   throw InvalidArgument(fmt::format("{}: expected at least 2 levels, got {}", method, levels));
 }
 
+void throw_invalid_ratio(double ratio) {
+  throw InvalidArgument(
+      fmt::format("ridders: expected a ratio above 1 between successive steps, got {}", ratio));
+}
+
 }  // namespace gradatim::detail

@@ -37,7 +37,9 @@ Program::Plan::Plan(const Network& network_value, const Loss& loss_value, std::s
   if (!joints.is_read_later(0))
     byte_layer = dynamic_cast<const DenseOperation*>(operations[0].get());
   if (byte_layer != nullptr)
-    bytes = {Tensor(byte_layer->packed_weight()), Tensor(byte_layer->packed_gradient(max_rows))};
+    bytes = {Tensor(byte_layer->packed_weight()), Tensor(byte_layer->packed_gradient(max_rows)),
+             Tensor(byte_layer->zeros_that_pay() > 0 ? Shape{max_rows, network.input.size()}
+                                                     : Shape{0})};
 }
 
 void Program::Plan::plan_batch_sums() {

@@ -21,6 +21,7 @@ struct RowRange {
 struct ByteInputBuffers {
   Tensor weight;    // (inputs, packed units)
   Tensor gradient;  // (max_rows, packed units)
+  Tensor inputs;    // (max_rows, inputs) of batches with too few zeros to skip
 };
 
 // Layers that rows pass together, a task for some rows: [first, split) in blocks that stay in the
@@ -68,6 +69,7 @@ struct Program::Plan {
 
   void bind(const Batch& batch);
   void check_rows() const;
+  void bind_bytes(const ByteInputs& input);
   RowRange row_range(std::size_t task) const;
   std::span<const float> parameters(std::span<const float> theta, std::size_t layer) const;
   ConstTensorView input(std::size_t layer, const RowRange& range) const;

@@ -38,9 +38,7 @@ void Program::Plan::bind(const Batch& next) {
     check(input->bytes.shape());
     if (byte_layer == nullptr)
       throw InvalidArgument(fmt::format("batch: {} does not take bytes", layer_label(network, 0)));
-    byte_inputs = input->bytes.reshaped({rows, network.input.size()});
-    byte_scale = input->scale;
-    float_inputs = {};
+    bind_bytes(*input);
   } else {
     const auto floats = std::get<ConstTensorView>(next.inputs);
     check(floats.shape());
@@ -51,6 +49,22 @@ void Program::Plan::bind(const Batch& next) {
   joints.check_key(network, next.key);
   check_rows();
   key = next.key.value_or(StepKey{});
+}
+
+// As they are where skipping their zeros pays; which way depends on the batch alone.
+void Program::Plan::bind_bytes(const ByteInputs& input) {
+  const auto matrix = input.bytes.reshaped({rows, network.input.size()});
+  const double needed = byte_layer->zeros_that_pay() * static_cast<double>(matrix.size());
+  if (needed == 0 || static_cast<double>(kernels::count_zeros(matrix.values())) >= needed) {
+    byte_inputs = matrix;
+    byte_scale = input.scale;
+    float_inputs = {};
+    return;
+  }
+  const TensorView<float> floats = bytes.inputs.view().slice(0, rows);
+  kernels::bytes_to_float(matrix.values(), input.scale, floats.values());
+  float_inputs = floats;
+  byte_inputs = {};
 }
 
 RowRange Program::Plan::row_range(std::size_t task) const {
@@ -111,6 +125,8 @@ double Program::Plan::run_loss(const RowRange& range, std::size_t row_task) {
   else
     targets.values = batch->targets.values.reshaped({rows, outputs.back().view().row_size()})
                          .slice(range.first, range.count);
+  if (!batch->targets.weights.empty())
+    targets.weights = batch->targets.weights.subspan(range.first, range.count);
   return loss_and_gradient(loss, outputs.back().view().slice(range.first, range.count), targets,
                            1.0F / static_cast<float>(rows),
                            d_output(operations.size() - 1, range, row_task));

@@ -248,6 +248,8 @@ TEST(Derivative, RejectsNonsensicalOptions) {
   EXPECT_THROW(derivative(f, 1.0, Stencil{.order = 5}), InvalidArgument);
   EXPECT_THROW(derivative(f, 1.0, Richardson{.levels = 1}), InvalidArgument);
   EXPECT_THROW(derivative(f, 1.0, Ridders{.levels = 0}), InvalidArgument);
+  EXPECT_THROW(derivative(f, 1.0, Ridders{.ratio = 1}), InvalidArgument);
+  EXPECT_THROW(derivative([](auto x) { return x; }, 1.0, ComplexStep{.step = -1}), InvalidArgument);
 }
 
 TEST(Derivative, PassesOnWhatFThrows) {

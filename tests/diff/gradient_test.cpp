@@ -13,6 +13,7 @@
 #include "diff/known_gradients.hpp"
 #include "diff/test_functions.hpp"
 #include "gradatim/core/error.hpp"
+#include "gradatim/diff/directional.hpp"
 
 namespace gradatim {
 namespace {
@@ -109,6 +110,25 @@ TEST(Gradient, TakesEveryKindOfPointAndAnswersInKind) {
   EXPECT_EQ(gradient([](const auto&) { return 1.0; }, Vector{}).size(), 0U);
 }
 
+template <class T>
+class EveryScalar : public testing::Test {};
+using Scalars = testing::Types<float, double, long double>;
+TYPED_TEST_SUITE(EveryScalar, Scalars);
+
+TYPED_TEST(EveryScalar, SpansAreDifferentiatedInTheirOwnType) {
+  std::vector<TypeParam> x{3, 4};
+  const std::span<TypeParam> writable(x);
+  const std::span<const TypeParam> constant(x);
+  for (const auto& g :
+       {gradient(kBowl, writable), gradient(kBowl, constant), gradient(kBowl, writable, Central{}),
+        gradient(kBowl, constant, Ridders{})}) {
+    static_assert(std::same_as<std::remove_cvref_t<decltype(g[0])>, TypeParam>);
+    EXPECT_NEAR(static_cast<double>(g[0]), 6, 1e-6) << g.method;
+    EXPECT_NEAR(static_cast<double>(g[1]), 8, 1e-6) << g.method;
+  }
+  EXPECT_EQ(x, (std::vector<TypeParam>{3, 4}));
+}
+
 TEST(Gradient, GivesFTheContainerItTakes) {
   const Vector x{3, 4};
   const auto by_vector = [](const Vector& v) { return v[0] * v[0] + v[1] * v[1]; };
@@ -198,6 +218,11 @@ TEST(Gradient, AnExactMethodNoticesAWritingFunctionToo) {
     EXPECT_EQ(g.value, (Vector{3, 2}));
     EXPECT_EQ(g.status, Status::kInputModified);
   }
+  for (const auto& d : {directional(writes, x, Vector{1, 0}, Dual{}), partial(writes, x, 0, Dual{}),
+                        directional(writes, x, Vector{1, 0}, Tape{})}) {
+    EXPECT_EQ(d.value, 3);
+    EXPECT_EQ(d.status, Status::kInputModified) << d.method;
+  }
   EXPECT_EQ(x, (Vector{2, 3}));
 }
 
@@ -215,7 +240,10 @@ TEST(Directional, IsTheProductWithTheGradient) {
   const double expected = 0.6 * -215.6 + 3 * 88;
   const auto dual = directional(kRosenbrock, x, v);
   EXPECT_NEAR(dual.value, expected, 1e-11);
-  EXPECT_EQ(dual.evaluations, 1U);
+  EXPECT_EQ(directional(kRosenbrock, x, v, Dual{}).evaluations, 1U);
+  EXPECT_EQ(dual.evaluations, 3U) << "two for the error";
+  EXPECT_LE(std::abs(dual.value - expected), 10 * dual.error);
+  EXPECT_LT(dual.error, 1e-11);
   EXPECT_NEAR(directional(kRosenbrock, x, v, Tape{}).value, expected, 1e-11);
   EXPECT_NEAR(directional(kRosenbrock, x, v, ComplexStep{}).value, expected, 1e-11);
   EXPECT_THROW(directional(kRosenbrock, x, Vector{1}), ShapeError);

@@ -53,6 +53,45 @@ TYPED_TEST(EveryMethodOnMatrices, Hessian) {
   EXPECT_EQ(h(0, 1), h(1, 0));
 }
 
+TYPED_TEST(EveryMethodOnMatrices, NoticesAFunctionThatWritesToItsArgument) {
+  const auto writes = [](auto& x) {
+    auto values = kMap(x);
+    x[0] = x[1];
+    return values;
+  };
+  EXPECT_EQ(jacobian(writes, {2.0, 0.7}, TypeParam{}).status, Status::kInputModified);
+  const auto writes_too = [](auto& x) {
+    auto value = test::kRosenbrock(x);
+    x[1] = 0.0;
+    return value;
+  };
+  const auto h = hessian(writes_too, {-1.2, 1.0}, TypeParam{});
+  EXPECT_EQ(h.status, Status::kInputModified);
+  EXPECT_NEAR(h(0, 0), 1330, 0.1) << "each evaluation saw the right point nonetheless";
+}
+
+template <class M>
+class EveryExactMethod : public testing::Test {};
+using ExactMethods = testing::Types<ComplexStep, Dual, Tape>;
+TYPED_TEST_SUITE(EveryExactMethod, ExactMethods);
+
+TYPED_TEST(EveryExactMethod, MeasuresTheErrorOfMatricesWhereAsked) {
+  const TypeParam measured{.error = ErrorEstimate::kMeasured};
+  const double r = 2;
+  const double t = 0.7;
+  EXPECT_TRUE(std::isnan(jacobian(kMap, {r, t}, TypeParam{}).error[0])) << "unknown, not 0";
+  const auto j = jacobian(kMap, {r, t}, measured);
+  const std::array exact{std::cos(t), -r * std::sin(t), std::sin(t), r * std::cos(t), t, r};
+  for (std::size_t i = 0; i < 6; ++i) {
+    EXPECT_LE(std::abs(j.value[i] - exact.at(i)), 10 * j.error[i]) << i;
+    EXPECT_GT(j.error[i], 0);
+    EXPECT_LT(j.error[i], 1e-14);
+  }
+  const auto h = hessian(test::kRosenbrock, {-1.2, 1.0}, measured);
+  for (std::size_t i = 0; i < 4; ++i) EXPECT_GT(h.error[i], 0) << i;
+  EXPECT_LE(std::abs(h(0, 0) - 1330), 10 * h.error[0]);
+}
+
 TEST(Jacobian, FixedStepsShareTheirEvaluations) {
   EXPECT_EQ(jacobian(kMap, {2.0, 0.7}, Central{}).evaluations, 1U + 2U * 2U) << "one for m";
   EXPECT_EQ(jacobian(kMap, {2.0, 0.7}, Tape{}).evaluations, 1U);
@@ -75,7 +114,8 @@ TEST(Hessian, OfWoodsFunction) {
   const auto dual = hessian(test::kWood, x, Dual{});
   const auto ridders = hessian(test::kWood, x, Ridders{});
   EXPECT_EQ(tape.method, "tape");
-  EXPECT_EQ(tape.evaluations, 1U);
+  EXPECT_EQ(tape.evaluations, 3U) << "one, and two for the error";
+  EXPECT_EQ(hessian(test::kWood, x, Tape{}).evaluations, 1U);
   for (std::size_t i = 0; i < 16; ++i) {
     EXPECT_NEAR(tape.value[i], exact.at(i), 1e-11) << i;
     EXPECT_NEAR(dual.value[i], exact.at(i), 1e-11) << i;

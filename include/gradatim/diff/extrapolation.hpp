@@ -111,6 +111,7 @@ inline constexpr std::size_t kLeastRows = 5;
 template <class T, class G>
 Derivative<T> differentiate(G&& g, T x, const Ridders& method) {
   if (method.levels < 2) throw_invalid_levels(Ridders::kName, method.levels);
+  if (!(method.ratio > 1)) throw_invalid_ratio(method.ratio);
   const double step = method.step == 0 ? 0.13 : method.step;
   T h = around(x, step, Ridders::kName).step();
   const T ratio = static_cast<T>(method.ratio);

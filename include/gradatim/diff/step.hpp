@@ -29,6 +29,7 @@ namespace detail {
 [[noreturn]] void throw_infinite_point(std::string_view method, double x);
 [[noreturn]] void throw_invalid_order(int order);
 [[noreturn]] void throw_invalid_levels(std::string_view method, int levels);
+[[noreturn]] void throw_invalid_ratio(double ratio);
 
 /// x + h and x - h as they are representable. A difference is divided by above - below, the step as
 /// realised, rather than by 2h, which is not what was done to x.
