@@ -43,6 +43,7 @@
 #include "gradatim/io/safetensors.hpp"
 #include "gradatim/io/sha256.hpp"
 #include "gradatim/nn/check.hpp"
+#include "gradatim/nn/fold.hpp"
 #include "gradatim/nn/gradient_method.hpp"
 #include "gradatim/nn/losses.hpp"
 #include "gradatim/nn/network.hpp"
