@@ -26,10 +26,7 @@ Program::Plan::Plan(const Network& network_value, const Loss& loss_value, std::s
       joints(operations) {
   check_loss(loss);
   if (max_rows == 0) throw InvalidArgument("program: the batch must have at least 1 row, got 0");
-  std::size_t work = 0;
-  for (const auto& operation : operations) work += operation->operations_per_row();
-  row_tasks = tasks_for(max_rows, 24, work);
-  task_loss.resize(row_tasks);
+  plan_tasks();
   plan_batch_sums();
   plan_stages();
   plan_layers();
@@ -97,6 +94,18 @@ bool Program::Plan::in_block(std::size_t value) const {
   const Stage& stage = backward_stage(value);
   const auto added = joints.added_to(value - 1);
   return stage.first < value && value < stage.split && (!added || stage.first <= *added);
+}
+
+// Dense layers want many rows at a time, convolutions go from row to row.
+void Program::Plan::plan_tasks() {
+  std::size_t work = 0;
+  std::size_t work_in_blocks = 0;
+  for (std::size_t i = 0; i < operations.size(); ++i) {
+    work += operations[i]->operations_per_row();
+    if (passes_in_blocks(i)) work_in_blocks += operations[i]->operations_per_row();
+  }
+  row_tasks = tasks_for(max_rows, 2 * work_in_blocks > work ? 8 : 24, work);
+  task_loss.resize(row_tasks);
 }
 
 void Program::Plan::plan_layers() {

@@ -55,6 +55,7 @@ struct GradientSlot {
 // the batch, the first round is cut there into two, each way.
 struct Program::Plan {
   Plan(const Network& network_value, const Loss& loss_value, std::size_t rows);
+  void plan_tasks();
   void plan_batch_sums();
   void plan_stages();
   void plan_layers();

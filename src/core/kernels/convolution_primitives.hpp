@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 #include <oneapi/dnnl/dnnl.hpp>
 
+#include <memory>
 #include <mutex>
-#include <optional>
 
 #include "core/kernels/channel_blocks.hpp"
 #include "core/kernels/one_openmp_thread.hpp"
@@ -154,13 +154,13 @@ class Lazy {
  public:
   template <class Make>
   const T& get(Make make) {
-    std::call_once(once_, [&] { value_.emplace(make()); });
+    std::call_once(once_, [&] { value_ = std::make_unique<const T>(make()); });
     return *value_;
   }
 
  private:
   std::once_flag once_;
-  std::optional<T> value_;
+  std::unique_ptr<const T> value_;
 };
 
 // For one sample each: as fast as for many, and a row has the same bits in any slice.

@@ -79,8 +79,8 @@ class PaddedImage {
 
 // Where the window of each of the four values is that a pool takes the largest of.
 struct PooledWindows {
-  std::span<std::uint32_t> corner;     // of each pool's first value, in a padded image
-  std::array<std::uint32_t, 4> place;  // what each of the four adds to that
+  std::span<std::uint32_t> corner;       // of each pool's first value, in a padded image
+  std::array<std::uint32_t, 4> place{};  // what each of the four adds to that
 
   PooledWindows(const ImageShape& pooled, const Window& window, std::size_t channels,
                 std::size_t image_stride)

@@ -144,6 +144,7 @@ void AddWindowsOf(D d, const float* image, const ChannelsLast& windows,
 // The tag that suits a line of a window.
 template <class Work>
 HWY_INLINE void WithLineTag(const ChannelsLast& windows, Work work) {
+  // Where vectors are short, both are the same. NOLINTNEXTLINE(bugprone-branch-clone)
   if (windows.size * windows.channels <= 8)
     work(hn::CappedTag<float, 8>());
   else

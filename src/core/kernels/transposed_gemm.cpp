@@ -17,7 +17,7 @@ namespace gradatim::kernels::HWY_NAMESPACE {
 using Tag = hn::CappedTag<float, 16>;
 constexpr std::size_t kVectors = 2;  // of a panel, which is so many columns of c
 constexpr std::size_t kDepth = 512;  // of the panel: 64 KiB of it stay in the second-level cache
-constexpr std::size_t kWidest = 2 * 16;
+constexpr std::size_t kWidest = kVectors * 16;
 #if HWY_TARGET <= HWY_AVX3
 constexpr std::size_t kRows = 13;  // 26 sums and what they need in 32 registers
 #else
