@@ -78,6 +78,7 @@ Json as_json(const TensorCheck& tensor) {
           {"dead", tensor.dead},
           {"structural", tensor.structural},
           {"dead_units", tensor.dead_units},
+          {"cancelled", tensor.cancelled},
           {"forgotten", tensor.forgotten},
           {"worst", worst}};
 }
@@ -109,6 +110,7 @@ Json as_json(const NetworkCheck& check, const std::string& subject, const std::s
           {"objections", check.objections()},
           {"evaluated_again", check.evaluated_again},
           {"frozen", check.frozen},
+          {"over_batch", check.over_batch},
           {"deterministic", check.deterministic},
           {"sample", as_json(check.sample)},
           {"loss", number(check.loss)},

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <cmath>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -109,15 +110,21 @@ void print_result(std::FILE* out, const RunSummary& summary, const Progress& pro
   };
   fmt::print(out, "\n{} on {}: {} steps in {:.2f} s, {:.0f} steps/s{}\n", summary.recipe,
              summary.data, summary.steps, summary.seconds, summary.steps_per_second,
-             summary.stopped == "interrupted" ? ", interrupted" : "");
+             summary.stopped == "steps_done" ? "" : ", " + summary.stopped);
+  const auto line = [&](const char* split, const Figure& figure, const Scores& scores) {
+    fmt::print(out, "  {:<16}{:.4f}\n", fmt::format("{} {}", split, figure.name),
+               scores.*figure.value);
+  };
   for (const Figure& figure : summary.figures) {
-    fmt::print(out, "  {:<16}{:.4f}\n", fmt::format("test {}", figure.name),
-               summary.test.*figure.value);
-    fmt::print(out, "  {:<16}{:.4f}\n", fmt::format("train {}", figure.name),
-               summary.train.*figure.value);
+    line("test", figure, summary.test);
+    if (!std::isnan(summary.validation.loss)) line("validation", figure, summary.validation);
+    line("train", figure, summary.train);
   }
   curve(fmt::format("test {}", summary.figures.front().name), progress.test_figures());
   curve("loss", progress.losses());
+  if (summary.best_epoch != 0)
+    fmt::print(out, "  weights         the best, of epoch {}\n", summary.best_epoch);
+  if (summary.weights == "average") fmt::print(out, "  weights         their moving average\n");
   fmt::print(out, "  parameters      {}, sha256 {:.16}...\n", summary.parameters,
              summary.parameters_sha256);
   fmt::print(out, "  run             {}\n", summary.run);
@@ -144,7 +151,8 @@ Plan plan_of(const TrainCommand& command) {
                                          : std::filesystem::path(command.resume) / "recipe.toml";
   Plan plan{.recipe = read_recipe(file, settings_of(command)), .data = {}, .from = {}};
   plan.recipe.options.threads = command.threads;
-  plan.data = load_dataset(plan.recipe.data, data_paths(command.data_dir));
+  plan.data = hold_out(load_dataset(plan.recipe.data, data_paths(command.data_dir)),
+                       plan.recipe.validation, plan.recipe.options.seed);
   plan.recipe = resolve(std::move(plan.recipe), plan.data.train.size());
   if (!command.resume.empty()) plan.from = find_resume_point(command.resume, plan.recipe);
   return plan;
@@ -161,7 +169,7 @@ int run_plan(const TrainCommand& command, const Plan& plan, std::FILE* out) {
   }
   RunRecorder recorder(folder->path(), recipe, plan.data, plan.from.from());
   Progress progress(out, recipe.options.steps,
-                    steps_per_epoch(plan.data.train.size(), recipe.options.batch),
+                    steps_per_epoch(plan.data.train.size(), samples_per_step(recipe.options)),
                     figures(target_kind(recipe.options.loss, plan.data.train)).front());
   const Interrupt interrupt;
   StopAtInterrupt stop;

@@ -139,6 +139,22 @@ struct LossEnd {
   double mean_share() const { return 1.0 / static_cast<double>(y.row_size()); }
 };
 
+double weighted_rows(const Loss& loss, ConstTensorView outputs, const Targets& targets, float scale,
+                     TensorView<float> d_outputs) {
+  double sum = 0;
+  for (std::size_t i = 0; i < outputs.rows(); ++i) {
+    Targets own;
+    if (targets.labels.empty())
+      own.values = targets.values.slice(i, 1);
+    else
+      own.labels = targets.labels.subspan(i, 1);
+    const float weight = targets.weights[i];
+    sum += static_cast<double>(weight) * loss_and_gradient(loss, outputs.slice(i, 1), own,
+                                                           scale * weight, d_outputs.slice(i, 1));
+  }
+  return sum;
+}
+
 }  // namespace
 
 void check_loss(const Loss& loss) {
@@ -189,6 +205,7 @@ void check_targets(const Loss& loss, std::size_t rows, const Shape& output,
                    const Targets& targets) {
   const std::string_view name = kind(loss);
   const bool by_label = !targets.labels.empty();
+  if (!targets.weights.empty()) check_rows(name, rows, targets.weights.size());
   if (by_label && targets.values.size() != 0)
     throw InvalidArgument(fmt::format("{}: both labels and target values were given", name));
   if (by_label) {
@@ -203,6 +220,7 @@ void check_targets(const Loss& loss, std::size_t rows, const Shape& output,
 
 double loss_and_gradient(const Loss& loss, ConstTensorView outputs, const Targets& targets,
                          float scale, TensorView<float> d_outputs) {
+  if (!targets.weights.empty()) return weighted_rows(loss, outputs, targets, scale, d_outputs);
   return std::visit(LossEnd{outputs, targets, scale, d_outputs}, loss);
 }
 

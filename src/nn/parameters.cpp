@@ -42,7 +42,7 @@ bool is_passage(const Layer& layer) {
   return std::holds_alternative<Flatten>(layer) || std::holds_alternative<MaxPool2d>(layer) ||
          std::holds_alternative<AvgPool2d>(layer) || std::holds_alternative<GlobalAvgPool>(layer) ||
          std::holds_alternative<Dropout>(layer) || std::holds_alternative<Residual>(layer) ||
-         std::holds_alternative<LayerNorm>(layer);
+         std::holds_alternative<LayerNorm>(layer) || std::holds_alternative<BatchNorm>(layer);
 }
 
 // What Automatic is for the layer at `index`.
@@ -64,8 +64,8 @@ ParameterLayout parameter_layout(const Network& network) {
     const std::string_view layer = kind(network.layers[i]);
     const std::size_t number = ++seen[layer];
     for (const ParameterSpec& spec : operations[i]->parameters()) {
-      layout.tensors.push_back(
-          {fmt::format("{}{}.{}", layer, number, spec.role), spec.shape, layout.size, i});
+      layout.tensors.push_back({fmt::format("{}{}.{}", layer, number, spec.role), spec.shape,
+                                layout.size, i, spec.trained});
       layout.size += spec.shape.size();
     }
   }

@@ -21,19 +21,41 @@ struct RowRange {
 struct ByteInputBuffers {
   Tensor weight;    // (inputs, packed units)
   Tensor gradient;  // (max_rows, packed units)
+  Tensor inputs;    // (max_rows, inputs) of batches with too few zeros to skip
 };
 
-// A step is two rounds of tasks. In the first, each task takes some rows of the batch through all
-// layers, the loss, and back; rows are independent, so nobody waits. In the second, each task
-// computes a part of the gradient of the parameters from all rows.
+// Layers that rows pass together, a task for some rows: [first, split) in blocks that stay in the
+// cache, [split, last) one after the other.
+struct Stage {
+  std::size_t first, split, last;
+};
+
+// What a layer with a BatchRule adds up over the batch; no rule for the others.
+struct BatchSums {
+  const BatchRule* rule = nullptr;
+  std::vector<double> partial{};  // (row_tasks, sums)
+  std::vector<double> sums{};
+  std::vector<float> statistics{}, slopes{};
+};
+
+// A step is rounds of tasks. In the first, each task takes some rows of the batch through all
+// layers, the loss, and back; rows are independent, so nobody waits. In the last, each task
+// computes a part of the gradient of the parameters from all rows. Where a layer needs sums over
+// the batch, the first round is cut there into two, each way.
 struct Program::Plan {
   Plan(const Network& network_value, const Loss& loss_value, std::size_t rows);
-  void plan_head();
+  void plan_batch_sums();
+  void plan_stages();
   void plan_layers();
   void plan_gradients();
+  bool passes_in_blocks(std::size_t layer) const;
+  bool in_block(std::size_t value) const;
+  const Stage& backward_stage(std::size_t layer) const;
   std::size_t parameter_count(std::size_t layer) const;
 
   void bind(const Batch& batch);
+  void check_rows() const;
+  void bind_bytes(const ByteInputs& input);
   RowRange row_range(std::size_t task) const;
   std::span<const float> parameters(std::span<const float> theta, std::size_t layer) const;
   ConstTensorView input(std::size_t layer, const RowRange& range) const;
@@ -43,8 +65,16 @@ struct Program::Plan {
   void join_forward(std::size_t layer, const RowRange& range);
   template <class F>
   void for_each_block(const RowRange& range, F f) const;
-  double forward(std::span<const float> theta, const RowRange& range);
-  void backward(std::span<const float> theta, std::size_t row_task);
+  double run_loss(const RowRange& range);
+  void forward_stage(std::size_t index, std::span<const float> theta, std::size_t row_task);
+  void backward_stage(std::size_t index, std::span<const float> theta, std::size_t row_task);
+  void add_forward_sums(std::size_t layer, std::size_t row_task);
+  void add_backward_sums(std::size_t layer, std::size_t row_task);
+  void find_statistics(std::size_t layer);
+  void find_statistics_alone(std::size_t layer);
+  void find_slopes(std::size_t layer, std::span<const float> theta);
+  void forward(std::span<const float> theta, TaskPool& pool);
+  void forward_and_backward(std::span<const float> theta, TaskPool& pool);
   TensorView<float> d_output(std::size_t layer, const RowRange& range, std::size_t row_task);
   void backward_layer(std::size_t layer, std::span<const float> theta, const RowRange& range,
                       std::size_t row_task);
@@ -58,20 +88,24 @@ struct Program::Plan {
   Loss loss;
   std::size_t max_rows;
   std::size_t row_tasks;
-  std::size_t head = 0;       // layers before the first dense one, which take
-  std::size_t head_rows = 1;  // so many rows at a time
+  std::size_t block_rows = 1;  // that pass a stage's blocked layers together
   ParameterLayout layout;
   std::vector<std::unique_ptr<const Operation>> operations;
   Joints joints;
+  std::vector<BatchSums> batch_sums;           // of each layer
+  std::vector<std::size_t> barriers;           // the layers with a rule
+  std::vector<Stage> forward_stages;           // each but the first begins with one of them
+  std::vector<Stage> backward_stages;          // each but the last ends with one
   const DenseOperation* byte_layer = nullptr;  // operations[0], if it takes bytes
   std::vector<std::size_t> parameter_offset;   // of each layer, and the total behind them
 
   // Layer i writes buffer slot[i]; one that works in place shares its input's if nobody misses it.
   std::vector<std::size_t> slot;
   std::vector<Tensor> outputs;  // (max_rows, values) a slot
-  // The gradient of the loss by them: (max_rows, values), or (row_tasks · head_rows, values) of a
-  // slot that only the head reads, block after block.
+  // The gradient of the loss by them: (max_rows, values), or (row_tasks · block_rows, values) of a
+  // slot that is read block after block.
   std::vector<Tensor> d_outputs;
+  std::vector<std::uint8_t> d_in_blocks;  // of each slot
   ByteInputBuffers bytes;
   std::vector<const PooledConvolution*> pooled_layers;  // those of the operations that are one
   std::vector<ByteTensor> places;                       // (max_rows, places) of these

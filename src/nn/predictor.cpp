@@ -14,7 +14,8 @@
 namespace gradatim {
 namespace {
 
-constexpr std::size_t kRowBlock = 64;  // rows taken through all layers at a time
+constexpr std::size_t kRowBlock = 64;     // rows taken through all layers at a time
+constexpr std::size_t kWorthPacking = 8;  // rows from which packing the first weight pays
 
 // Memory of the calling thread, kept for its next prediction.
 std::span<float> scratch(std::size_t floats) {
@@ -48,6 +49,10 @@ struct Predictor::Plan {
   std::span<const float> parameters_of(std::size_t layer, std::span<const float> theta) const;
   void run(std::span<const float> theta, std::size_t first_layer, ConstTensorView x,
            TensorView<float> output, const Memory& memory) const;
+  void predict_as_floats(std::span<const float> theta, TensorView<const std::uint8_t> x,
+                         float scale, TensorView<float> y) const;
+  void predict_bytes(std::span<const float> theta, TensorView<const std::uint8_t> x, float scale,
+                     TensorView<float> y) const;
 
   std::vector<Step> steps;
   const DenseOperation* byte_layer = nullptr;  // the first operation, if it takes bytes
@@ -138,6 +143,36 @@ void Predictor::Plan::run(std::span<const float> theta, std::size_t first_layer,
   }
 }
 
+void Predictor::Plan::predict_as_floats(std::span<const float> theta,
+                                        TensorView<const std::uint8_t> x, float scale,
+                                        TensorView<float> y) const {
+  const std::size_t block = std::min(kRowBlock, x.rows());
+  const Memory at = memory(block * inputs);
+  for (std::size_t first = 0; first < x.rows(); first += kRowBlock) {
+    const std::size_t count = std::min(kRowBlock, x.rows() - first);
+    const TensorView<float> floats(at.first.first(count * inputs), {count, inputs});
+    kernels::bytes_to_float(x.slice(first, count).values(), scale, floats.values());
+    run(theta, 0, floats, y.slice(first, count), at);
+  }
+}
+
+// Skips zeros, from the packed weight of the first layer.
+void Predictor::Plan::predict_bytes(std::span<const float> theta, TensorView<const std::uint8_t> x,
+                                    float scale, TensorView<float> y) const {
+  const Shape packed_shape = byte_layer->packed_weight();
+  const Memory at = memory(packed_shape.size());
+  const TensorView<float> packed(at.first, packed_shape);
+  byte_layer->pack_weight(parameters_of(0, theta), packed);
+  for (std::size_t first = 0; first < x.rows(); first += kRowBlock) {
+    const std::size_t count = std::min(kRowBlock, x.rows() - first);
+    const TensorView<float> output = y.slice(first, count);
+    const TensorView<float> hidden = steps.size() == 1 ? output : output_block(0, count, at);
+    byte_layer->forward_bytes(parameters_of(0, theta), x.slice(first, count), scale, packed,
+                              hidden);
+    run(theta, 1, hidden, output, at);
+  }
+}
+
 Predictor::Predictor(const Network& network) : plan_(std::make_unique<Plan>(network)) {}
 
 Predictor::~Predictor() = default;
@@ -163,28 +198,10 @@ void Predictor::predict(std::span<const float> theta, const ByteInputs& inputs,
   const std::size_t rows = plan.check(theta, inputs.bytes.shape(), outputs.shape());
   const auto x = inputs.bytes.reshaped({rows, plan.inputs});
   const TensorView<float> y = outputs.reshaped({rows, plan.steps.back().values});
-  const Shape first_shape =
-      plan.byte_layer != nullptr ? plan.byte_layer->packed_weight() : Shape{kRowBlock, plan.inputs};
-  const Plan::Memory memory = plan.memory(first_shape.size());
-  const TensorView<float> packed(memory.first, first_shape);
-  if (plan.byte_layer != nullptr)
-    plan.byte_layer->pack_weight(plan.parameters_of(0, theta), packed);
-  for (std::size_t first = 0; first < rows; first += kRowBlock) {
-    const std::size_t count = std::min(kRowBlock, rows - first);
-    const auto bytes = x.slice(first, count);
-    const TensorView<float> output = y.slice(first, count);
-    if (plan.byte_layer == nullptr) {
-      const auto floats = packed.slice(0, count);
-      kernels::bytes_to_float(bytes.values(), inputs.scale, floats.values());
-      plan.run(theta, 0, floats, output, memory);
-      continue;
-    }
-    const TensorView<float> hidden =
-        plan.steps.size() == 1 ? output : plan.output_block(0, count, memory);
-    plan.byte_layer->forward_bytes(plan.parameters_of(0, theta), bytes, inputs.scale, packed,
-                                   hidden);
-    plan.run(theta, 1, hidden, output, memory);
-  }
+  if (plan.byte_layer != nullptr && rows >= kWorthPacking)
+    plan.predict_bytes(theta, x, inputs.scale, y);
+  else
+    plan.predict_as_floats(theta, x, inputs.scale, y);
 }
 
 Tensor predict(const Network& network, std::span<const float> theta, ConstTensorView inputs) {

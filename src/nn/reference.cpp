@@ -56,6 +56,11 @@ Evaluation::Evaluation(const Network& network, const Loss& loss_function)
     offsets_[i] = std::max(offsets_[i], offsets_[i - 1]);
 }
 
+bool Evaluation::over_batch() const {
+  return std::ranges::any_of(
+      network_.layers, [](const Layer& layer) { return std::holds_alternative<BatchNorm>(layer); });
+}
+
 Samples Evaluation::samples(const Batch& batch) const {
   const std::size_t rows = batch.rows();
   const Shape output = output_shape(network_);

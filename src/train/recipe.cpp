@@ -63,8 +63,8 @@ Network parse_network(std::string_view text, std::string_view name) {
 
 Recipe resolve(Recipe recipe, std::size_t train_samples) {
   if (recipe.epochs == 0) return recipe;
-  recipe.options.steps =
-      std::exchange(recipe.epochs, 0) * steps_per_epoch(train_samples, recipe.options.batch);
+  recipe.options.steps = std::exchange(recipe.epochs, 0) *
+                         steps_per_epoch(train_samples, samples_per_step(recipe.options));
   return recipe;
 }
 

@@ -144,6 +144,15 @@ void RecipeReader::read(const toml::node& node, const std::string& path,
     read(*array->get(i), fmt::format("{}[{}]", path, i), value[i], {});
 }
 
+void RecipeReader::read(const toml::node& node, const std::string& path, std::vector<float>& value,
+                        const Range& range) {
+  const auto* array = node.as_array();
+  if (array == nullptr) fail_type(node, path, "an array of numbers");
+  value.assign(array->size(), 0.0F);
+  for (std::size_t i = 0; i < value.size(); ++i)
+    read(*array->get(i), fmt::format("{}[{}]", path, i), value[i], range);
+}
+
 const toml::node& RecipeReader::kind_node(const toml::node& node, const std::string& path) const {
   if (node.is_string()) return node;
   const auto* table = node.as_table();

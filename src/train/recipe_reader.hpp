@@ -67,6 +67,8 @@ class RecipeReader {
             const Range&);
   void read(const toml::node& node, const std::string& path, std::vector<std::string>& value,
             const Range&);
+  void read(const toml::node& node, const std::string& path, std::vector<float>& value,
+            const Range& range);
 
   template <class Enum>
     requires std::is_enum_v<Enum>
@@ -82,7 +84,11 @@ class RecipeReader {
   void read(const toml::node& node, const std::string& path, std::variant<Alternatives...>& value,
             const Range&) {
     using Variant = std::variant<Alternatives...>;
-    const std::vector<Variant> all{Variant(Alternatives{})...};
+    std::vector<Variant> all;
+    const auto offer = [&]<class T>(T alternative) {
+      if constexpr (kHasText<T>) all.emplace_back(std::move(alternative));
+    };
+    (offer(Alternatives{}), ...);
     std::vector<std::string_view> names;
     names.reserve(all.size());
     for (const Variant& each : all) names.push_back(kind(each));

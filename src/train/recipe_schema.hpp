@@ -41,6 +41,10 @@ inline std::string_view kind(const Initializer& initializer) {
 
 using gradatim::kind;
 
+/// Whether a recipe can hold it.
+template <class T>
+inline constexpr bool kHasText = !std::is_same_v<T, Custom>;
+
 template <class Enum>
 struct EnumNames;
 
@@ -126,6 +130,12 @@ void describe(Visitor& v, Residual& layer) {
 template <class Visitor>
 void describe(Visitor& v, LayerNorm& layer) {
   v.field("epsilon", layer.epsilon, kPositive);
+}
+
+template <class Visitor>
+void describe(Visitor& v, BatchNorm& layer) {
+  v.field("epsilon", layer.epsilon, kPositive);
+  v.field("momentum", layer.momentum, kShare);
 }
 
 template <class Visitor>
@@ -247,16 +257,16 @@ void describe(Visitor& v, OneCycle& schedule) {
 }
 
 template <class Visitor>
-void describe(Visitor& v, Checkpoints& checkpoints) {
-  v.field("every", checkpoints.every, kWhole);
-  v.field("keep", checkpoints.keep, kCount);
-}
-
-template <class Visitor>
 void describe(Visitor& v, Network& network) {
   v.required("input", network.input);
   v.required("layers", network.layers);
 }
+
+}  // namespace gradatim::detail
+
+#include "train/recipe_training.hpp"
+
+namespace gradatim::detail {
 
 template <class Visitor>
 void describe(Visitor& v, Recipe& recipe) {
@@ -273,10 +283,11 @@ void describe(Visitor& v, Recipe& recipe) {
   v.field("weight_decay", recipe.options.weight_decay);
   v.field("no_decay", recipe.options.no_decay);
   v.field("batch", recipe.options.batch, kCount);
+  v.field("accumulation", recipe.options.accumulation, kCount);
   v.either("steps", recipe.options.steps, "epochs", recipe.epochs, kCount);
   v.field("sampling", recipe.options.sampling);
   v.field("seed", recipe.options.seed, kSeed);
-  v.table("checkpoints", recipe.options.checkpoints);
+  describe_training(v, recipe);
 }
 
 }  // namespace gradatim::detail

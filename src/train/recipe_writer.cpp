@@ -58,6 +58,12 @@ std::string toml_text(const std::vector<std::string>& texts) {
   return fmt::format("[{}]", fmt::join(quoted, ", "));
 }
 
+std::string toml_text(const std::vector<float>& values) {
+  std::vector<std::string> texts;
+  for (const float value : values) texts.push_back(toml_text(value));
+  return fmt::format("[{}]", fmt::join(texts, ", "));
+}
+
 }  // namespace detail
 
 std::string to_toml(const Recipe& recipe) {

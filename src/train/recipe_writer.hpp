@@ -21,6 +21,7 @@ std::string toml_text(std::uint64_t value);
 std::string toml_text(const Shape& shape);
 std::string toml_text(const std::vector<Layer>& layers);
 std::string toml_text(const std::vector<std::string>& texts);
+std::string toml_text(const std::vector<float>& values);
 
 template <class Enum>
   requires std::is_enum_v<Enum>

@@ -17,7 +17,7 @@ RunRecorder::RunRecorder(std::filesystem::path folder, const Recipe& recipe, con
                          const Checkpoint* from)
     : folder_(std::move(folder)),
       recipe_(recipe),
-      epoch_steps_(steps_per_epoch(data.train.size(), recipe.options.batch)),
+      epoch_steps_(steps_per_epoch(data.train.size(), samples_per_step(recipe.options))),
       model_{recipe.network, Parameters(parameter_layout(recipe.network)), data.class_names},
       figures_(figures(target_kind(recipe.options.loss, data.train))) {
   const std::filesystem::path file = folder_ / "metrics.csv";

@@ -14,6 +14,8 @@ std::string_view name_of(StopReason reason) {
   switch (reason) {
     case StopReason::stopped_by_observer:
       return "interrupted";
+    case StopReason::early_stopped:
+      return "early_stopped";
     case StopReason::non_finite:
       return "non_finite";
     case StopReason::steps_done:
@@ -40,6 +42,8 @@ RunSummary summarize(const Recipe& recipe, const std::vector<Figure>& figures,
           .train = result.train,
           .validation = result.validation,
           .test = result.test,
+          .weights = result.averaged ? "average" : "last",
+          .best_epoch = result.best_epoch,
           .parameters = theta.size(),
           .parameters_sha256 = parameters_sha256(theta),
           .run = folder.string()};
@@ -58,6 +62,8 @@ std::string to_json(const RunSummary& summary, bool indented) {
       json[fmt::format("validation_{}", figure.name)] = summary.validation.*figure.value;
     json[fmt::format("test_{}", figure.name)] = summary.test.*figure.value;
   }
+  json["weights"] = summary.weights;
+  if (summary.best_epoch != 0) json["best_epoch"] = summary.best_epoch;
   json["parameters"] = summary.parameters;
   json["parameters_sha256"] = summary.parameters_sha256;
   json["run"] = summary.run;

@@ -2,38 +2,22 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
-#include <memory>
+#include <optional>
 
 #include "gradatim/core/error.hpp"
 #include "gradatim/core/kernels.hpp"
-#include "gradatim/nn/program.hpp"
 #include "gradatim/train/evaluation.hpp"
+#include "train/best_weights.hpp"
 #include "train/decaying.hpp"
-#include "train/mini_batches.hpp"
+#include "train/fit.hpp"
+#include "train/step_gradient.hpp"
 #include "train/training_clock.hpp"
+#include "train/weight_average.hpp"
 
 namespace gradatim {
 namespace {
-
-void check_fit(const Network& network, const Dataset& data, const TrainOptions& options) {
-  if (options.batch == 0) throw InvalidArgument("train: batch must be at least 1, got 0");
-  if (options.checkpoints.keep == 0)
-    throw InvalidArgument("train: checkpoints.keep must be at least 1, got 0");
-  if (options.steps == 0) throw InvalidArgument("train: steps must be at least 1, got 0");
-  if (data.train.size() == 0)
-    throw InvalidArgument(
-        fmt::format("train: the data set '{}' has no training samples", data.name));
-  const Shape sample = data.train.sample();
-  if (network.input.size() != sample.size())
-    throw ShapeError(
-        fmt::format("train: the network expects inputs of shape {}, a sample of '{}' has shape {}",
-                    network.input.to_string(), data.name, sample.to_string()));
-  const Shape output = output_shape(network);
-  if (output.size() < data.class_names.size())
-    throw ShapeError(fmt::format("train: '{}' has {} classes, the network {} outputs", data.name,
-                                 data.class_names.size(), output.size()));
-}
 
 Descent descent_of(const TrainOptions& options) {
   return {.optimizer = options.optimizer,
@@ -52,48 +36,40 @@ class Training {
         data_(data),
         options_(options),
         observer_(observer),
-        epoch_steps_(steps_per_epoch(data.train.size(), options.batch)),
+        epoch_steps_(steps_per_epoch(data.train.size(), samples_per_step(options))),
         pool_(options.threads),
-        program_(network, options.loss, options.batch),
-        batches_(data.train,
-                 {.samples = data.train.size(),
-                  .batch = options.batch,
-                  .sampling = options.sampling,
-                  .seed = options.seed},
-                 program_.accepts_bytes()),
-        gradient_(program_.layout().size),
-        optimizer_(descent_of(options), program_.layout().size,
-                   decaying_parameters(program_.layout(), options.no_decay)) {
-    result_.parameters = initialize(network, options.seed);
+        gradient_(network, data.train, options),
+        parameters_(initialize(network, options.seed)),
+        optimizer_(descent_of(options), gradient_.layout().size,
+                   decaying_parameters(gradient_.layout(), options.no_decay)),
+        average_(options.average, parameters_.theta()),
+        best_(options.early_stopping, target_kind(options.loss, data.train),
+              data.validation.size()) {
     if (from != nullptr) restore(*from);
-    if (options.gradient != GradientMethod::backprop)
-      method_ = make_gradient_program(options.gradient, network, options.loss, options.batch);
   }
 
   TrainResult run() {
     clock_.start();
     bool going = result_.steps == 0 || after_step(true);
     while (going) going = after_step(step());
-    return std::move(result_);
+    return finished();
   }
 
  private:
   // batch → forward → loss → backward → update → record; false ends the training.
   bool step() {
-    Batch batch = batches_.gather(result_.steps);
-    batch.key = {.seed = options_.seed, .step = result_.steps};
-    const auto theta = result_.parameters.theta();
-    const double loss = method_ != nullptr ? method_->gradient(theta, batch, gradient_, pool_)
-                                           : program_.gradient(theta, batch, gradient_, pool_);
+    const auto theta = parameters_.theta();
+    const double loss = gradient_.at(result_.steps, theta, pool_);
     if (!std::isfinite(loss)) {
       result_.reason = StopReason::non_finite;
-      result_.message = fmt::format(
-          "step {}: the loss is {}; the first value that is not finite is in {}", result_.steps + 1,
-          loss, program_.first_non_finite(theta, batch).value_or("the loss"));
+      result_.message =
+          fmt::format("step {}: the loss is {}; the first value that is not finite is in {}",
+                      result_.steps + 1, loss, gradient_.first_non_finite(theta, pool_));
       return false;
     }
-    optimizer_.step(theta, gradient_, pool_);
+    optimizer_.step(theta, gradient_.gradient(), pool_);
     ++result_.steps;
+    if (average_.active()) average_.update(theta, result_.steps, pool_);
     result_.train_loss = loss;
     if (observer_.on_step({.step = result_.steps, .loss = loss})) return true;
     result_.reason = StopReason::stopped_by_observer;
@@ -109,7 +85,7 @@ class Training {
     clock_.stop();
     if (!going || epoch_ends) going = parameters_are_finite() && going;
     if (!going || checkpoint_is_due()) checkpoint();
-    if (!going || epoch_ends) evaluate();
+    if (!going || epoch_ends) going = evaluate() && going;
     clock_.start();
     return going;
   }
@@ -121,16 +97,17 @@ class Training {
 
   // Not of parameters that end the training at the next evaluation.
   void checkpoint() {
-    if (checkpointed_step_ == result_.steps || !kernels::all_finite(result_.parameters.theta()))
-      return;
+    if (checkpointed_step_ == result_.steps || !kernels::all_finite(parameters_.theta())) return;
     checkpointed_step_ = result_.steps;
     TrainState state{
         .step = result_.steps, .loss = result_.train_loss, .seconds = clock_.seconds()};
     const auto add = [&](std::string name, std::span<const float> values) {
       state.tensors.push_back({std::move(name), ConstTensorView(values, {values.size()})});
     };
-    add("theta", result_.parameters.theta());
+    add("theta", parameters_.theta());
     for (const auto memory : optimizer_.memory()) add(optimizer_name(state.tensors.size()), memory);
+    if (average_.active()) add("average", average_.values());
+    best_.save(state);
     observer_.on_checkpoint(state);
   }
 
@@ -138,12 +115,15 @@ class Training {
     if (state.step > options_.steps)
       throw InvalidArgument(
           fmt::format("train: {} steps were taken, steps is {}", state.step, options_.steps));
-    const std::size_t size = program_.layout().size;
-    std::ranges::copy(find_tensor(state, "theta", size), result_.parameters.theta().begin());
+    const std::size_t size = gradient_.layout().size;
+    std::ranges::copy(find_tensor(state, "theta", size), parameters_.theta().begin());
     std::vector<std::span<const float>> memory;
     while (memory.size() < optimizer_.memory().size())
       memory.push_back(find_tensor(state, optimizer_name(memory.size() + 1), size));
     optimizer_.restore(state.step, memory);
+    if (average_.active())
+      std::ranges::copy(find_tensor(state, "average", size), average_.values().begin());
+    if (best_.active()) best_.restore(state, size);
     checkpointed_step_ = result_.steps = state.step;
     result_.train_loss = state.loss;
     clock_.add(state.seconds);
@@ -156,8 +136,8 @@ class Training {
   // A loss can stay finite over parameters that are not: a sigmoid maps infinity to 1.
   bool parameters_are_finite() {
     if (result_.reason == StopReason::non_finite) return false;
-    for (const ParameterTensor& tensor : result_.parameters.layout().tensors) {
-      if (kernels::all_finite(result_.parameters[tensor.name].values())) continue;
+    for (const ParameterTensor& tensor : parameters_.layout().tensors) {
+      if (kernels::all_finite(parameters_[tensor.name].values())) continue;
       result_.reason = StopReason::non_finite;
       result_.message =
           fmt::format("step {}: {} holds values that are not finite", result_.steps, tensor.name);
@@ -166,28 +146,49 @@ class Training {
     return true;
   }
 
-  // Once a step at most: the first step of an epoch may fail.
-  void evaluate() {
-    if (evaluated_step_ == result_.steps) return;
+  // Once a step at most: the first step of an epoch may fail. False if the best weights so far have
+  // been the best for too long.
+  bool evaluate() {
+    if (evaluated_step_ == result_.steps) return true;
     evaluated_step_ = result_.steps;
-    const auto theta = result_.parameters.theta();
+    const std::size_t epoch = task_count(result_.steps, epoch_steps_);
     result_.seconds = clock_.seconds();
-    result_.train = scores(data_.train);
-    result_.validation = scores(data_.validation);
-    result_.test = scores(data_.test);
-    observer_.on_epoch({.epoch = task_count(result_.steps, epoch_steps_),
+    score(evaluated());
+    observer_.on_epoch({.epoch = epoch,
                         .step = result_.steps,
                         .train = result_.train,
                         .validation = result_.validation,
                         .test = result_.test,
                         .seconds = result_.seconds,
-                        .theta = theta});
+                        .theta = evaluated()});
+    if (!best_.active() || result_.reason == StopReason::non_finite) return true;
+    if (best_.observe(result_.validation, epoch, evaluated())) return true;
+    if (result_.reason == StopReason::steps_done) result_.reason = StopReason::early_stopped;
+    return false;
   }
 
-  Scores scores(const Split& split) {
-    if (split.size() == 0) return {};
-    return gradatim::evaluate(network_, options_.loss, result_.parameters.theta(), split, pool_)
-        .scores;
+  std::span<const float> evaluated() {
+    return average_.active() ? average_.values() : parameters_.theta();
+  }
+
+  void score(std::span<const float> theta) {
+    const auto scores = [&](const Split& split) {
+      if (split.size() == 0) return Scores{};
+      return gradatim::evaluate(network_, options_.loss, theta, split, pool_).scores;
+    };
+    result_.train = scores(data_.train);
+    result_.validation = scores(data_.validation);
+    result_.test = scores(data_.test);
+  }
+
+  TrainResult finished() {
+    result_.averaged = average_.active();
+    result_.best_epoch = best_.epoch();
+    result_.parameters = parameters_;
+    const auto chosen = best_.epoch() != 0 ? best_.theta() : evaluated();
+    std::ranges::copy(chosen, result_.parameters.theta().begin());
+    if (best_.epoch() != 0) score(chosen);
+    return std::move(result_);
   }
 
   const Network& network_;
@@ -196,18 +197,23 @@ class Training {
   TrainObserver& observer_;
   std::size_t epoch_steps_;
   TaskPool pool_;
-  Program program_;
-  std::unique_ptr<GradientProgram> method_;  // instead of the program's gradient, if any
-  MiniBatches batches_;
-  AlignedVector<float> gradient_;
-  OptimizerState optimizer_;
+  StepGradient gradient_;
   TrainingClock clock_;
   std::optional<std::size_t> evaluated_step_;
   std::optional<std::size_t> checkpointed_step_;
+  // What a checkpoint holds, with result_.steps and train_loss.
+  Parameters parameters_;
+  OptimizerState optimizer_;
+  AveragedWeights average_;
+  BestWeights best_;
   TrainResult result_;
 };
 
 }  // namespace
+
+std::size_t samples_per_step(const TrainOptions& options) {
+  return options.batch * options.accumulation;
+}
 
 std::size_t steps_per_epoch(std::size_t samples, std::size_t batch) {
   return task_count(samples, batch);

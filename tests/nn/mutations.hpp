@@ -74,6 +74,7 @@ class MutatedOperation final : public Operation {
                  TensorView<std::uint8_t> crossed) const override {
     right_->crossings(x, dx, crossed);
   }
+  const BatchRule* over_batch() const override { return right_->over_batch(); }
   std::size_t adds_input_back() const override { return right_->adds_input_back(); }
   float drop_rate() const override { return right_->drop_rate(); }
   void parameter_magnitude(ConstTensorView x, ConstTensorView magnitude_y,
@@ -208,13 +209,19 @@ inline std::vector<Mutation> dense_mutations() {
       {"weights forgotten",
        {},
        [=](const Operation&, const ParameterCall& c) { scale(weights(c), 0.0F); }},
+      {"wrong sign of the weights",
+       {},
+       [=](const Operation&, const ParameterCall& c) { scale(weights(c), -1.0F); }},
+  };
+}
+
+/// Of any layer's parameters.
+inline std::vector<Mutation> parameter_mutations() {
+  return {
       {"all zeros", {}, [](const Operation&, const ParameterCall& c) { scale(c.d_theta, 0.0F); }},
       {"missing factor 2",
        {},
        [](const Operation&, const ParameterCall& c) { scale(c.d_theta, 0.5F); }},
-      {"wrong sign of the weights",
-       {},
-       [=](const Operation&, const ParameterCall& c) { scale(weights(c), -1.0F); }},
       {"unscaled batch",
        {},
        [](const Operation&, const ParameterCall& c) {
@@ -230,7 +237,7 @@ inline std::vector<Mutation> dense_mutations() {
        [](const Operation& right, const ParameterCall& c) {
          Tensor stale(c.x.shape(), {c.x.values().begin(), c.x.values().end()});
          rotate_rows(stale);
-         right.parameter_gradient(0, stale, c.dy, c.d_theta);
+         right.gradient(stale, c.dy, c.d_theta);
        }},
       {"one entry off by 1e-4",
        {},

@@ -124,6 +124,7 @@ TEST(Allocation, NoneInAPredictionAfterTheFirst) {
   const Parameters parameters = initialize(kNetwork, 1);
   const Predictor predictor(kNetwork);
   const Tensor x = test::uniform_tensor({1, 784}, 1);
+  const ByteTensor one({1, 784});
   const ByteTensor bytes({100, 784});
   Tensor y({1, 10});
   Tensor ys({100, 10});
@@ -132,6 +133,7 @@ TEST(Allocation, NoneInAPredictionAfterTheFirst) {
   const std::size_t before = allocations;
   for (int i = 0; i < 100; ++i) {
     predictor.predict(parameters.theta(), x, y);
+    predictor.predict(parameters.theta(), ByteInputs{one.view()}, y);
     predictor.predict(parameters.theta(), ByteInputs{bytes.view()}, ys);
   }
   EXPECT_EQ(allocations, before);

@@ -7,11 +7,13 @@
 namespace gradatim {
 namespace {
 
-const BatchPlan kPlan{.samples = 400, .batch = 20, .seed = 1};
+const MiniBatchPlan kPlan{.step = {.samples = 400, .batch = 20, .seed = 1}};
 
 bool takes_bytes(const Split& split, bool network_accepts_bytes) {
   MiniBatches batches(split, kPlan, network_accepts_bytes);
-  return std::holds_alternative<ByteInputs>(batches.gather(0).inputs);
+  TaskPool pool(1);
+  batches.begin(0);
+  return std::holds_alternative<ByteInputs>(batches.gather(0, pool).inputs);
 }
 
 TEST(MiniBatches, BytesWhereThereAreZerosToSkipAndTheNetworkCan) {
@@ -27,9 +29,12 @@ TEST(MiniBatches, BothFormsHoldTheSameNumbersAndLabels) {
   const Split split = test::striped_split(400, 1);
   MiniBatches as_bytes(split, kPlan, true);
   MiniBatches as_floats(split, kPlan, false);
+  TaskPool pool(1);
   for (std::size_t step = 0; step < 5; ++step) {
-    const Batch a = as_bytes.gather(step);
-    const Batch b = as_floats.gather(step);
+    EXPECT_EQ(as_bytes.begin(step), 1U);
+    EXPECT_EQ(as_floats.begin(step), 1U);
+    const Batch a = as_bytes.gather(0, pool);
+    const Batch b = as_floats.gather(0, pool);
     const auto& bytes = std::get<ByteInputs>(a.inputs);
     const auto& floats = std::get<ConstTensorView>(b.inputs);
     ASSERT_EQ(bytes.bytes.shape(), floats.shape());

@@ -83,7 +83,8 @@ TEST(Recipe, NamesUnknownKeysAndKindsWithThePlaceAndTheNearest) {
       refusal("data = \"mnist\"\ninput = [4]\nlayers = [\"relu\", \"sigmod\"]"),
       "dir/small.toml:3:19: layers[1]: unknown name 'sigmod'; did you mean 'sigmoid'? "
       "(one of dense, sigmoid, relu, tanh, softmax, leaky_relu, gelu, silu, softplus, flatten, "
-      "conv2d, max_pool2d, avg_pool2d, global_avg_pool, dropout, residual, layer_norm, custom)");
+      "conv2d, max_pool2d, avg_pool2d, global_avg_pool, dropout, residual, layer_norm, "
+      "batch_norm)");
   EXPECT_CONTAINS(refusal_of_line("loss = \"cross_entropie\""), "did you mean 'cross_entropy'?");
   EXPECT_CONTAINS(refusal_of_setting("optimizer.kind=sdg"), "did you mean 'sgd'?");
   EXPECT_CONTAINS(refusal_of_line("sampling = \"shuffled\""), "did you mean 'shuffled_epochs'?");
@@ -358,25 +359,27 @@ Recipe random_recipe(std::uint64_t seed) {
   for (auto& extent : extents) extent = 1 + below(9);
   recipe.network.input = Shape(extents);
   for (std::uint32_t i = below(5) + 1; i > 0; --i) {
-    const std::array<Layer, 17> all{Dense{1 + below(1000), initializer(), initializer()},
-                                    Sigmoid{},
-                                    Relu{},
-                                    Tanh{},
-                                    Softmax{},
-                                    LeakyRelu{random_float(word())},
-                                    Gelu{},
-                                    Silu{},
-                                    Softplus{},
-                                    Flatten{},
-                                    Conv2d{1 + below(9), 1 + below(9), 1 + below(9), below(9),
-                                           1 + below(9), initializer(), initializer()},
-                                    MaxPool2d{1 + below(9), 1 + below(9), below(9)},
-                                    AvgPool2d{1 + below(9), 1 + below(9), below(9)},
-                                    GlobalAvgPool{},
-                                    Dropout{0.75F},
-                                    Residual{1 + below(9)},
-                                    LayerNorm{random_float(word())}};
-    recipe.network.layers.push_back(all[below(17)]);
+    const std::array<Layer, 18> all{
+        Dense{1 + below(1000), initializer(), initializer()},
+        Sigmoid{},
+        Relu{},
+        Tanh{},
+        Softmax{},
+        LeakyRelu{random_float(word())},
+        Gelu{},
+        Silu{},
+        Softplus{},
+        Flatten{},
+        Conv2d{1 + below(9), 1 + below(9), 1 + below(9), below(9), 1 + below(9), initializer(),
+               initializer()},
+        MaxPool2d{1 + below(9), 1 + below(9), below(9)},
+        AvgPool2d{1 + below(9), 1 + below(9), below(9)},
+        GlobalAvgPool{},
+        Dropout{0.75F},
+        Residual{1 + below(9)},
+        LayerNorm{random_float(word())},
+        BatchNorm{random_float(word()), static_cast<float>(below(256)) / 256}};
+    recipe.network.layers.push_back(all[below(18)]);
   }
   const std::array<Loss, 6> losses{SoftmaxCrossEntropy{0.25F}, CrossEntropy{0.125F},
                                    SumOfSquaredErrors{},       BinaryCrossEntropy{},
@@ -407,6 +410,16 @@ Recipe random_recipe(std::uint64_t seed) {
   recipe.options.batch = 1 + below(1000);
   recipe.options.sampling = below(2) == 0 ? Sampling::with_replacement : Sampling::shuffled_epochs;
   recipe.options.seed = (static_cast<std::uint64_t>(word()) << 31U) ^ word();
+  if (below(2) == 0) recipe.validation.fraction = fraction();
+  recipe.validation.count = below(9);
+  recipe.options.accumulation = 1 + below(9);
+  recipe.options.early_stopping = {below(9), fraction(),
+                                   below(2) == 0 ? Monitor::loss : Monitor::score};
+  recipe.options.average.decay = fraction();
+  const std::array<ClassWeights, 3> weights{EqualClasses{}, BalancedClasses{},
+                                            ListedClasses{{fraction(), 2.5F}}};
+  recipe.options.class_weights = weights[below(3)];
+  recipe.options.augmentation = {fraction(), fraction(), fraction(), fraction(), 1 + fraction()};
   recipe.options.checkpoints = {.every = below(9), .keep = 1 + below(9)};
   if (below(2) == 0)
     recipe.epochs = 1 + below(100);
@@ -442,9 +455,15 @@ clipping = "none"
 weight_decay = "none"
 no_decay = ["bias"]
 batch = 100
+accumulation = 1
 steps = 10000
 sampling = "with_replacement"
 seed = 1
+validation = { fraction = 0.0, count = 0 }
+early_stopping = { patience = 0, min_delta = 0.0, monitor = "loss" }
+average = { decay = 0.0 }
+class_weights = "equal"
+augmentation = { shift = 0.0, rotate = 0.0, scale = 0.0, erase = 0.0, erase_size = 8.0 }
 checkpoints = { every = 0, keep = 2 }
 )");
 }

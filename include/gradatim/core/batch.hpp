@@ -16,10 +16,11 @@ struct ByteInputs {
 };
 
 /// What a loss compares outputs with: class labels, which stand for one-hot rows, or values shaped
-/// like the outputs. Exactly one of the two is set.
+/// like the outputs. Exactly one of the two is set; weights may be beside it.
 struct Targets {
   std::span<const std::int32_t> labels{};  // (rows), each in [0, classes)
   ConstTensorView values{};                // (rows, outputs...)
+  std::span<const float> weights{};        // (rows), of the loss of each; none: all 1
 };
 
 /// What the randomness of a training step is a function of (design.md, P5): the same key, the same

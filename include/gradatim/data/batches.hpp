@@ -44,14 +44,18 @@ class BatchSampler {
   std::uint64_t epoch_ = 0;
 };
 
-/// inputs row i = split.images[indices[i]]·kByteScale, labels[i] = split.labels[indices[i]].
-/// inputs: (count, ...) with as many elements a row as an image has pixels. Throws ShapeError if
-/// the three counts or the row size do not fit, or the split's own do not (Split::check),
-/// InvalidArgument if an index is outside the split.
+/// inputs row i = split.images[indices[i]]·kByteScale, or split.features[indices[i]].
+/// inputs: (count, ...) with as many elements a row as a sample has. Throws ShapeError if the
+/// counts or the row size do not fit, or the split's own do not (Split::check), InvalidArgument if
+/// an index is outside the split.
+void gather(const Split& split, std::span<const std::uint32_t> indices, TensorView<float> inputs);
+/// With labels[i] = split.labels[indices[i]].
 void gather(const Split& split, std::span<const std::uint32_t> indices, TensorView<float> inputs,
             std::span<std::int32_t> labels);
 
 /// The bytes as they are: inputs row i = split.images[indices[i]].
+void gather(const Split& split, std::span<const std::uint32_t> indices,
+            TensorView<std::uint8_t> inputs);
 void gather(const Split& split, std::span<const std::uint32_t> indices,
             TensorView<std::uint8_t> inputs, std::span<std::int32_t> labels);
 

@@ -100,8 +100,8 @@ void check_loss(const Loss& loss);
 /// sizes that agree, labels of existing classes.
 void check_targets(const Loss& loss, std::size_t rows, const Shape& output, const Targets& targets);
 
-/// Returns the sum over the rows of the loss of each, and writes scale · its gradient by the
-/// outputs to d_outputs (rows, n), which may be the memory of outputs. Targets as check_targets
+/// Returns the sum over the rows of the (weighted) loss of each, and writes scale · its gradient by
+/// the outputs to d_outputs (rows, n), which may be the memory of outputs. Targets as check_targets
 /// wants them.
 double loss_and_gradient(const Loss& loss, ConstTensorView outputs, const Targets& targets,
                          float scale, TensorView<float> d_outputs);

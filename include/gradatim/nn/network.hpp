@@ -143,6 +143,17 @@ struct AvgPool2d {
 struct GlobalAvgPool {
   friend bool operator==(const GlobalAvgPool&, const GlobalAvgPool&) = default;
 };
+/// y = (x - mean) / sqrt(variance + epsilon) · weight + bias for each feature of (features), or
+/// each channel of (channels, height, width), with weight 1 and bias 0 at first. In training, mean
+/// and (biased) variance are those of the whole batch, and running averages of the mean and of the
+/// unbiased variance move by momentum · (batch's - running); in prediction they are those averages
+/// (Ioffe and Szegedy, 2015). The averages are tensors of the network's vector theta, which no
+/// gradient moves (ParameterTensor::trained): Program::update_statistics does.
+struct BatchNorm {
+  float epsilon = 1e-5F;
+  float momentum = 0.1F;
+  friend bool operator==(const BatchNorm&, const BatchNorm&) = default;
+};
 
 /// What a layer of the user's own is made of; see examples/custom_layer.cpp.
 class CustomLayer {
@@ -161,9 +172,9 @@ struct Custom {
   std::shared_ptr<const CustomLayer> layer;
   friend bool operator==(const Custom&, const Custom&) = default;
 };
-using Layer =
-    std::variant<Dense, Sigmoid, Relu, Tanh, Softmax, LeakyRelu, Gelu, Silu, Softplus, Flatten,
-                 Conv2d, MaxPool2d, AvgPool2d, GlobalAvgPool, Dropout, Residual, LayerNorm, Custom>;
+using Layer = std::variant<Dense, Sigmoid, Relu, Tanh, Softmax, LeakyRelu, Gelu, Silu, Softplus,
+                           Flatten, Conv2d, MaxPool2d, AvgPool2d, GlobalAvgPool, Dropout, Residual,
+                           LayerNorm, BatchNorm, Custom>;
 
 // ---- Losses: the mean over a batch of the loss of one sample.
 

@@ -33,7 +33,12 @@ class Program {
   /// theta and d_theta have layout().size floats. Bit-for-bit the same for any pool.
   double gradient(std::span<const float> theta, const Batch& batch, std::span<float> d_theta,
                   TaskPool& pool);
-  /// The mean loss alone.
+  /// Moves the running statistics in theta (BatchNorm) towards those of the batch that gradient()
+  /// or loss() was called for last. A training loop calls it once a batch; without such layers it
+  /// does nothing.
+  void update_statistics(std::span<float> theta) const;
+  bool has_statistics() const;
+  /// The mean loss alone: of the training function, as gradient().
   double loss(std::span<const float> theta, const Batch& batch, TaskPool& pool);
 
   /// Where NaN or infinity first appears in a forward pass over the batch: "layer 2 (sigmoid)",

@@ -91,6 +91,10 @@ class Evaluation {
   /// Throws ShapeError or InvalidArgument as Program::gradient does.
   Samples samples(const Batch& batch) const;
 
+  /// Whether training depends on the whole batch (BatchNorm): then what is said of one sample here
+  /// is prediction, and training is batch_outputs and mean_loss.
+  bool over_batch() const;
+
   /// Of one sample: in prediction, or with its key (Samples::key) in training.
   template <class T>
   std::vector<T> outputs(std::span<const T> theta, std::span<const T> x,
@@ -105,13 +109,8 @@ class Evaluation {
   template <class T>
   T loss(std::span<const T> theta, std::span<const T> x, std::span<const double> t,
          const std::optional<StepKey>& key = {}) const {
-    const std::vector<T> targets(t.begin(), t.end());
     const std::vector<T> y = outputs(theta, x, key);
-    return std::visit(
-        [&](const auto& choice) {
-          return reference::loss(choice, std::span<const T>(y), std::span<const T>(targets));
-        },
-        loss_);
+    return output_loss(std::span<const T>(y), t);
   }
 
   template <class T>
@@ -122,9 +121,47 @@ class Evaluation {
     return loss(theta, std::span<const T>(inputs), t, key);
   }
 
+  /// Of all samples of a batch in training, layer by layer: inputs (rows, inputs).
+  template <class T>
+  std::vector<std::vector<T>> batch_outputs(std::span<const T> theta,
+                                            std::vector<std::vector<T>> inputs,
+                                            const Samples& samples) const {
+    std::vector<std::vector<std::vector<T>>> values(inputs.size());  // of each sample
+    for (std::size_t n = 0; n < inputs.size(); ++n) values[n].push_back(std::move(inputs[n]));
+    for (std::size_t i = 0; i < network_.layers.size(); ++i) {
+      std::vector<std::vector<T>> y;
+      const auto* norm = std::get_if<BatchNorm>(&network_.layers[i]);
+      for (std::size_t n = 0; n < values.size(); ++n)
+        y.push_back(norm != nullptr ? values[n].back()
+                                    : layer_output(i, theta, values[n], samples.key(n)));
+      if (norm != nullptr) forward_batch<T>(*norm, shapes_[i], own(i, theta), y);
+      for (std::size_t n = 0; n < values.size(); ++n) values[n].push_back(std::move(y[n]));
+    }
+    std::vector<std::vector<T>> outputs;
+    for (auto& sample : values) outputs.push_back(std::move(sample.back()));
+    return outputs;
+  }
+
+  /// Over a batch, whose inputs may be variables too.
+  template <class T>
+  T mean_loss(std::span<const T> theta, std::vector<std::vector<T>> inputs,
+              const Samples& samples) const {
+    const auto outputs = batch_outputs(theta, std::move(inputs), samples);
+    T sum = T(0);
+    for (std::size_t n = 0; n < samples.rows; ++n)
+      sum = sum + output_loss(std::span<const T>(outputs[n]), samples.target(n));
+    return sum / T(static_cast<double>(samples.rows));
+  }
+
   /// Over a batch.
   template <class T>
   T mean_loss(std::span<const T> theta, const Samples& samples) const {
+    if (over_batch()) {
+      std::vector<std::vector<T>> inputs;
+      for (std::size_t n = 0; n < samples.rows; ++n)
+        inputs.emplace_back(samples.input(n).begin(), samples.input(n).end());
+      return mean_loss(theta, std::move(inputs), samples);
+    }
     T sum = T(0);
     for (std::size_t n = 0; n < samples.rows; ++n)
       sum = sum + loss(theta, samples.input(n), samples.target(n), samples.key(n));
@@ -132,15 +169,27 @@ class Evaluation {
   }
 
  private:
+  template <class T>
+  std::span<const T> own(std::size_t layer, std::span<const T> theta) const {
+    return theta.subspan(offsets_[layer], offsets_[layer + 1] - offsets_[layer]);
+  }
+
+  template <class T>
+  T output_loss(std::span<const T> y, std::span<const double> t) const {
+    const std::vector<T> targets(t.begin(), t.end());
+    return std::visit(
+        [&](const auto& choice) { return reference::loss(choice, y, std::span<const T>(targets)); },
+        loss_);
+  }
+
   /// From values[i], what enters each layer up to this one.
   template <class T>
   std::vector<T> layer_output(std::size_t i, std::span<const T> theta,
                               const std::vector<std::vector<T>>& values,
                               const std::optional<StepKey>& key) const {
-    const auto own = theta.subspan(offsets_[i], offsets_[i + 1] - offsets_[i]);
     std::vector<T> y = std::visit(
         [&](const auto& layer) {
-          return forward(layer, shapes_[i], own, std::span<const T>(values[i]));
+          return forward(layer, shapes_[i], own(i, theta), std::span<const T>(values[i]));
         },
         network_.layers[i]);
     if (const auto* residual = std::get_if<Residual>(&network_.layers[i]))

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "gradatim/data/hold_out.hpp"
 #include "gradatim/nn/network.hpp"
 #include "gradatim/train/train.hpp"
 
@@ -28,10 +29,16 @@ namespace gradatim {
 ///     clipping = { kind = "global_norm", limit = 1.0 }
 ///     weight_decay = { kind = "l2", rate = 0.0001 }
 ///     no_decay = ["bias", "dense2"] # tensors, layers or roles
-///     batch = 100
+///     batch = 100                   # samples in memory at a time
+///     accumulation = 1              # batches whose mean gradient makes a step
 ///     steps = 10000                 # or epochs = 16
 ///     sampling = "with_replacement" # or "shuffled_epochs"
 ///     seed = 1
+///     validation = { fraction = 0.1 }  # or count: of the training samples, held out by the seed
+///     early_stopping = { patience = 5, min_delta = 0.0, monitor = "loss" }  # or "score"
+///     average = { decay = 0.999 }   # of the weights, for evaluation and the model
+///     class_weights = "balanced"    # or "equal", or { kind = "listed", weights = [1.0, 2.5] }
+///     augmentation = { shift = 2, rotate = 10, scale = 0.1, erase = 0.5, erase_size = 8 }
 ///     checkpoints = { every = 0, keep = 2 }  # steps, 0: each epoch; how many are kept
 ///
 /// data, input and layers are required; the rest has the defaults of TrainOptions.
@@ -42,6 +49,7 @@ struct Recipe {
   std::string data;
   Network network;
   TrainOptions options;    // but for threads, which change no result and are not in the file
+  HoldOut validation;      // of the training samples
   std::size_t epochs = 0;  // unless 0, options.steps is what resolve() makes of it
   friend bool operator==(const Recipe&, const Recipe&) = default;
 };
@@ -68,7 +76,8 @@ Recipe parse_recipe(std::string_view text, std::string_view name,
 /// are not UTF-8 become U+FFFD).
 std::string to_toml(const Recipe& recipe);
 
-/// options.steps from epochs, for so many training samples; epochs is 0 afterwards.
+/// options.steps from epochs, for so many samples to train on (those held out are not among them);
+/// epochs is 0 afterwards.
 Recipe resolve(Recipe recipe, std::size_t train_samples);
 
 /// The file of a recipe given by path (it has a slash or ends in .toml) or by name: the first

@@ -25,7 +25,7 @@ class MetricsFile;
 struct RunSummary {
   std::string recipe;
   std::string data;
-  std::string stopped;  // "steps_done", "interrupted" or "non_finite"
+  std::string stopped;  // "steps_done", "early_stopped", "interrupted" or "non_finite"
   std::string message;  // of non_finite
   std::size_t steps = 0;
   double seconds = 0;
@@ -35,6 +35,8 @@ struct RunSummary {
   Scores train;
   Scores validation;  // all NaN without validation samples
   Scores test;
+  std::string weights;         // the model's: "last" or "average"
+  std::size_t best_epoch = 0;  // whose they are, if early stopping chose
   std::size_t parameters = 0;
   std::string parameters_sha256;  // of the raw float32 theta
   std::string run;                // the folder

@@ -8,32 +8,10 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/kernels/loops-inl.h"
+#include "core/kernels/sums-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace gradatim::kernels::HWY_NAMESPACE {
-
-using DoubleTag = hn::ScalableTag<double>;
-using HalfTag = hn::Rebind<float, DoubleTag>;
-
-// The sum over i of f(load), where load(p) gives p[i] of a row p for some neighbouring i.
-template <class F>
-HWY_INLINE double SumOver(std::size_t n, F f) {
-  const DoubleTag d;
-  const HalfTag half;
-  auto sums = hn::Zero(d);
-  std::size_t i = 0;
-  const auto load = [&](const float* p)
-                        HWY_ATTR { return hn::PromoteTo(d, hn::LoadU(half, p + i)); };
-  for (; i + hn::Lanes(d) <= n; i += hn::Lanes(d)) sums = hn::Add(sums, f(load));
-  if (i < n) {
-    const auto tail = hn::FirstN(half, n - i);
-    const auto load_tail = [&](const float* p)
-                               HWY_ATTR { return hn::PromoteTo(d, LoadMasked(tail, half, p + i)); };
-    sums = hn::Add(sums, hn::IfThenElseZero(hn::FirstN(d, n - i), f(load_tail)));
-  }
-  return hn::GetLane(hn::SumOfLanes(d, sums));
-}
 
 struct Moments {
   float mean;
@@ -51,14 +29,6 @@ HWY_INLINE Moments MomentsOf(std::span<const float> x, float epsilon) {
   });
   const double scale = 1 / std::sqrt(squares / n + static_cast<double>(epsilon));
   return {static_cast<float>(mean), static_cast<float>(scale)};
-}
-
-// Calls body(i, mask) for each vector of n columns.
-template <class Body>
-HWY_INLINE void EachVector(std::size_t n, Body body) {
-  const FloatTag d;
-  for (std::size_t i = 0; i < n; i += hn::Lanes(d))
-    body(i, hn::FirstN(d, std::min(hn::Lanes(d), n - i)));
 }
 
 void LayerNorm(ConstTensorView x, std::span<const float> weight, std::span<const float> bias,

@@ -63,8 +63,10 @@ std::size_t KeepNonzero(std::span<const float> dy, std::span<const float> y,
   const FloatTag d;
   const hn::RebindToUnsigned<FloatTag> d32;
   const std::size_t lanes = hn::Lanes(d);
+  const auto step = hn::Set(d32, static_cast<std::uint32_t>(lanes));
+  auto position = hn::Iota(d32, 0);
   std::size_t count = 0;
-  for (std::size_t i = 0; i < dy.size(); i += lanes) {
+  for (std::size_t i = 0; i < dy.size(); i += lanes, position = hn::Add(position, step)) {
     const auto inside = hn::FirstN(d, std::min(lanes, dy.size() - i));
     auto value = LoadMasked(inside, d, dy.data() + i);
     if (!y.empty()) {
@@ -72,7 +74,6 @@ std::size_t KeepNonzero(std::span<const float> dy, std::span<const float> y,
       value = hn::IfThenElseZero(hn::Gt(out, hn::Zero(d)), value);
     }
     const auto wanted = hn::Ne(value, hn::Zero(d));
-    const auto position = hn::Iota(d32, static_cast<std::uint32_t>(i));
     // In registers first: a compressing store is slow on Zen 4.
     hn::StoreU(hn::Compress(value, wanted), d, kept.values.data() + count);
     hn::StoreU(hn::Compress(position, hn::RebindMask(d32, wanted)), d32,
@@ -82,11 +83,12 @@ std::size_t KeepNonzero(std::span<const float> dy, std::span<const float> y,
   return count;
 }
 
-// R lines of V vectors of every window, from `first` on. Every second value goes to sums of its
+// R lines of V vectors of every window. Every second value goes to sums of its
 // own, so that consecutive ones do not wait for each other.
 template <std::size_t R, std::size_t V, class D>
-void AddPart(D d, const ChannelsLast& images, std::size_t first, std::span<const float> values,
-             std::span<const std::uint32_t> offsets, float* sums, std::size_t line) {
+void AddPart(D d, const float* HWY_RESTRICT image, std::size_t stride,
+             std::span<const float> values, std::span<const std::uint32_t> offsets, float* sums,
+             std::size_t line) {
   constexpr std::size_t kChains = R * V <= 8 ? 2 : 1;
   const std::size_t lanes = hn::Lanes(d);
   hn::Vec<D> sum[kChains][R * V];
@@ -94,13 +96,11 @@ void AddPart(D d, const ChannelsLast& images, std::size_t first, std::span<const
     sum[0][n] = hn::LoadU(d, sums + n / V * line + n % V * lanes);
     if constexpr (kChains == 2) sum[1][n] = hn::Zero(d);
   }
-  const float* image = images.image + first;
   const auto add = [&](std::size_t i, hn::Vec<D>(&to)[R * V]) HWY_ATTR {
     const auto value = hn::Set(d, values[i]);
     const float* window = image + offsets[i];
     for (std::size_t n = 0; n < R * V; ++n)
-      to[n] =
-          hn::MulAdd(value, hn::LoadU(d, window + n / V * images.stride + n % V * lanes), to[n]);
+      to[n] = hn::MulAdd(value, hn::LoadU(d, window + n / V * stride + n % V * lanes), to[n]);
   };
   std::size_t i = 0;
   for (; i + kChains <= values.size(); i += kChains)
@@ -113,39 +113,65 @@ void AddPart(D d, const ChannelsLast& images, std::size_t first, std::span<const
 }
 
 template <std::size_t V, class D>
-void AddColumns(D d, const ChannelsLast& images, std::size_t column, std::span<const float> values,
+void AddColumns(D d, const float* image, const ChannelsLast& windows, std::span<const float> values,
                 std::span<const std::uint32_t> offsets, float* sums, std::size_t line) {
   const auto rows = [&]<std::size_t R>(std::size_t r) HWY_ATTR {
-    AddPart<R, V>(d, images, r * images.stride + column, values, offsets, sums + r * line + column,
+    AddPart<R, V>(d, image + r * windows.stride, windows.stride, values, offsets, sums + r * line,
                   line);
   };
   std::size_t r = 0;
-  for (; r + 5 <= images.size; r += 5) rows.template operator()<5>(r);
-  for (; r + 3 <= images.size; r += 3) rows.template operator()<3>(r);
-  for (; r < images.size; ++r) rows.template operator()<1>(r);
+  for (; r + 5 <= windows.size; r += 5) rows.template operator()<5>(r);
+  for (; r + 3 <= windows.size; r += 3) rows.template operator()<3>(r);
+  for (; r < windows.size; ++r) rows.template operator()<1>(r);
 }
 
 template <class D>
-void AddWindowsOf(D d, const ChannelsLast& images, std::span<const float> values,
-                  std::span<const std::uint32_t> offsets, float* sums, std::size_t line) {
+void AddWindowsOf(D d, const float* image, const ChannelsLast& windows,
+                  std::span<const float> values, std::span<const std::uint32_t> offsets,
+                  float* sums) {
+  const std::size_t line = window_line(windows.size, windows.channels);
   const std::size_t lanes = hn::Lanes(d);
-  const std::size_t width = images.size * images.channels;
+  const std::size_t width = windows.size * windows.channels;
   std::size_t column = 0;
   for (; column + 2 * lanes < width; column += 3 * lanes)
-    AddColumns<3>(d, images, column, values, offsets, sums, line);
+    AddColumns<3>(d, image + column, windows, values, offsets, sums + column, line);
   for (; column + lanes < width; column += 2 * lanes)
-    AddColumns<2>(d, images, column, values, offsets, sums, line);
+    AddColumns<2>(d, image + column, windows, values, offsets, sums + column, line);
   for (; column < width; column += lanes)
-    AddColumns<1>(d, images, column, values, offsets, sums, line);
+    AddColumns<1>(d, image + column, windows, values, offsets, sums + column, line);
 }
 
-void AddWindows(const ChannelsLast& images, std::span<const float> values,
-                std::span<const std::uint32_t> offsets, float* sums) {
-  const std::size_t line = window_line(images.size, images.channels);
-  if (images.size * images.channels <= 8)
-    AddWindowsOf(hn::CappedTag<float, 8>(), images, values, offsets, sums, line);
+// The tag that suits a line of a window.
+template <class Work>
+HWY_INLINE void WithLineTag(const ChannelsLast& windows, Work work) {
+  if (windows.size * windows.channels <= 8)
+    work(hn::CappedTag<float, 8>());
   else
-    AddWindowsOf(hn::CappedTag<float, 16>(), images, values, offsets, sums, line);
+    work(hn::CappedTag<float, 16>());
+}
+
+void AddWindows(const float* image, const ChannelsLast& windows, std::span<const float> values,
+                std::span<const std::uint32_t> offsets, float* sums) {
+  WithLineTag(windows,
+              [&](auto d) HWY_ATTR { AddWindowsOf(d, image, windows, values, offsets, sums); });
+}
+
+void AddToWindows(const float* HWY_RESTRICT weights, std::span<const float> values,
+                  std::span<const std::uint32_t> offsets, const ChannelsLast& windows,
+                  float* HWY_RESTRICT image) {
+  const std::size_t line = window_line(windows.size, windows.channels);
+  const std::size_t width = windows.size * windows.channels;
+  WithLineTag(windows, [&](auto d) HWY_ATTR {
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const auto value = hn::Set(d, values[i]);
+      for (std::size_t u = 0; u < windows.size; ++u) {
+        float* to = image + offsets[i] + u * windows.stride;
+        for (std::size_t j = 0; j < width; j += hn::Lanes(d))
+          hn::StoreU(hn::MulAdd(value, hn::LoadU(d, weights + u * line + j), hn::LoadU(d, to + j)),
+                     d, to + j);
+      }
+    }
+  });
 }
 
 }  // namespace gradatim::kernels::HWY_NAMESPACE
@@ -157,6 +183,7 @@ namespace {
 HWY_EXPORT(PoolBlocks);
 HWY_EXPORT(KeepNonzero);
 HWY_EXPORT(AddWindows);
+HWY_EXPORT(AddToWindows);
 }  // namespace
 
 void pool_blocks(const BlockedImages& images, const float* x, bool relu, float* y,
@@ -174,9 +201,15 @@ std::size_t window_line(std::size_t size, std::size_t channels) {
   return (size * channels + kVector - 1) / kVector * kVector;
 }
 
-void add_windows(const ChannelsLast& images, std::span<const float> values,
+void add_windows(const float* image, const ChannelsLast& windows, std::span<const float> values,
                  std::span<const std::uint32_t> offsets, float* sums) {
-  HWY_DYNAMIC_DISPATCH(AddWindows)(images, values, offsets, sums);
+  HWY_DYNAMIC_DISPATCH(AddWindows)(image, windows, values, offsets, sums);
+}
+
+void add_to_windows(const float* weights, std::span<const float> values,
+                    std::span<const std::uint32_t> offsets, const ChannelsLast& windows,
+                    float* image) {
+  HWY_DYNAMIC_DISPATCH(AddToWindows)(weights, values, offsets, windows, image);
 }
 
 }  // namespace gradatim::kernels

@@ -27,18 +27,22 @@ struct SparseGradient {
 std::size_t keep_nonzero(std::span<const float> dy, std::span<const float> y,
                          const SparseGradient& kept);
 
-/// Windows over one image with its channels last, (height, width, channels), whose rows of pixels
-/// are `stride` floats apart; `size` pixels of `channels` floats high and wide. Behind the image, a
-/// vector can be read.
+/// Windows of an image with its channels last, (height, width, channels), whose lines of pixels are
+/// `stride` floats apart: `size` pixels of `channels` floats high and wide. Behind the image, a
+/// vector can be read and written.
 struct ChannelsLast {
-  const float* image;
   std::size_t stride, size, channels;
 };
-/// Floats of the sums below in one line of a window: size · channels and what fills a vector.
+/// Floats in one line of a window, size · channels and what fills a vector.
 std::size_t window_line(std::size_t size, std::size_t channels);
 /// sums (size, window_line) += sum over i of values[i] · the window at image + offsets[i]. What is
 /// behind size · channels of a line of sums means nothing.
-void add_windows(const ChannelsLast& images, std::span<const float> values,
+void add_windows(const float* image, const ChannelsLast& windows, std::span<const float> values,
                  std::span<const std::uint32_t> offsets, float* sums);
+/// The window at image + offsets[i] += values[i] · weights, for each i in order, where weights
+/// (size, window_line) are zero behind size · channels of a line.
+void add_to_windows(const float* weights, std::span<const float> values,
+                    std::span<const std::uint32_t> offsets, const ChannelsLast& windows,
+                    float* image);
 
 }  // namespace gradatim::kernels

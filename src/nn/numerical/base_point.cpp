@@ -19,6 +19,15 @@ constexpr std::size_t kRowsOfATask = 24;
 
 const ByteInputs* byte_inputs(const Batch& batch) { return std::get_if<ByteInputs>(&batch.inputs); }
 
+void forward_batch(const BatchRule& rule, std::span<const float> theta, ConstTensorView x,
+                   TensorView<float> y) {
+  std::vector<double> sums(rule.sums());
+  std::vector<float> statistics(rule.statistics());
+  rule.add_sums(x, sums);
+  rule.find_statistics(x.rows(), sums, statistics);
+  rule.forward_rows(theta, statistics, x, y);
+}
+
 const Shape& input_shape(const Batch& batch) {
   const ByteInputs* bytes = byte_inputs(batch);
   return bytes != nullptr ? bytes->bytes.shape() : std::get<ConstTensorView>(batch.inputs).shape();
@@ -48,6 +57,10 @@ BasePoint::BasePoint(const Network& network, const Loss& loss, std::size_t max_r
 }
 
 BasePoint::~BasePoint() = default;
+
+bool BasePoint::over_batch() const {
+  return std::ranges::any_of(operations_, [](const auto& o) { return o->over_batch() != nullptr; });
+}
 
 void BasePoint::load_inputs(const Batch& batch) {
   const Shape& shape = input_shape(batch);
@@ -108,6 +121,8 @@ double BasePoint::forward(const Batch& batch, std::size_t first, std::size_t cou
       dense_[0]->forward_bytes(parameters(0),
                                bytes->bytes.reshaped({rows_, width(0)}).slice(first, count),
                                bytes->scale, packed_weight_, y);
+    else if (const BatchRule* rule = operations_[i]->over_batch())
+      forward_batch(*rule, parameters(i), values_[i].view().slice(first, count), y);
     else
       operations_[i]->forward(parameters(i), values_[i].view().slice(first, count), y);
     join(i, first, count);
@@ -126,11 +141,14 @@ void BasePoint::evaluate(std::span<const float> theta, const Batch& batch, TaskP
   load_inputs(batch);
   load_targets(batch.targets);
   load_factors(batch);
+  for (std::size_t i = 0; i < layers(); ++i)
+    if (const BatchRule* rule = operations_[i]->over_batch())
+      check_batch_rows(*rule, layer_label(network_, i), rows_);
   if (byte_inputs(batch) != nullptr && dense_[0] != nullptr)
     dense_[0]->pack_weight(parameters(0), packed_weight_);
   std::size_t work = 0;
   for (const auto& operation : operations_) work += operation->operations_per_row();
-  const std::size_t tasks = tasks_for(rows_, kRowsOfATask, work);
+  const std::size_t tasks = over_batch() ? 1 : tasks_for(rows_, kRowsOfATask, work);
   const std::size_t share = (rows_ + tasks - 1) / tasks;
   std::vector<double> losses(tasks);
   pool.parallel_for(tasks, [&](std::size_t task) {

@@ -35,6 +35,8 @@ class BasePoint {
   /// The layer as Dense, or null.
   const DenseOperation* dense(std::size_t layer) const { return dense_[layer]; }
   const Joints& joints() const { return joints_; }
+  /// Whether the loss of a sample depends on the others (Operation::over_batch).
+  bool over_batch() const;
   std::size_t parameter_count() const { return offsets_.back(); }
   std::size_t parameter_offset(std::size_t layer) const { return offsets_[layer]; }
   std::span<const float> parameters(std::size_t layer) const {

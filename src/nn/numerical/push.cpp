@@ -128,8 +128,9 @@ void Push::flush(std::size_t sample, std::size_t layer, TensorView<float> change
   const auto loss = std::span(losses_).first(count);
   const auto flags = std::span(flags_).first(crossed.size() != 0 ? count : 0);
   std::ranges::fill(flags, std::uint8_t{0});
-  const bool whole =
-      layer == base_.layers() || base_.joints().is_read_later(layer) || base_.joints().drops(layer);
+  const bool whole = layer == base_.layers() || base_.joints().is_read_later(layer) ||
+                     base_.joints().drops(layer) ||
+                     (crossed.size() != 0 && base_.operation(layer).has_branches());
   const TensorView<float> dy = scratch(0, count, base_.width(whole ? layer : layer + 1));
   if (whole) {
     std::ranges::fill(dy.values(), 0.0F);

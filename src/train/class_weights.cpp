@@ -1,0 +1,51 @@
+#include "train/class_weights.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "gradatim/core/error.hpp"
+
+namespace gradatim {
+namespace {
+
+std::vector<float> balanced(std::span<const std::int32_t> labels, std::size_t classes) {
+  std::vector<std::size_t> counts(classes);
+  for (const std::int32_t label : labels) ++counts.at(static_cast<std::size_t>(label));
+  const auto present =
+      static_cast<double>(std::ranges::count_if(counts, [](auto n) { return n > 0; }));
+  std::vector<float> weights(classes);
+  for (std::size_t c = 0; c < classes; ++c)
+    if (counts[c] > 0)
+      weights[c] = static_cast<float>(static_cast<double>(labels.size()) /
+                                      (present * static_cast<double>(counts[c])));
+  return weights;
+}
+
+}  // namespace
+
+std::string_view kind(const ClassWeights& weights) {
+  constexpr std::array<std::string_view, std::variant_size_v<ClassWeights>> kNames{
+      "equal", "balanced", "listed"};
+  return kNames[weights.index()];
+}
+
+std::vector<float> weights_of_classes(const ClassWeights& weights,
+                                      std::span<const std::int32_t> labels, std::size_t classes) {
+  if (std::holds_alternative<EqualClasses>(weights)) return {};
+  if (labels.empty())
+    throw InvalidArgument("class_weights: expected samples of classes, these have other targets");
+  if (std::holds_alternative<BalancedClasses>(weights)) return balanced(labels, classes);
+  const auto& listed = std::get<ListedClasses>(weights).weights;
+  if (listed.size() != classes)
+    throw InvalidArgument(
+        fmt::format("class_weights: expected {} weights, got {}", classes, listed.size()));
+  const bool good = std::ranges::all_of(listed, [](float w) { return w >= 0 && std::isfinite(w); });
+  if (!good || std::ranges::all_of(listed, [](float w) { return w == 0; }))
+    throw InvalidArgument("class_weights: expected weights that are not negative and not all zero");
+  return listed;
+}
+
+}  // namespace gradatim

@@ -1,0 +1,56 @@
+#include "train/fit.hpp"
+
+#include <fmt/format.h>
+
+#include "gradatim/core/error.hpp"
+#include "gradatim/nn/parameters.hpp"
+
+namespace gradatim {
+namespace {
+
+void check_at_least_one(std::string_view name, std::size_t value) {
+  if (value == 0) throw InvalidArgument(fmt::format("train: {} must be at least 1, got 0", name));
+}
+
+void check_options(const TrainOptions& options) {
+  check_at_least_one("batch", options.batch);
+  check_at_least_one("steps", options.steps);
+  check_at_least_one("accumulation", options.accumulation);
+  check_at_least_one("checkpoints.keep", options.checkpoints.keep);
+  if (options.gradient != GradientMethod::backprop &&
+      !std::holds_alternative<EqualClasses>(options.class_weights))
+    throw InvalidArgument(fmt::format("train: class_weights need the gradient backprop, not {}",
+                                      to_string(options.gradient)));
+}
+
+void check_targets(const Dataset& data, const Shape& output) {
+  if (data.train.labels.empty()) {
+    const std::size_t targets = data.train.targets.shape().sample().size();
+    if (output.size() != targets)
+      throw ShapeError(fmt::format("train: '{}' has {} targets, the network {} outputs", data.name,
+                                   targets, output.size()));
+  } else if (output.size() < data.class_names.size()) {
+    throw ShapeError(fmt::format("train: '{}' has {} classes, the network {} outputs", data.name,
+                                 data.class_names.size(), output.size()));
+  }
+}
+
+}  // namespace
+
+void check_fit(const Network& network, const Dataset& data, const TrainOptions& options) {
+  check_options(options);
+  if (data.train.size() == 0)
+    throw InvalidArgument(
+        fmt::format("train: the data set '{}' has no training samples", data.name));
+  const Shape sample = data.train.sample();
+  if (network.input.size() != sample.size())
+    throw ShapeError(
+        fmt::format("train: the network expects inputs of shape {}, a sample of '{}' has shape {}",
+                    network.input.to_string(), data.name, sample.to_string()));
+  if (is_active(options.augmentation) && !data.train.has_images())
+    throw InvalidArgument(
+        fmt::format("train: augmentation is of images, '{}' has none", data.name));
+  check_targets(data, output_shape(network));
+}
+
+}  // namespace gradatim

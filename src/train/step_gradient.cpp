@@ -1,0 +1,72 @@
+#include "train/step_gradient.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "train/class_weights.hpp"
+
+namespace gradatim {
+namespace {
+
+MiniBatchPlan plan_of(const Split& split, const TrainOptions& options, std::size_t classes) {
+  return {.step = {.samples = split.size(),
+                   .batch = samples_per_step(options),
+                   .sampling = options.sampling,
+                   .seed = options.seed},
+          .most_rows = options.batch,
+          .augmentation = options.augmentation,
+          .class_weights = weights_of_classes(options.class_weights, split.labels, classes)};
+}
+
+}  // namespace
+
+StepGradient::StepGradient(const Network& network, const Split& split, const TrainOptions& options)
+    : program_(network, options.loss, options.batch),
+      batches_(split, plan_of(split, options, output_shape(network).size()),
+               program_.accepts_bytes()),
+      gradient_(program_.layout().size),
+      part_gradient_(options.accumulation > 1 ? program_.layout().size : 0) {
+  if (options.gradient != GradientMethod::backprop)
+    method_ = make_gradient_program(options.gradient, network, options.loss, options.batch);
+}
+
+double StepGradient::of_batch(const Batch& batch, std::span<float> theta,
+                              std::span<float> gradient, TaskPool& pool) {
+  const double loss = method_ != nullptr ? method_->gradient(theta, batch, gradient, pool)
+                                         : program_.gradient(theta, batch, gradient, pool);
+  if (!std::isfinite(loss) || !program_.has_statistics()) return loss;
+  if (method_ != nullptr) program_.loss(theta, batch, pool);
+  program_.update_statistics(theta);
+  return loss;
+}
+
+double StepGradient::at(std::size_t step, std::span<float> theta, TaskPool& pool) {
+  parts_ = batches_.begin(step);
+  if (parts_ == 1) return of_batch(batches_.gather(0, pool), theta, gradient_, pool);
+  std::ranges::fill(gradient_, 0.0F);
+  double loss = 0;
+  for (std::size_t part = 0; part < parts_; ++part) {
+    const double share = batches_.share(part);
+    loss += share * of_batch(batches_.gather(part, pool), theta, part_gradient_, pool);
+    add_part(share, pool);
+  }
+  return loss;
+}
+
+void StepGradient::add_part(double share, TaskPool& pool) {
+  constexpr std::size_t kPerTask = std::size_t{1} << 16;
+  const auto factor = static_cast<float>(share);
+  pool.parallel_for(task_count(gradient_.size(), kPerTask), [&](std::size_t task) {
+    const std::size_t end = std::min(gradient_.size(), (task + 1) * kPerTask);
+    for (std::size_t i = task * kPerTask; i < end; ++i) gradient_[i] += factor * part_gradient_[i];
+  });
+}
+
+std::string StepGradient::first_non_finite(std::span<const float> theta, TaskPool& pool) {
+  for (std::size_t part = 0; part < parts_; ++part)
+    if (const auto place = program_.first_non_finite(theta, batches_.gather(part, pool)))
+      return *place;
+  return "the loss";
+}
+
+}  // namespace gradatim
