@@ -404,6 +404,7 @@ Recipe random_recipe(std::uint64_t seed) {
   recipe.options.batch = 1 + below(1000);
   recipe.options.sampling = below(2) == 0 ? Sampling::with_replacement : Sampling::shuffled_epochs;
   recipe.options.seed = (static_cast<std::uint64_t>(word()) << 31U) ^ word();
+  if (below(2) == 0) recipe.table = {.targets = {"y", "z"}, .ignore = {"a \"b\""}, .test = 0};
   if (below(2) == 0) recipe.validation.fraction = fraction();
   recipe.validation.count = below(9);
   recipe.options.accumulation = 1 + below(9);
@@ -435,6 +436,7 @@ TEST(ToToml, ReadsWell) {
   EXPECT_EQ(to_toml(parse(kSmall, {"layers.0.weight=he"})), R"(name = "small"
 description = ""
 data = "mnist"
+table = { targets = [], ignore = [], test = 0.2 }
 input = [4]
 layers = [
   { kind = "dense", units = 3, weight = "he", bias = "zeros" },
