@@ -17,13 +17,20 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// A row without a header is a table whose header are the model's features.
+// A row without a header: its columns are the model's features.
 TextTable table_of_row(const Model& model, const std::string& row) {
-  TextTable table = parse_table(row + "\n" + row + "\n", "--row");
-  if (table.columns.size() != model.features.size())
-    throw InvalidArgument(fmt::format("--row: expected {} values, got {}", model.features.size(),
-                                      table.columns.size()));
-  for (std::size_t i = 0; i < model.features.size(); ++i) table.columns[i] = model.features[i].name;
+  TextTable table{.name = "--row", .columns = {}, .cells = {}, .lines = {1}};
+  for (const Feature& feature : model.features) table.columns.push_back(feature.name);
+  std::string_view rest = row;
+  for (bool more = true; more;) {
+    const std::size_t comma = rest.find(',');
+    table.cells.emplace_back(rest.substr(0, comma));
+    more = comma != std::string_view::npos;
+    if (more) rest.remove_prefix(comma + 1);
+  }
+  if (table.cells.size() != table.columns.size())
+    throw InvalidArgument(
+        fmt::format("--row: expected {} values, got {}", table.columns.size(), table.cells.size()));
   return table;
 }
 
