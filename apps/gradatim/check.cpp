@@ -12,9 +12,9 @@
 #include "commands.hpp"
 #include "exit_codes.hpp"
 #include "gradatim/core/error.hpp"
-#include "gradatim/data/catalogue.hpp"
 #include "gradatim/io/plot.hpp"
 #include "gradatim/nn/check.hpp"
+#include "gradatim/train/recipe_data.hpp"
 #include "gradatim/train/run_folder.hpp"
 #include "paths.hpp"
 #include "recipe_folders.hpp"
@@ -39,18 +39,19 @@ struct CheckCommand {
 
 struct Subject {
   Recipe recipe;
-  Parameters parameters;  // trained, or as they start
+  Parameters parameters;            // trained, or as they start
+  std::vector<Feature> features{};  // of a trained model
 };
 
 Subject load(const CheckCommand& command) {
   if (std::filesystem::is_directory(command.subject)) {
     SavedRun run = load_run(command.subject);
-    return {std::move(run.recipe), std::move(run.model.parameters)};
+    return {std::move(run.recipe), std::move(run.model.parameters), std::move(run.model.features)};
   }
   const auto folders = recipe_folders();
   Recipe recipe = read_recipe(find_recipe(command.subject, folders), {});
   Parameters parameters = initialize(recipe.network, recipe.options.seed);
-  return {std::move(recipe), std::move(parameters)};
+  return {std::move(recipe), std::move(parameters), {}};
 }
 
 Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
@@ -150,8 +151,10 @@ void print_errors(const NetworkCheck& check) {
 int run_check(const CheckCommand& command) {
   const Subject subject = load(command);
   const Recipe& recipe = subject.recipe;
-  const std::string& name = command.data.empty() ? recipe.data : command.data;
-  const Dataset data = load_dataset(name, data_paths(command.data_dir));
+  Recipe with_data = recipe;
+  if (!command.data.empty()) with_data.data = command.data;
+  const std::string& name = with_data.data;
+  const Dataset data = load_recipe_data(with_data, data_paths(command.data_dir), subject.features);
   const std::size_t batch =
       std::min(command.batch != 0 ? command.batch : recipe.options.batch, data.train.size());
   const Samples samples = data.train.batch(0, batch);

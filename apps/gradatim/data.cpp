@@ -12,6 +12,7 @@
 #include "gradatim/core/error.hpp"
 #include "gradatim/data/catalogue.hpp"
 #include "gradatim/data/fetch.hpp"
+#include "gradatim/data/generated.hpp"
 #include "paths.hpp"
 
 namespace gradatim::app {
@@ -58,6 +59,13 @@ int list(const DataOptions& options) {
                         {"licence", entry.licence},
                         {"folder", folder_json(whereabouts)}});
   }
+  for (const GeneratedDataset& generated : generated_datasets()) {
+    if (!options.json)
+      fmt::print("{:<15}{}\n{:15}generated: {}\n", generated.name, generated.title, "",
+                 generated.formula);
+    datasets.push_back(
+        {{"name", generated.name}, {"title", generated.title}, {"formula", generated.formula}});
+  }
   if (options.json) fmt::print("{}\n", Json{{"datasets", datasets}}.dump());
   return 0;
 }
@@ -97,7 +105,21 @@ void print_info(const Json& info, const std::string& whereabouts) {
   }
 }
 
+int info_generated(const GeneratedDataset& generated, const DataOptions& options) {
+  if (options.json)
+    fmt::print("{}\n", Json{{"name", generated.name},
+                            {"title", generated.title},
+                            {"formula", generated.formula},
+                            {"verified", true}}
+                           .dump());
+  else
+    fmt::print("{}\nformula  {}\n", generated.title, generated.formula);
+  return 0;
+}
+
 int info(const DataOptions& options) {
+  if (const auto* generated = find_generated(options.name))
+    return info_generated(*generated, options);
   const DatasetEntry& entry = find_dataset(options.name);
   const Whereabouts whereabouts = find(entry, options);
   Json result = describe(entry);

@@ -2,14 +2,15 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "commands.hpp"
 #include "exit_codes.hpp"
-#include "gradatim/data/catalogue.hpp"
 #include "gradatim/train/evaluation.hpp"
+#include "gradatim/train/recipe_data.hpp"
 #include "gradatim/train/run_folder.hpp"
 #include "not_empty.hpp"
 #include "paths.hpp"
@@ -28,8 +29,9 @@ struct EvalCommand {
   bool json = false;
 };
 
-Json as_json(const EvalCommand& command, const SavedRun& run, const Dataset& data,
-             const Evaluation& evaluation) {
+Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+
+void add_classes(const SavedRun& run, const Evaluation& evaluation, Json& json) {
   Json classes = Json::array();
   Json confusion = Json::array();
   const auto scores = class_scores(evaluation);
@@ -41,14 +43,41 @@ Json as_json(const EvalCommand& command, const SavedRun& run, const Dataset& dat
     const auto row = evaluation.confusion.view().row(c);
     confusion.push_back(std::vector<std::uint64_t>(row.begin(), row.end()));
   }
-  return {{"run", command.run},
-          {"data", data.name},
-          {"samples", evaluation.samples},
-          {"accuracy", evaluation.scores.accuracy},
-          {"loss", evaluation.scores.loss},
-          {"parameters_sha256", parameters_sha256(run.model.parameters.theta())},
-          {"classes", classes},
-          {"confusion", confusion}};
+  json["classes"] = classes;
+  json["confusion"] = confusion;
+}
+
+void add_outputs(const SavedRun& run, const Evaluation& evaluation, Json& json) {
+  json["outputs"] = Json::array();
+  for (std::size_t k = 0; k < evaluation.outputs.size(); ++k) {
+    Json output{{"name", class_name(run.model.target_names, k)}};
+    for (const Figure& figure : figures(evaluation.kind))
+      output[std::string(figure.name)] = number(evaluation.outputs[k].*figure.value);
+    json["outputs"].push_back(output);
+  }
+}
+
+Json as_json(const EvalCommand& command, const SavedRun& run, const Dataset& data,
+             const Evaluation& evaluation) {
+  Json json{{"run", command.run}, {"data", data.name}, {"samples", evaluation.samples}};
+  for (const Figure& figure : figures(evaluation.kind))
+    json[std::string(figure.name)] = number(evaluation.scores.*figure.value);
+  json["loss"] = number(evaluation.scores.loss);
+  json["parameters_sha256"] = parameters_sha256(run.model.parameters.theta());
+  evaluation.kind == TargetKind::classes ? add_classes(run, evaluation, json)
+                                         : add_outputs(run, evaluation, json);
+  return json;
+}
+
+void print_outputs(const SavedRun& run, const Evaluation& evaluation) {
+  fmt::print("\n  {}", padded("output", 16));
+  for (const Figure& figure : figures(evaluation.kind)) fmt::print("{:>10}", figure.name);
+  for (std::size_t k = 0; k < evaluation.outputs.size(); ++k) {
+    fmt::print("\n  {}", padded(class_name(run.model.target_names, k), 16));
+    for (const Figure& figure : figures(evaluation.kind))
+      fmt::print("{:>10.4f}", evaluation.outputs[k].*figure.value);
+  }
+  fmt::print("\n");
 }
 
 void print_table(const SavedRun& run, const Evaluation& evaluation) {
@@ -73,8 +102,9 @@ void print_table(const SavedRun& run, const Evaluation& evaluation) {
 
 int run_eval(const EvalCommand& command) {
   const SavedRun run = load_run(command.run);
-  const std::string& name = command.data.empty() ? run.recipe.data : command.data;
-  const Dataset data = load_dataset(name, data_paths(command.data_dir));
+  Recipe recipe = run.recipe;
+  if (!command.data.empty()) recipe.data = command.data;
+  const Dataset data = load_recipe_data(recipe, data_paths(command.data_dir), run.model.features);
   TaskPool pool(command.threads);
   const Evaluation evaluation = evaluate(run.model.network, run.recipe.options.loss,
                                          run.model.parameters.theta(), data.test, pool);
@@ -83,10 +113,12 @@ int run_eval(const EvalCommand& command) {
                            .dump(-1, ' ', false, Json::error_handler_t::replace));
     return kDone;
   }
-  fmt::print("{} on the {} test samples of {}\n  accuracy  {:.4f}\n  loss      {}\n", command.run,
-             evaluation.samples, data.name, evaluation.scores.accuracy,
-             loss_text(evaluation.scores.loss));
-  print_table(run, evaluation);
+  fmt::print("{} on the {} test samples of {}\n", command.run, evaluation.samples, data.name);
+  for (const Figure& figure : figures(evaluation.kind))
+    fmt::print("  {:<8}  {:.4f}\n", figure.name, evaluation.scores.*figure.value);
+  fmt::print("  loss      {}\n", loss_text(evaluation.scores.loss));
+  evaluation.kind == TargetKind::classes ? print_table(run, evaluation)
+                                         : print_outputs(run, evaluation);
   return kDone;
 }
 

@@ -15,6 +15,7 @@
 #include "gradatim/io/png.hpp"
 #include "gradatim/nn/program.hpp"
 #include "gradatim/train/run_folder.hpp"
+#include "predict_rows.hpp"
 #include "text.hpp"
 
 namespace gradatim::app {
@@ -24,7 +25,8 @@ using Json = nlohmann::ordered_json;
 
 struct PredictCommand {
   std::string run;
-  std::vector<std::string> images;
+  std::vector<std::string> images;  // or tables
+  std::string row;                  // of features, instead
   bool invert = false;
   bool json = false;
 };
@@ -111,6 +113,9 @@ void print_guesses(const std::string& image, const std::vector<Guess>& guesses) 
 
 int run_predict(const PredictCommand& command) {
   Model model = model_of(command.run);
+  if (!model.features.empty())
+    return predict_rows(model, {command.run, command.images, command.row, command.json});
+  if (command.images.empty()) throw InvalidArgument("predict: expected PNG files");
   const ByteTensor images = read_images(command, image_shape(model.network.input));
   const Tensor outputs = probabilities(model, images);
   Json predictions = Json::array();
@@ -131,11 +136,13 @@ int run_predict(const PredictCommand& command) {
 
 void add_predict_command(CLI::App& app, int& exit_code) {
   auto command = std::make_shared<PredictCommand>();
-  CLI::App* sub = app.add_subcommand("predict", "Classify PNG images by a trained run");
+  CLI::App* sub = app.add_subcommand("predict", "Predict for PNG images or rows of features");
   sub->add_option("run", command->run, "A run folder, or a model.safetensors")->required();
   sub->add_option("images", command->images,
-                  "PNG files of any size and colour; light on dark, as the data sets are")
-      ->required();
+                  "PNG files of any size and colour; light on dark, as the data sets are. CSV "
+                  "files with a header for a network on features");
+  sub->add_option("--row", command->row,
+                  "One row of features, in the order of training: --row 0.5,2,7");
   sub->add_flag("--invert", command->invert, "The images are dark on light");
   sub->add_flag("--json", command->json, "Print the result as one JSON object");
   sub->callback([command, &exit_code] { exit_code = run_predict(*command); });

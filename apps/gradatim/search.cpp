@@ -89,7 +89,9 @@ void check_trials(const SearchDescription& description) {
   const std::vector<SearchKey> keys = search_keys(description);
   for (std::size_t number = 1; number <= description.options.trials; ++number)
     trial_recipe(description, {.number = number,
-                               .settings = draw_settings(keys, description.options.seed, number)});
+                               .settings = draw_settings(keys, description.options.seed, number),
+                               .steps = 0,
+                               .result = {}});
 }
 
 std::string settings_text(const Trial& trial) {

@@ -12,8 +12,8 @@
 #include "commands.hpp"
 #include "exit_codes.hpp"
 #include "gradatim/core/error.hpp"
-#include "gradatim/data/catalogue.hpp"
 #include "gradatim/io/file.hpp"
+#include "gradatim/train/recipe_data.hpp"
 #include "gradatim/train/resume.hpp"
 #include "gradatim/train/run_folder.hpp"
 #include "interrupt.hpp"
@@ -151,8 +151,7 @@ Plan plan_of(const TrainCommand& command) {
                                          : std::filesystem::path(command.resume) / "recipe.toml";
   Plan plan{.recipe = read_recipe(file, settings_of(command)), .data = {}, .from = {}};
   plan.recipe.options.threads = command.threads;
-  plan.data = hold_out(load_dataset(plan.recipe.data, data_paths(command.data_dir)),
-                       plan.recipe.validation, plan.recipe.options.seed);
+  plan.data = load_recipe_data(plan.recipe, data_paths(command.data_dir));
   plan.recipe = resolve(std::move(plan.recipe), plan.data.train.size());
   if (!command.resume.empty()) plan.from = find_resume_point(command.resume, plan.recipe);
   return plan;

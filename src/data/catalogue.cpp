@@ -5,9 +5,11 @@
 
 #include <algorithm>
 #include <string>
+#include <vector>
 
 #include "gradatim/core/error.hpp"
 #include "gradatim/core/nearest.hpp"
+#include "gradatim/data/generated.hpp"
 
 namespace gradatim {
 namespace {
@@ -64,8 +66,9 @@ const DatasetEntry& find_dataset(std::string_view name) {
   const auto found = std::find_if(kCatalogue.begin(), kCatalogue.end(),
                                   [&](const DatasetEntry& entry) { return entry.name == name; });
   if (found != kCatalogue.end()) return *found;
-  std::array<std::string_view, kCatalogue.size()> names;
-  std::ranges::transform(kCatalogue, names.begin(), &DatasetEntry::name);
+  std::vector<std::string_view> names;
+  for (const DatasetEntry& entry : kCatalogue) names.push_back(entry.name);
+  for (const GeneratedDataset& generated : generated_datasets()) names.push_back(generated.name);
   throw InvalidArgument(fmt::format("unknown dataset '{}': expected one of {}; did you mean '{}'?",
                                     name, fmt::join(names, ", "), nearest(name, names)));
 }

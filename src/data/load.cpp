@@ -8,6 +8,7 @@
 
 #include "gradatim/core/error.hpp"
 #include "gradatim/data/catalogue.hpp"
+#include "gradatim/data/generated.hpp"
 
 namespace gradatim {
 namespace {
@@ -86,6 +87,7 @@ std::optional<DatasetLocation> locate(const DatasetEntry& entry, const DataPaths
 }
 
 Dataset load_dataset(std::string_view name, const DataPaths& paths) {
+  if (const GeneratedDataset* generated = find_generated(name)) return generated->make();
   const DatasetEntry& entry = find_dataset(name);
   const auto location = locate(entry, paths);
   if (!location) {

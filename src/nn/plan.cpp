@@ -127,12 +127,7 @@ void Program::Plan::plan_layers() {
 }
 
 void Program::Plan::plan_gradients() {
-  d_in_blocks.assign(outputs.size(), 1);
-  for (std::size_t i = 0; i < operations.size(); ++i)
-    if (!in_block(i + 1)) d_in_blocks[slot[i]] = 0;
-  for (std::size_t s = 0; s < outputs.size(); ++s)
-    d_outputs.emplace_back(Shape{d_in_blocks[s] != 0 ? row_tasks * block_rows : max_rows,
-                                 outputs[s].view().row_size()});
+  plan_gradient_memory();
   for (std::size_t i = 0; i < operations.size(); ++i) {
     const bool by_rows = operations[i]->adds_gradient_by_rows();
     const std::size_t tasks = by_rows ? 1 : operations[i]->gradient_tasks(max_rows);

@@ -38,6 +38,17 @@ struct BatchSums {
   std::vector<float> statistics{}, slopes{};
 };
 
+// Where the gradient by the values of a slot lies, and when: backward passes layer `birth` first,
+// which writes it, and `death` last, which reads it.
+struct GradientSlot {
+  bool own_memory = false;
+  bool in_blocks = true;  // written and read block after block, otherwise for all rows of a task
+  std::size_t birth = 0;
+  std::size_t death = 0;
+  std::size_t floats = 0;  // of a task
+  std::size_t offset = 0;  // of a task's part of the memory
+};
+
 // A step is rounds of tasks. In the first, each task takes some rows of the batch through all
 // layers, the loss, and back; rows are independent, so nobody waits. In the last, each task
 // computes a part of the gradient of the parameters from all rows. Where a layer needs sums over
@@ -49,6 +60,9 @@ struct Program::Plan {
   void plan_stages();
   void plan_layers();
   void plan_gradients();
+  void plan_gradient_memory();
+  void find_lives();
+  void extend_over_blocks(GradientSlot& gradient) const;
   bool passes_in_blocks(std::size_t layer) const;
   bool in_block(std::size_t value) const;
   const Stage& backward_stage(std::size_t layer) const;
@@ -66,7 +80,7 @@ struct Program::Plan {
   void join_forward(std::size_t layer, const RowRange& range);
   template <class F>
   void for_each_block(const RowRange& range, F f) const;
-  double run_loss(const RowRange& range);
+  double run_loss(const RowRange& range, std::size_t row_task);
   void forward_stage(std::size_t index, std::span<const float> theta, std::size_t row_task);
   void backward_stage(std::size_t index, std::span<const float> theta, std::size_t row_task);
   void add_forward_sums(std::size_t layer, std::size_t row_task);
@@ -103,10 +117,12 @@ struct Program::Plan {
   // Layer i writes buffer slot[i]; one that works in place shares its input's if nobody misses it.
   std::vector<std::size_t> slot;
   std::vector<Tensor> outputs;  // (max_rows, values) a slot
-  // The gradient of the loss by them: (max_rows, values), or (row_tasks · block_rows, values) of a
-  // slot that is read block after block.
+  // The gradient of the loss by them. Those that the last round reads have memory of their own,
+  // (max_rows, values); each task has a part of the other memory, (row_tasks, floats), where
+  // gradients share places whose lives do not overlap.
+  std::vector<GradientSlot> d_slots;
   std::vector<Tensor> d_outputs;
-  std::vector<std::uint8_t> d_in_blocks;  // of each slot
+  Tensor d_memory;
   ByteInputBuffers bytes;
   std::vector<const PooledConvolution*> pooled_layers;  // those of the operations that are one
   std::vector<ByteTensor> places;                       // (max_rows, places) of these

@@ -117,7 +117,7 @@ void Program::Plan::for_each_block(const RowRange& range, F f) const {
     f(RowRange{range.first + done, std::min(block_rows, range.count - done)});
 }
 
-double Program::Plan::run_loss(const RowRange& range) {
+double Program::Plan::run_loss(const RowRange& range, std::size_t row_task) {
   if (range.count == 0) return 0;
   Targets targets;
   if (!batch->targets.labels.empty())
@@ -129,7 +129,7 @@ double Program::Plan::run_loss(const RowRange& range) {
     targets.weights = batch->targets.weights.subspan(range.first, range.count);
   return loss_and_gradient(loss, outputs.back().view().slice(range.first, range.count), targets,
                            1.0F / static_cast<float>(rows),
-                           d_outputs.back().view().slice(range.first, range.count));
+                           d_output(operations.size() - 1, range, row_task));
 }
 
 void Program::Plan::forward_stage(std::size_t index, std::span<const float> theta,
@@ -144,7 +144,7 @@ void Program::Plan::forward_stage(std::size_t index, std::span<const float> thet
   if (stage.last < operations.size())
     add_forward_sums(stage.last, row_task);
   else
-    task_loss[row_task] = run_loss(range);
+    task_loss[row_task] = run_loss(range, row_task);
 }
 
 void Program::Plan::backward_stage(std::size_t index, std::span<const float> theta,
@@ -159,13 +159,6 @@ void Program::Plan::backward_stage(std::size_t index, std::span<const float> the
     for (std::size_t i = stage.split; i-- > stage.first;) backward_layer(i, theta, block, row_task);
   });
   if (index > 0) add_backward_sums(stage.first - 1, row_task);
-}
-
-TensorView<float> Program::Plan::d_output(std::size_t layer, const RowRange& range,
-                                          std::size_t row_task) {
-  const bool in_blocks = d_in_blocks[slot[layer]] != 0;
-  return d_outputs[slot[layer]].view().slice(in_blocks ? row_task * block_rows : range.first,
-                                             range.count);
 }
 
 void Program::Plan::backward_layer(std::size_t layer, std::span<const float> theta,
@@ -303,17 +296,6 @@ void Program::update_statistics(std::span<float> theta) const {
     plan_->batch_sums[i].rule->move_running(
         plan_->rows, plan_->batch_sums[i].statistics,
         theta.subspan(plan_->parameter_offset[i], plan_->parameter_count(i)));
-}
-
-std::size_t Program::workspace_bytes() const {
-  const ByteInputBuffers& bytes = plan_->bytes;
-  std::size_t floats = bytes.weight.size() + bytes.gradient.size() + bytes.inputs.size();
-  for (const Tensor& buffer : plan_->partial_gradients) floats += buffer.size();
-  for (const Tensor& buffer : plan_->outputs) floats += buffer.size();
-  for (const Tensor& buffer : plan_->d_outputs) floats += buffer.size();
-  std::size_t kept = 0;
-  for (const ByteTensor& buffer : plan_->places) kept += buffer.size();
-  return floats * sizeof(float) + kept;
 }
 
 }  // namespace gradatim

@@ -65,6 +65,8 @@ Samples Evaluation::samples(const Batch& batch) const {
   const std::size_t rows = batch.rows();
   const Shape output = output_shape(network_);
   check_targets(loss_, rows, output, batch.targets);
+  if (!batch.targets.weights.empty())
+    throw InvalidArgument("reference: samples with weights of their own are not supported");
   Joints(make_operations(network_)).check_key(network_, batch.key);
   Samples samples{.rows = rows,
                   .inputs = inputs_of(batch),

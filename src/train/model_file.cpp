@@ -17,6 +17,8 @@ namespace {
 constexpr const char* kNetworkKey = "gradatim.network";
 constexpr const char* kClassesKey = "gradatim.classes";
 constexpr const char* kInputsKey = "gradatim.inputs";
+constexpr const char* kFeaturesKey = "gradatim.features";
+constexpr const char* kTargetsKey = "gradatim.targets";
 
 [[noreturn]] void fail(const std::filesystem::path& path, std::string_view message) {
   throw DataError(fmt::format("model {}: {}", path.string(), message));
@@ -74,6 +76,55 @@ std::vector<std::string> class_names_of(const std::filesystem::path& path,
   return names.get<std::vector<std::string>>();
 }
 
+void read_features(const std::filesystem::path& path, const Metadata& metadata, Model& model) {
+  const auto found = metadata.find(kFeaturesKey);
+  if (found == metadata.end()) return;
+  try {
+    for (const auto& feature : nlohmann::json::parse(found->second))
+      model.features.push_back({.name = feature.at("name").get<std::string>(),
+                                .mean = feature.at("mean").get<float>(),
+                                .deviation = feature.at("deviation").get<float>()});
+  } catch (const nlohmann::json::exception&) {
+    fail(path,
+         fmt::format("expected '{}' to be an array of name, mean and deviation", kFeaturesKey));
+  }
+  const bool good = std::all_of(model.features.begin(), model.features.end(), [](auto& feature) {
+    return std::isfinite(feature.mean) && std::isfinite(feature.deviation) && feature.deviation > 0;
+  });
+  if (!good || model.features.size() != model.network.input.size())
+    fail(path, fmt::format("expected '{}' to be {} features of finite mean and positive deviation",
+                           kFeaturesKey, model.network.input.size()));
+}
+
+void read_targets(const std::filesystem::path& path, const Metadata& metadata, Model& model) {
+  const auto found = metadata.find(kTargetsKey);
+  if (found == metadata.end()) return;
+  try {
+    const auto targets = nlohmann::json::parse(found->second);
+    model.target_names = targets.at("names").get<std::vector<std::string>>();
+    model.kind = targets.at("kind") == "labels" ? TargetKind::labels : TargetKind::values;
+  } catch (const nlohmann::json::exception&) {
+    fail(path, fmt::format("expected '{}' to be a kind and names", kTargetsKey));
+  }
+}
+
+void add_features_and_targets(const Model& model, Metadata& metadata) {
+  if (!model.features.empty()) {
+    auto features = nlohmann::ordered_json::array();
+    for (const Feature& feature : model.features)
+      features.push_back({{"name", feature.name},
+                          {"mean", static_cast<double>(feature.mean)},
+                          {"deviation", static_cast<double>(feature.deviation)}});
+    metadata[kFeaturesKey] = features.dump();
+    metadata[kInputsKey] = "(x - mean) / deviation";
+  }
+  if (model.kind != TargetKind::classes)
+    metadata[kTargetsKey] = nlohmann::ordered_json{
+        {"kind", model.kind == TargetKind::labels ? "labels" : "values"},
+        {"names",
+         model.target_names}}.dump();
+}
+
 Parameters parameters_for(const std::filesystem::path& path, const Network& network,
                           const SafetensorsFile& file) {
   try {
@@ -93,9 +144,10 @@ Parameters parameters_for(const std::filesystem::path& path, const Network& netw
 }  // namespace
 
 void save_model(const std::filesystem::path& path, const Model& model) {
-  const Metadata metadata{{kNetworkKey, to_toml(model.network)},
-                          {kClassesKey, nlohmann::json(model.class_names).dump()},
-                          {kInputsKey, "bytes / 255"}};
+  Metadata metadata{{kNetworkKey, to_toml(model.network)},
+                    {kClassesKey, nlohmann::json(model.class_names).dump()},
+                    {kInputsKey, "bytes / 255"}};
+  add_features_and_targets(model, metadata);
   std::vector<NamedView> views;
   for (const ParameterTensor& tensor : model.parameters.layout().tensors)
     views.push_back({tensor.name, model.parameters[tensor.name]});
@@ -109,6 +161,8 @@ Model load_model(const std::filesystem::path& path) {
   model.class_names = class_names_of(path, file.metadata);
   model.parameters = parameters_for(path, model.network, file);
   copy_parameters(path, file, model.parameters);
+  read_features(path, file.metadata, model);
+  read_targets(path, file.metadata, model);
   return model;
 }
 

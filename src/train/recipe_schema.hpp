@@ -273,6 +273,7 @@ void describe(Visitor& v, Recipe& recipe) {
   v.field("name", recipe.name);
   v.field("description", recipe.description);
   v.required("data", recipe.data);
+  v.table("table", recipe.table);
   describe(v, recipe.network);
   v.field("loss", recipe.options.loss);
   v.field("gradient", recipe.options.gradient);

@@ -19,6 +19,13 @@ void describe(Visitor& v, Checkpoints& checkpoints) {
 }
 
 template <class Visitor>
+void describe(Visitor& v, TableOptions& table) {
+  v.field("targets", table.targets);
+  v.field("ignore", table.ignore);
+  v.field("test", table.test, kFraction);
+}
+
+template <class Visitor>
 void describe(Visitor& v, HoldOut& part) {
   v.field("fraction", part.fraction, kFraction);
   v.field("count", part.count, kWhole);

@@ -18,7 +18,9 @@ RunRecorder::RunRecorder(std::filesystem::path folder, const Recipe& recipe, con
     : folder_(std::move(folder)),
       recipe_(recipe),
       epoch_steps_(steps_per_epoch(data.train.size(), samples_per_step(recipe.options))),
-      model_{recipe.network, Parameters(parameter_layout(recipe.network)), data.class_names},
+      model_{recipe.network,    Parameters(parameter_layout(recipe.network)),
+             data.class_names,  data.features,
+             data.target_names, target_kind(recipe.options.loss, data.train)},
       figures_(figures(target_kind(recipe.options.loss, data.train))) {
   const std::filesystem::path file = folder_ / "metrics.csv";
   const detail::MetricsFile::Columns columns{.figures = figures_,

@@ -56,9 +56,9 @@ TEST(SearchCommand, FindsALearningRateThatLearnsAndLeavesItsRecipe) {
   const auto table = lines_of(read_file(workshop / "searches/tiny-1/trials.csv"));
   ASSERT_EQ(table.size(), 10U);
   EXPECT_EQ(table[0], "trial,steps,score,optimizer.learning_rate,layers.0.units,failure");
-  const auto with_steps = [&](const char* steps) {
+  const auto with_steps = [&](const std::string& steps) {  // the second column
     return std::ranges::count_if(table, [&](const std::string& line) {
-      return line.find(std::string(",") + steps + ",") != std::string::npos;
+      return line.substr(line.find(',') + 1).starts_with(steps + ",");
     });
   };
   EXPECT_EQ(with_steps("10"), 6);

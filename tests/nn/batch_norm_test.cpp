@@ -5,6 +5,7 @@
 
 #include "gradatim/core/error.hpp"
 #include "gradatim/nn/check.hpp"
+#include "gradatim/nn/fold.hpp"
 #include "gradatim/nn/gradient_method.hpp"
 #include "gradatim/nn/losses.hpp"
 #include "gradatim/nn/numerical_gradient.hpp"
@@ -242,6 +243,28 @@ TEST(BatchNorm, PredictionUsesTheRunningStatistics) {
             << problem.name;
     }
   }
+}
+
+TEST(BatchNorm, FoldedNetworksPredictTheSame) {
+  std::size_t gone = 0;
+  for (Problem& problem : batch_problems(10, 70)) {
+    for (const ParameterTensor& tensor : problem.parameters.layout().tensors)
+      if (tensor.name.ends_with("variance"))
+        for (float& value : problem.parameters[tensor.name].values()) value = 0.5F + value * value;
+    const auto folded = fold_batch_norm(problem.network, problem.parameters.theta());
+    gone += problem.network.layers.size() - folded.network.layers.size();
+    const Tensor y = predict(problem.network, problem.parameters.theta(), problem.inputs);
+    const Tensor folded_y = predict(folded.network, folded.theta, problem.inputs);
+    for (std::size_t i = 0; i < y.size(); ++i)
+      ASSERT_NEAR(folded_y.values()[i], y.values()[i], 2e-6 * (1 + std::abs(y.values()[i])))
+          << problem.name;
+  }
+  EXPECT_EQ(gone, 7U);
+  // What a residual reads between a layer and its norm is not the folded layer's output.
+  const Network read({3}, {Dense{4}, BatchNorm{}, Relu{}, Residual{2}});
+  const Parameters parameters = initialize(read, 1);
+  EXPECT_EQ(fold_batch_norm(read, parameters.theta()).network, read);
+  EXPECT_THROW(fold_batch_norm(read, parameters.theta().first(3)), ShapeError);
 }
 
 TEST(BatchNorm, NamesWhereAValueStopsBeingFinite) {

@@ -23,7 +23,7 @@ TrainOptions options(std::size_t threads) {
 TEST(TrainLayers, LearnTheSameBitsForAnyNumberOfThreads) {
   const Dataset data = test::striped_dataset();
   const TrainResult one = train(kNetwork, data, options(1));
-  EXPECT_GT(one.test_accuracy, 0.95);
+  EXPECT_GT(one.test.accuracy, 0.95);
   for (const std::size_t threads : {2U, 3U})
     EXPECT_TRUE(std::ranges::equal(train(kNetwork, data, options(threads)).parameters.theta(),
                                    one.parameters.theta()));

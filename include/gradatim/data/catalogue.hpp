@@ -56,7 +56,8 @@ struct DatasetLocation {
 /// missing is named, and the command that fetches it.
 std::optional<DatasetLocation> locate(const DatasetEntry& entry, const DataPaths& paths = {});
 
-/// Reads a dataset of the catalogue, training and test files at the same time. Hashes are not
+/// Reads a dataset of the catalogue, training and test files at the same time, or makes one that is
+/// generated (gradatim/data/generated.hpp). Hashes are not
 /// verified here (see payload_sha256): a rebuilt copy of the right form will do.
 /// Throws InvalidArgument for an unknown name; DataError, with the folders looked through and the
 /// command that fetches it, if it is nowhere, and for a damaged file (see read_split).

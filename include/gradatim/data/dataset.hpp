@@ -49,12 +49,23 @@ struct Split {
   Batch all() const;
 };
 
+/// A column of Split::features, and what is done to it before a network gets it: (x - mean) /
+/// deviation.
+struct Feature {
+  std::string name{};
+  float mean = 0;
+  float deviation = 1;
+  friend bool operator==(const Feature&, const Feature&) = default;
+};
+
 struct Dataset {
-  std::string name;
-  std::vector<std::string> class_names;
+  std::string name{};
+  std::vector<std::string> class_names{};  // of labels, or none
   Split train{};
   Split test{};
-  Split validation{};  // held out of train, if anything
+  Split validation{};                       // held out of train, if anything
+  std::vector<Feature> features{};          // of the splits, if they have features
+  std::vector<std::string> target_names{};  // of their targets, if they have targets
 };
 
 /// Reads images (n, rows, columns) and labels (n) from two IDX files. Throws DataError if either is

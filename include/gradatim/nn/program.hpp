@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "gradatim/core/batch.hpp"
 #include "gradatim/core/tasks.hpp"
@@ -13,6 +14,18 @@
 #include "gradatim/nn/parameters.hpp"
 
 namespace gradatim {
+
+/// A layer in a program's plan.
+struct PlannedLayer {
+  std::string name;  // "layer 2 (relu)"
+  Shape output;      // of one sample
+  std::size_t parameters = 0;
+  std::size_t operations = 0;      // floating point, of a forward pass of one sample
+  std::size_t buffer = 0;          // where the output lies: layers of equal number share memory
+  std::size_t buffer_bytes = 0;    // of that, for the largest batch
+  std::size_t gradient_bytes = 0;  // of the gradient by it, all tasks together
+  bool shared_gradient = false;    // that memory serves other layers' too, at other times
+};
 
 /// A network with its loss, planned for batches of up to `max_rows` samples: all memory is taken
 /// here, none in a step. One Program serves one thread at a time; it shares its work out itself.
@@ -45,8 +58,11 @@ class Program {
   /// "the inputs", or a parameter such as "dense1.weight". Nothing if all is finite.
   std::optional<std::string> first_non_finite(std::span<const float> theta, const Batch& batch);
 
-  /// Bytes of activations and gradients planned.
+  /// Bytes planned for activations, gradients and what else a step needs besides theta: all that
+  /// gradient() and loss() ever use, but for what oneDNN keeps for itself.
   std::size_t workspace_bytes() const;
+  /// The plan, a line a layer.
+  std::vector<PlannedLayer> planned_layers() const;
 
  private:
   struct Plan;

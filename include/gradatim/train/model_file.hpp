@@ -4,8 +4,10 @@
 #include <string>
 #include <vector>
 
+#include "gradatim/data/dataset.hpp"
 #include "gradatim/nn/network.hpp"
 #include "gradatim/nn/parameters.hpp"
+#include "gradatim/train/scores.hpp"
 
 namespace gradatim {
 
@@ -13,12 +15,17 @@ namespace gradatim {
 struct Model {
   Network network;
   Parameters parameters;
-  std::vector<std::string> class_names;  // of the outputs, in order; may be empty
+  std::vector<std::string> class_names{};   // of the outputs, in order; may be empty
+  std::vector<Feature> features{};          // what the inputs are, and their scaling; or images
+  std::vector<std::string> target_names{};  // of the outputs that are no classes
+  TargetKind kind = TargetKind::classes;
 };
 
 /// Writes a safetensors file, whole or not at all: the tensors by their names ("dense1.weight") and
 /// as metadata "gradatim.network" (TOML, see parse_network), "gradatim.classes" (a JSON array of
-/// strings) and "gradatim.inputs" (what the network takes: "bytes / 255").
+/// strings) and "gradatim.inputs" (what the network takes: "bytes / 255"). A network on features
+/// has "gradatim.features" (a JSON array of {name, mean, deviation}) and "(x - mean) / deviation";
+/// one whose outputs are no classes has "gradatim.targets" ({kind: "values" or "labels", names}).
 void save_model(const std::filesystem::path& path, const Model& model);
 
 /// Reads what save_model wrote. Throws DataError naming the file if it is damaged (see

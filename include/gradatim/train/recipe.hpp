@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "gradatim/data/hold_out.hpp"
+#include "gradatim/data/table.hpp"
 #include "gradatim/nn/network.hpp"
 #include "gradatim/train/train.hpp"
 
@@ -14,7 +15,9 @@ namespace gradatim {
 
 /// Everything that decides the outcome of a training run, as a file says it:
 ///
-///     data = "fashion-mnist"        # a name of the catalogue
+///     data = "fashion-mnist"        # a name of the catalogue, or a file: "houses.csv"
+///     table = { targets = ["price"], ignore = ["id"], test = 0.2 }  # of such a file: columns, and
+///                                   # the share of the rows that is for testing
 ///     input = [784]                 # the shape of one sample
 ///     layers = [                    # or a [[layers]] section each
 ///       { kind = "dense", units = 50, weight = "he" },
@@ -47,6 +50,7 @@ struct Recipe {
   std::string name;  // of the run folder; the file's, unless it says otherwise
   std::string description;
   std::string data;
+  TableOptions table;  // of data that is a table file
   Network network;
   TrainOptions options;    // but for threads, which change no result and are not in the file
   HoldOut validation;      // of the training samples

@@ -79,6 +79,9 @@ void BasePoint::load_inputs(const Batch& batch) {
 
 void BasePoint::load_targets(const Targets& targets) {
   check_targets(loss_, rows_, operations_.back()->output(), targets);
+  if (!targets.weights.empty())
+    throw InvalidArgument(
+        "numerical gradient: samples with weights of their own are not supported");
   const auto t = targets_.values().first(rows_ * width(layers()));
   if (targets.labels.empty()) {
     std::ranges::copy(targets.values.values(), t.begin());

@@ -139,7 +139,8 @@ Plot search_plot(const SearchDescription& description, const std::vector<Trial>&
     Panel panel{.title = keys[k].key,
                 .x_label = "value",
                 .y_label = "score",
-                .logarithmic_x = std::holds_alternative<LogUniformValues>(keys[k].values)};
+                .logarithmic_x = std::holds_alternative<LogUniformValues>(keys[k].values),
+                .legend_at_bottom = true};
     std::map<std::size_t, Series> rungs;
     for (const auto& [number, trial] : last) {
       Series& points = rungs[trial->steps];

@@ -1,0 +1,97 @@
+#include "predict_rows.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "exit_codes.hpp"
+#include "gradatim/core/error.hpp"
+#include "gradatim/core/kernels.hpp"
+#include "gradatim/data/table.hpp"
+#include "gradatim/nn/program.hpp"
+#include "text.hpp"
+
+namespace gradatim::app {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// A row without a header: its columns are the model's features.
+TextTable table_of_row(const Model& model, const std::string& row) {
+  TextTable table{.name = "--row", .columns = {}, .cells = {}, .lines = {1}};
+  for (const Feature& feature : model.features) table.columns.push_back(feature.name);
+  std::string_view rest = row;
+  for (bool more = true; more;) {
+    const std::size_t comma = rest.find(',');
+    table.cells.emplace_back(rest.substr(0, comma));
+    more = comma != std::string_view::npos;
+    if (more) rest.remove_prefix(comma + 1);
+  }
+  if (table.cells.size() != table.columns.size())
+    throw InvalidArgument(
+        fmt::format("--row: expected {} values, got {}", table.columns.size(), table.cells.size()));
+  return table;
+}
+
+float shown_value(const Model& model, float output) {
+  return model.kind == TargetKind::labels ? 1 / (1 + std::exp(-output)) : output;
+}
+
+// Values of the outputs by name: probabilities for labels and classes.
+Json prediction(const Model& model, std::span<const float> outputs) {
+  Json values = Json::object();
+  const auto& names = model.kind == TargetKind::classes ? model.class_names : model.target_names;
+  for (std::size_t k = 0; k < outputs.size(); ++k)
+    values[class_name(names, k)] = shown_value(model, outputs[k]);
+  if (model.kind != TargetKind::classes) return {{"values", values}};
+  return {{"class", class_name(names, kernels::argmax(outputs))}, {"probabilities", values}};
+}
+
+void print(const std::string& place, const Json& prediction) {
+  fmt::print("{}:", place);
+  if (prediction.contains("class"))
+    fmt::print(" {}", prediction["class"].get<std::string>());
+  else
+    for (const auto& [name, value] : prediction["values"].items())
+      fmt::print(" {} {:.6g}", name, value.get<float>());
+  fmt::print("\n");
+}
+
+Tensor outputs_of(Model model, const TextTable& table) {
+  if (model.kind == TargetKind::classes &&
+      !std::holds_alternative<Softmax>(model.network.layers.back()))
+    model.network.layers.emplace_back(Softmax{});
+  Tensor features = features_of(table, model.features);
+  apply_scaling(model.features, features);
+  return predict(model.network, model.parameters.theta(), features);
+}
+
+}  // namespace
+
+int predict_rows(const Model& model, const RowsCommand& command) {
+  if (command.tables.empty() == command.row.empty())
+    throw InvalidArgument("predict: expected CSV files, or a --row");
+  std::vector<TextTable> tables;
+  for (const std::string& file : command.tables) tables.push_back(read_table(file));
+  if (!command.row.empty()) tables.push_back(table_of_row(model, command.row));
+  Json predictions = Json::array();
+  for (const TextTable& table : tables) {
+    const Tensor outputs = outputs_of(model, table);
+    for (std::size_t row = 0; row < table.rows(); ++row) {
+      Json one = prediction(model, outputs.view().row(row));
+      one["row"] = row + 1;
+      if (command.json)
+        predictions.push_back(one);
+      else
+        print(command.row.empty() ? fmt::format("{}:{}", table.name, table.lines[row]) : table.name,
+              one);
+    }
+  }
+  if (command.json)
+    fmt::print("{}\n", Json{{"run", command.run}, {"predictions", predictions}}.dump(
+                           -1, ' ', false, Json::error_handler_t::replace));
+  return kDone;
+}
+
+}  // namespace gradatim::app

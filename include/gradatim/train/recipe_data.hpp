@@ -1,0 +1,21 @@
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "gradatim/data/catalogue.hpp"
+#include "gradatim/train/recipe.hpp"
+
+namespace gradatim {
+
+/// Whether a recipe's `data` names a file of comma-separated values: it ends in ".csv".
+bool is_table(std::string_view data);
+
+/// The data that a recipe is trained on: loaded, its validation samples held out, and its features
+/// scaled as those of a trained model, or so that the training samples have mean 0 and deviation 1.
+/// A table file is looked for as it is named, then in paths.chosen. Throws as load_dataset,
+/// read_table, dataset_of and hold_out.
+Dataset load_recipe_data(const Recipe& recipe, const DataPaths& paths = {},
+                         const std::vector<Feature>& scaling = {});
+
+}  // namespace gradatim

@@ -1,0 +1,170 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <iterator>
+#include <set>
+#include <utility>
+
+#include "gradatim/core/error.hpp"
+#include "gradatim/core/nearest.hpp"
+#include "gradatim/data/hold_out.hpp"
+#include "gradatim/data/table.hpp"
+
+namespace gradatim {
+namespace {
+
+std::size_t column_of(const TextTable& table, const std::string& name) {
+  const auto found = std::ranges::find(table.columns, name);
+  if (found != table.columns.end()) return static_cast<std::size_t>(found - table.columns.begin());
+  const std::vector<std::string_view> names(table.columns.begin(), table.columns.end());
+  throw InvalidArgument(fmt::format("{}: no column is called '{}'; did you mean '{}'?", table.name,
+                                    name, nearest(name, names)));
+}
+
+std::vector<std::size_t> columns_of(const TextTable& table, const std::vector<std::string>& names) {
+  std::vector<std::size_t> columns;
+  for (const std::string& name : names) columns.push_back(column_of(table, name));
+  return columns;
+}
+
+[[noreturn]] void fail(const TextTable& table, std::size_t row, std::size_t column,
+                       std::string_view message) {
+  throw DataError(fmt::format("{}:{}: row {}, column '{}': {}", table.name, table.lines[row],
+                              row + 1, table.columns[column], message));
+}
+
+bool is_missing(std::string_view cell) {
+  constexpr std::string_view kMarks[] = {"", "NA", "N/A", "NaN", "nan", "null", "NULL", "?"};
+  return std::ranges::find(kMarks, cell) != std::end(kMarks);
+}
+
+std::string_view trimmed(std::string_view cell) {
+  const std::size_t first = cell.find_first_not_of(" \t");
+  if (first == std::string_view::npos) return {};
+  return cell.substr(first, cell.find_last_not_of(" \t") - first + 1);
+}
+
+float number(const TextTable& table, std::size_t row, std::size_t column) {
+  const std::string_view cell = trimmed(table.cell(row, column));
+  if (is_missing(cell)) fail(table, row, column, "the value is missing");
+  double value = 0;
+  const auto [end, error] = std::from_chars(cell.data(), cell.data() + cell.size(), value);
+  const auto single = static_cast<float>(value);
+  if (error != std::errc() || end != cell.data() + cell.size() || !std::isfinite(single))
+    fail(table, row, column, fmt::format("expected a finite number, got '{:.40}'", cell));
+  return single;
+}
+
+Tensor numbers(const TextTable& table, const std::vector<std::size_t>& columns) {
+  Tensor values({table.rows(), columns.size()});
+  for (std::size_t row = 0; row < table.rows(); ++row)
+    for (std::size_t i = 0; i < columns.size(); ++i)
+      values.view()(row, i) = number(table, row, columns[i]);
+  return values;
+}
+
+void check_answers(const TextTable& table, const std::vector<std::size_t>& columns,
+                   const Tensor& values) {
+  for (std::size_t row = 0; row < table.rows(); ++row)
+    for (std::size_t i = 0; i < columns.size(); ++i)
+      if (const float value = values.view()(row, i); value != 0 && value != 1)
+        fail(table, row, columns[i], fmt::format("expected 0 or 1, got {}", value));
+}
+
+void read_classes(const TextTable& table, std::size_t column, Dataset& data) {
+  std::set<std::string> names;
+  for (std::size_t row = 0; row < table.rows(); ++row) {
+    if (is_missing(trimmed(table.cell(row, column))))
+      fail(table, row, column, "the value is missing");
+    names.insert(table.cell(row, column));
+  }
+  data.class_names.assign(names.begin(), names.end());
+  for (std::size_t row = 0; row < table.rows(); ++row)
+    data.train.labels.push_back(static_cast<std::int32_t>(
+        std::distance(names.begin(), names.find(table.cell(row, column)))));
+}
+
+std::vector<std::size_t> feature_columns(const TextTable& table, const TableOptions& options) {
+  std::vector<std::size_t> others = columns_of(table, options.targets);
+  std::ranges::copy(columns_of(table, options.ignore), std::back_inserter(others));
+  std::vector<std::size_t> features;
+  for (std::size_t i = 0; i < table.columns.size(); ++i)
+    if (std::ranges::find(others, i) == others.end()) features.push_back(i);
+  if (features.empty())
+    throw InvalidArgument(fmt::format("{}: no column is left for a feature", table.name));
+  return features;
+}
+
+void check_options(const TextTable& table, const TableOptions& options, TableTargets kind) {
+  if (options.targets.empty())
+    throw InvalidArgument(
+        fmt::format("{}: expected the target columns by name: table = {{ targets = [\"{}\"] }}",
+                    table.name, table.columns.back()));
+  if (kind == TableTargets::classes && options.targets.size() != 1)
+    throw InvalidArgument(fmt::format("{}: expected one target column of classes, got {}",
+                                      table.name, options.targets.size()));
+}
+
+}  // namespace
+
+Dataset dataset_of(const TextTable& table, const TableOptions& options, TableTargets kind,
+                   std::uint64_t seed) {
+  check_options(table, options, kind);
+  const std::vector<std::size_t> features = feature_columns(table, options);
+  const std::vector<std::size_t> targets = columns_of(table, options.targets);
+  Dataset data;
+  data.name = std::filesystem::path(table.name).filename().string();
+  for (const std::size_t column : features)
+    data.features.push_back({.name = table.columns[column]});
+  data.train.features = numbers(table, features);
+  if (kind == TableTargets::classes) {
+    read_classes(table, targets[0], data);
+  } else {
+    data.target_names = options.targets;
+    data.train.targets = numbers(table, targets);
+    if (kind == TableTargets::answers) check_answers(table, targets, data.train.targets);
+  }
+  // The test rows are held out as validation samples are, by another seed.
+  data = hold_out(std::move(data), {.fraction = options.test}, ~seed);
+  data.test = std::exchange(data.validation, {});
+  return data;
+}
+
+Tensor features_of(const TextTable& table, const std::vector<Feature>& features) {
+  std::vector<std::size_t> columns;
+  for (const Feature& feature : features) columns.push_back(column_of(table, feature.name));
+  return numbers(table, columns);
+}
+
+std::vector<Feature> scaling_of(const Dataset& data) {
+  const ConstTensorView values = data.train.features;
+  std::vector<Feature> features = data.features;
+  features.resize(values.row_size());
+  const auto rows = static_cast<double>(values.rows());
+  for (std::size_t k = 0; k < features.size(); ++k) {
+    double sum = 0;
+    for (std::size_t i = 0; i < values.rows(); ++i) sum += static_cast<double>(values(i, k));
+    const double mean = sum / rows;
+    double squares = 0;
+    for (std::size_t i = 0; i < values.rows(); ++i)
+      squares += std::pow(static_cast<double>(values(i, k)) - mean, 2);
+    const auto deviation = static_cast<float>(std::sqrt(squares / rows));
+    features[k].mean = static_cast<float>(mean);
+    features[k].deviation = deviation > 0 ? deviation : 1.0F;
+  }
+  return features;
+}
+
+void apply_scaling(const std::vector<Feature>& features, Tensor& values) {
+  if (values.size() == 0) return;
+  if (values.view().row_size() != features.size())
+    throw ShapeError(fmt::format("scaling: expected rows of {} features, got {}", features.size(),
+                                 values.view().row_size()));
+  for (std::size_t i = 0; i < values.view().rows(); ++i)
+    for (std::size_t k = 0; k < features.size(); ++k)
+      values.view()(i, k) = (values.view()(i, k) - features[k].mean) / features[k].deviation;
+}
+
+}  // namespace gradatim

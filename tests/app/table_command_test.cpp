@@ -1,0 +1,99 @@
+// Regression, several labels and classes from tables, from training to prediction.
+#include <gtest/gtest.h>
+
+#include "app/command.hpp"
+#include "gradatim/core/random.hpp"
+#include "gradatim/io/file.hpp"
+#include "support/errors.hpp"
+
+namespace gradatim {
+namespace {
+
+using test::Outcome;
+using test::Workshop;
+
+// y = 100 + 3 a - 2 b, big = y > 100, of columns on very different scales.
+void write_table(const Workshop& workshop) {
+  std::string text = "id,a,\"b, in mm\",y,big,side\n";
+  std::vector<float> draws(600);
+  fill_uniform(draws, {.seed = 1}, -1, 1);
+  for (std::size_t i = 0; i < 300; ++i) {
+    const double a = draws[2 * i];
+    const double b = 1000.0 * draws[2 * i + 1] + 5000;
+    const double y = 3 * a - 2 * (b - 5000) / 1000;
+    text += std::to_string(i) + "," + std::to_string(a) + ",\"" + std::to_string(b) + "\"," +
+            std::to_string(y) + "," + (y > 0 ? "1" : "0") + "," + (a > 0 ? "right" : "left") + "\n";
+  }
+  write_file(workshop / "t.csv", text);
+}
+
+std::string recipe(const std::string& target, const std::string& ignored, const std::string& loss,
+                   int outputs) {
+  return "data = \"t.csv\"\ntable = { targets = [" + target + "], ignore = [\"id\", " + ignored +
+         "] }\ninput = [2]\nlayers = [{kind = \"dense\", units = " + std::to_string(outputs) +
+         ", weight = \"xavier\"}]\nloss = \"" + loss +
+         "\"\noptimizer = {kind = \"adam\", learning_rate = 0.05}\nbatch = 20\nepochs = 30\n"
+         "sampling = \"shuffled_epochs\"\nvalidation = { fraction = 0.1 }\n";
+}
+
+TEST(Tables, RegressionFromTrainingToPrediction) {
+  const Workshop workshop;
+  write_table(workshop);
+  write_file(workshop / "line.toml", recipe("\"y\"", "\"big\", \"side\"", "mean_squared_error", 1));
+  const Outcome trained = workshop.gradatim({"train", "./line.toml", "--out", "run", "--json"});
+  ASSERT_EQ(trained.exit_code, 0) << trained.err;
+  EXPECT_GT(trained.json()["test_r2"].get<double>(), 0.999);
+  EXPECT_CONTAINS(read_file(workshop / "run/metrics.csv"),
+                  "step,epoch,loss,train_r2,test_r2,train_mae,test_mae,train_mse,test_mse,"
+                  "validation_loss,validation_r2,validation_mae,validation_mse\n");
+  const auto evaluated = workshop.gradatim({"eval", "run", "--json"}).json();
+  EXPECT_EQ(evaluated["r2"], trained.json()["test_r2"]);
+  EXPECT_EQ(evaluated["outputs"][0]["name"], "y");
+  EXPECT_EQ(workshop.gradatim({"check", "run", "--json"}).exit_code, 0);
+
+  const auto row = workshop.gradatim({"predict", "run", "--row", "0.5,5500", "--json"}).json();
+  EXPECT_NEAR(row["predictions"][0]["values"]["y"].get<double>(), 0.5, 0.1);
+  write_file(workshop / "new.csv", "\"b, in mm\",a\n5500,0.5\n4000,-1\n");
+  const auto rows = workshop.gradatim({"predict", "run", "new.csv", "--json"}).json();
+  EXPECT_EQ(rows["predictions"][0]["values"], row["predictions"][0]["values"]);
+  EXPECT_NEAR(rows["predictions"][1]["values"]["y"].get<double>(), -1, 0.1);
+  EXPECT_EQ(workshop.gradatim({"predict", "run/model.safetensors", "new.csv", "--json"})
+                .json()["predictions"],
+            rows["predictions"]);
+  EXPECT_CONTAINS(workshop.gradatim({"predict", "run", "--row", "1"}).err,
+                  "--row: expected 2 values, got 1");
+  EXPECT_CONTAINS(workshop.gradatim({"predict", "run", "--row", "1,tall"}).err,
+                  "--row:1: row 1, column 'b, in mm': expected a finite number, got 'tall'");
+}
+
+TEST(Tables, LabelsAndClasses) {
+  const Workshop workshop;
+  write_table(workshop);
+  write_file(workshop / "big.toml",
+             recipe("\"big\"", "\"y\", \"side\"", "binary_cross_entropy", 1));
+  const Outcome labels = workshop.gradatim({"train", "./big.toml", "--out", "big", "--json"});
+  ASSERT_EQ(labels.exit_code, 0) << labels.err;
+  EXPECT_GT(labels.json()["test_f1"].get<double>(), 0.9);
+  EXPECT_EQ(workshop.gradatim({"eval", "big", "--json"}).json()["f1"], labels.json()["test_f1"]);
+
+  write_file(workshop / "side.toml",
+             recipe("\"side\"", "\"y\", \"big\"", "softmax_cross_entropy", 2));
+  const Outcome classes = workshop.gradatim({"train", "./side.toml", "--out", "side", "--json"});
+  ASSERT_EQ(classes.exit_code, 0) << classes.err;
+  EXPECT_GT(classes.json()["test_accuracy"].get<double>(), 0.9);
+  const auto guess = workshop.gradatim({"predict", "side", "--row", "0.9,5000", "--json"}).json();
+  EXPECT_EQ(guess["predictions"][0]["class"], "right");
+}
+
+TEST(Tables, GeneratedDataAreListedAndTrained) {
+  const Workshop workshop;
+  EXPECT_CONTAINS(workshop.gradatim({"data", "list"}).out, "friedman1");
+  EXPECT_EQ(workshop.gradatim({"data", "info", "discs", "--json"}).json()["name"], "discs");
+  const Outcome outcome = workshop.gradatim({"train", "friedman1", "--epochs", "5", "--json"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_GT(outcome.json()["test_r2"].get<double>(), 0.9);
+  EXPECT_LT(outcome.json()["test_r2"].get<double>(), 0.965);  // the noise is not to be learned
+}
+
+}  // namespace
+}  // namespace gradatim

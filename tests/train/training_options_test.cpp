@@ -1,0 +1,258 @@
+// What train() offers beside descent: validation, early stopping, averages, accumulation, weights.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <stdexcept>
+
+#include "gradatim/data/hold_out.hpp"
+#include "gradatim/nn/program.hpp"
+#include "gradatim/train/evaluation.hpp"
+#include "gradatim/train/model_file.hpp"
+#include "gradatim/train/train.hpp"
+#include "support/datasets.hpp"
+#include "support/errors.hpp"
+
+namespace gradatim {
+namespace {
+
+using test::message_of;
+using test::striped_dataset;
+
+const Network kNetwork({36}, {Dense{12, Xavier{}}, Tanh{}, Dense{4, Xavier{}}});
+const TrainOptions kOptions{.optimizer = Sgd{0.5F}, .batch = 20, .steps = 60, .threads = 1};
+
+struct Recorder final : TrainObserver {
+  bool on_step(const StepRecord&) override { return true; }
+  void on_epoch(const EpochRecord& record) override {
+    epochs.push_back(record);
+    weights.emplace_back(record.theta.begin(), record.theta.end());
+  }
+  std::vector<EpochRecord> epochs;
+  std::vector<std::vector<float>> weights;
+};
+
+bool same(std::span<const float> a, std::span<const float> b) { return std::ranges::equal(a, b); }
+
+TEST(EarlyStopping, EndsAfterItsPatienceWithTheBestWeights) {
+  const Dataset data = hold_out(striped_dataset(), {.fraction = 0.25F}, 1);
+  TrainOptions options = kOptions;
+  options.optimizer = Sgd{3.0F};  // overshoots again and again
+  options.steps = 2000;
+  options.early_stopping = {.patience = 4};
+  Recorder recorder;
+  const TrainResult result = train(kNetwork, data, options, &recorder);
+  EXPECT_EQ(result.reason, StopReason::early_stopped);
+  ASSERT_GT(result.best_epoch, 0U);
+  EXPECT_EQ(recorder.epochs.size(), result.best_epoch + 4);
+  EXPECT_TRUE(same(result.parameters.theta(), recorder.weights[result.best_epoch - 1]));
+  EXPECT_FALSE(same(result.parameters.theta(), recorder.weights.back()));
+  for (const EpochRecord& epoch : recorder.epochs)
+    EXPECT_GE(epoch.validation.loss, result.validation.loss);
+  EXPECT_EQ(result.validation.loss, recorder.epochs[result.best_epoch - 1].validation.loss);
+  EXPECT_EQ(result.test.accuracy, recorder.epochs[result.best_epoch - 1].test.accuracy);
+}
+
+TEST(EarlyStopping, NeedsValidationSamples) {
+  TrainOptions options = kOptions;
+  options.early_stopping.patience = 1;
+  EXPECT_CONTAINS(message_of<InvalidArgument>([&] { train(kNetwork, striped_dataset(), options); }),
+                  "early_stopping: there are no validation samples");
+}
+
+TEST(WeightAverage, IsTheFormulasAndWhatIsEvaluated) {
+  const Dataset data = striped_dataset();
+  TrainOptions options = kOptions;
+  options.average.decay = 0.9F;
+  options.steps = 30;
+  Recorder recorder;
+  const TrainResult result = train(kNetwork, data, options, &recorder);
+  EXPECT_TRUE(result.averaged);
+  const Parameters start = initialize(kNetwork, options.seed);
+  std::vector<double> expected(start.theta().begin(), start.theta().end());
+  for (std::size_t t = 1; t <= 30; ++t) {
+    TrainOptions plain = kOptions;
+    plain.steps = t;
+    const TrainResult then = train(kNetwork, data, plain);
+    const double keep =
+        std::min(0.9, (1.0 + static_cast<double>(t)) / (10.0 + static_cast<double>(t)));
+    for (std::size_t i = 0; i < expected.size(); ++i)
+      expected[i] = keep * expected[i] + (1 - keep) * then.parameters.theta()[i];
+  }
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    ASSERT_NEAR(result.parameters.theta()[i], expected[i], 1e-5);
+  EXPECT_TRUE(same(result.parameters.theta(), recorder.weights.back()));
+}
+
+TEST(Accumulation, IsTheBigBatchUpToRounding) {
+  const Dataset data = striped_dataset();
+  for (const Sampling sampling : {Sampling::with_replacement, Sampling::shuffled_epochs}) {
+    TrainOptions big = kOptions;
+    big.sampling = sampling;
+    big.batch = 60;  // the last of an epoch has 40
+    big.steps = 14;
+    TrainOptions small = big;
+    small.batch = 15;
+    small.accumulation = 4;
+    const TrainResult expected = train(kNetwork, data, big);
+    const TrainResult result = train(kNetwork, data, small);
+    EXPECT_FALSE(same(result.parameters.theta(), expected.parameters.theta()));
+    for (std::size_t i = 0; i < expected.parameters.theta().size(); ++i)
+      ASSERT_NEAR(result.parameters.theta()[i], expected.parameters.theta()[i], 1e-5);
+    EXPECT_NEAR(result.train_loss, expected.train_loss, 1e-5);
+  }
+}
+
+// One step from weights of zero: all samples have loss log 4 and the gradient of the last bias is
+// sum_i w_i (1/4 - onehot_i) / sum_i w_i.
+TEST(ClassWeights, AreThoseOfTheWeightedMean) {
+  const Dataset data = striped_dataset();
+  const Network zeros({36}, {Dense{4, Zeros{}}});
+  const std::vector<float> weights{1, 0, 2.5F, 0.5F};
+  for (const std::size_t accumulation : {1U, 4U}) {
+    TrainOptions options = kOptions;
+    options.optimizer = Sgd{1.0F};
+    options.steps = 1;
+    options.batch = 20 / accumulation;
+    options.accumulation = accumulation;
+    options.class_weights = ListedClasses{weights};
+    const TrainResult result = train(zeros, data, options);
+    BatchSampler sampler({.samples = 400, .batch = 20, .seed = options.seed});
+    std::vector<double> expected(4);
+    double sum = 0;
+    for (const std::uint32_t index : sampler.indices(0)) {
+      const auto label = static_cast<std::size_t>(data.train.labels[index]);
+      sum += static_cast<double>(weights[label]);
+      for (std::size_t k = 0; k < 4; ++k)
+        expected[k] -= static_cast<double>(weights[label]) * (0.25 - (k == label ? 1.0 : 0.0));
+    }
+    EXPECT_NEAR(result.train_loss, std::log(4.0), 1e-6);
+    for (std::size_t k = 0; k < 4; ++k)
+      EXPECT_NEAR(result.parameters["dense1.bias"].values()[k], expected[k] / sum, 1e-6);
+  }
+}
+
+TEST(ClassWeights, BalancedOnesOfABalancedSetChangeNothing) {
+  TrainOptions options = kOptions;
+  const TrainResult plain = train(kNetwork, striped_dataset(), options);
+  options.class_weights = BalancedClasses{};
+  const TrainResult balanced = train(kNetwork, striped_dataset(), options);
+  for (std::size_t i = 0; i < plain.parameters.theta().size(); ++i)
+    ASSERT_NEAR(balanced.parameters.theta()[i], plain.parameters.theta()[i], 1e-5);
+  options.class_weights = ListedClasses{{1, 2}};
+  EXPECT_CONTAINS(message_of<InvalidArgument>([&] { train(kNetwork, striped_dataset(), options); }),
+                  "class_weights: expected 4 weights, got 2");
+  options.class_weights = BalancedClasses{};
+  options.gradient = GradientMethod::numerical;
+  EXPECT_CONTAINS(message_of<InvalidArgument>([&] { train(kNetwork, striped_dataset(), options); }),
+                  "class_weights need the gradient backprop");
+}
+
+TEST(Augmented, TrainingLearnsWithTheSameBitsForAnyThreads) {
+  TrainOptions options = kOptions;
+  options.augmentation = {
+      .shift = 0.4F, .rotate = 5, .scale = 0.05F, .erase = 0.5F, .erase_size = 2};
+  options.steps = 200;
+  const TrainResult first = train(kNetwork, striped_dataset(), options);
+  EXPECT_GT(first.test.accuracy, 0.9);
+  for (const std::size_t threads : {2U, 3U, 7U}) {
+    options.threads = threads;
+    EXPECT_TRUE(same(train(kNetwork, striped_dataset(), options).parameters.theta(),
+                     first.parameters.theta()));
+  }
+}
+
+// Everything that a state holds: stopped at each step, taken up with other threads.
+TEST(Resumed, WithAverageEarlyStoppingAccumulationAndAugmentation) {
+  struct Keeper final : TrainObserver {
+    bool on_step(const StepRecord& record) override { return record.step != last; }
+    void on_checkpoint(const TrainState& given) override {
+      state = given;
+      tensors.clear();
+      for (NamedView& view : state.tensors) {
+        tensors.emplace_back(view.values.values().begin(), view.values.values().end());
+        view.values = ConstTensorView(tensors.back(), {tensors.back().size()});
+      }
+    }
+    std::size_t last = 0;
+    TrainState state;
+    std::vector<AlignedVector<float>> tensors;
+  };
+  const Dataset data = hold_out(striped_dataset(), {.count = 100}, 1);
+  TrainOptions options = kOptions;
+  options.optimizer = Adam{.learning_rate = 0.1F};
+  options.batch = 10;
+  options.accumulation = 3;
+  options.steps = 300;
+  options.average.decay = 0.7F;
+  options.early_stopping = {.patience = 3};
+  options.class_weights = BalancedClasses{};
+  options.augmentation = {.shift = 1, .rotate = 20};
+  const TrainResult whole = train(kNetwork, data, options);
+  EXPECT_EQ(whole.reason, StopReason::early_stopped);
+  for (std::size_t step = 1; step < whole.steps; step += 7) {
+    Keeper keeper;
+    keeper.last = step;
+    train(kNetwork, data, options, &keeper);
+    ASSERT_EQ(keeper.state.step, step);
+    options.threads = 1 + step % 3;
+    const TrainResult resumed = train(kNetwork, data, options, nullptr, &keeper.state);
+    EXPECT_EQ(resumed.steps, whole.steps);
+    EXPECT_EQ(resumed.best_epoch, whole.best_epoch);
+    EXPECT_EQ(resumed.test.loss, whole.test.loss);
+    EXPECT_TRUE(same(resumed.parameters.theta(), whole.parameters.theta())) << step;
+  }
+}
+
+// A loss beyond float in the first step of the second epoch: the first epoch's end was reported.
+TEST(Train, AnEpochIsReportedOnceWhenItsFirstStepFails) {
+  struct Poison final : TrainObserver {
+    explicit Poison(Dataset& poisoned) : data(poisoned) {}
+    void on_epoch(const EpochRecord& record) override {
+      epochs.push_back(record.step);
+      data.train.features.values()[0] = NAN;
+    }
+    Dataset& data;
+    std::vector<std::size_t> epochs;
+  };
+  Dataset data{.name = "line", .train = {.features = Tensor({4, 1}), .targets = Tensor({4, 1})}};
+  Poison poison(data);
+  const Network line({1}, {Dense{1}});
+  const TrainResult result = train(line, data,
+                                   {.loss = MeanSquaredError{},
+                                    .batch = 4,
+                                    .steps = 9,
+                                    .sampling = Sampling::shuffled_epochs,
+                                    .threads = 1},
+                                   &poison);
+  EXPECT_EQ(result.reason, StopReason::non_finite);
+  EXPECT_EQ(result.steps, 1U);
+  EXPECT_CONTAINS(result.message, "step 2: the loss is nan; ");
+  EXPECT_CONTAINS(result.message, "the inputs");
+  EXPECT_EQ(poison.epochs, (std::vector<std::size_t>{1}));
+}
+
+TEST(Scores, OfValuesAndLabelsByHand) {
+  const Network identity({2}, {Dense{2, Zeros{}}});
+  Parameters parameters(parameter_layout(identity));
+  parameters["dense1.weight"](0, 0) = parameters["dense1.weight"](1, 1) = 1;
+  Split split{.features = Tensor({3, 2}, {1, -2, 2, 3, 4, 5}),
+              .targets = Tensor({3, 2}, {1, 0, 0, 1, 1, 0})};
+  TaskPool pool(1);
+  const Evaluation values = evaluate(identity, MeanSquaredError{}, parameters.theta(), split, pool);
+  EXPECT_EQ(values.kind, TargetKind::values);
+  EXPECT_NEAR(values.outputs[0].mse, (0 + 4 + 9) / 3.0, 1e-12);
+  EXPECT_NEAR(values.outputs[0].mae, (0 + 2 + 3) / 3.0, 1e-12);
+  EXPECT_NEAR(values.outputs[0].r2, 1 - 13 / (2.0 / 3), 1e-9);
+  EXPECT_NEAR(values.scores.loss, (0 + 4 + 4 + 4 + 9 + 25) / 6.0, 1e-6);
+  const Evaluation labels =
+      evaluate(identity, BinaryCrossEntropy{}, parameters.theta(), split, pool);
+  EXPECT_EQ(labels.kind, TargetKind::labels);
+  EXPECT_NEAR(labels.outputs[0].accuracy, 2 / 3.0, 1e-12);
+  EXPECT_NEAR(labels.outputs[0].f1, 2 * 2 / 5.0, 1e-12);
+  EXPECT_NEAR(labels.outputs[1].accuracy, 2 / 3.0, 1e-12);
+  EXPECT_NEAR(labels.outputs[1].f1, 2 * 1 / 3.0, 1e-12);
+  EXPECT_NEAR(labels.scores.f1, (0.8 + 2 / 3.0) / 2, 1e-12);
+}
+
+}  // namespace
+}  // namespace gradatim
