@@ -80,7 +80,9 @@ TEST(ResumeCommand, CtrlCIsResumed) {
       break;
     }
     ASSERT_EQ(outcome.exit_code, 130) << outcome.err;
-    if (!outcome.out.empty()) EXPECT_EQ(outcome.json()["stopped"], "interrupted");
+    if (!outcome.out.empty()) {
+      EXPECT_EQ(outcome.json()["stopped"], "interrupted");
+    }
     ++interrupted;
     arguments = kResume;
   }
