@@ -35,6 +35,7 @@ bench:
 	@scripts/install-deps bench
 	cmake --preset $(PRESET) -Wno-dev -DGRADATIM_BENCH=ON
 	cmake --build --preset $(PRESET) -j $(JOBS)
+	bench/workloads $(BUILD)
 	bench/run $(BUILD)
 	bench/numerical $(BUILD)
 

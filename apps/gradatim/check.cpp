@@ -79,6 +79,7 @@ Json as_json(const TensorCheck& tensor) {
           {"dead", tensor.dead},
           {"structural", tensor.structural},
           {"dead_units", tensor.dead_units},
+          {"cancelled", tensor.cancelled},
           {"forgotten", tensor.forgotten},
           {"worst", worst}};
 }
@@ -109,6 +110,8 @@ Json as_json(const NetworkCheck& check, const std::string& subject, const std::s
           {"wrong", check.wrong},
           {"objections", check.objections()},
           {"evaluated_again", check.evaluated_again},
+          {"frozen", check.frozen},
+          {"over_batch", check.over_batch},
           {"deterministic", check.deterministic},
           {"sample", as_json(check.sample)},
           {"loss", number(check.loss)},
@@ -155,7 +158,9 @@ int run_check(const CheckCommand& command) {
   const std::size_t batch =
       std::min(command.batch != 0 ? command.batch : recipe.options.batch, data.train.size());
   const Samples samples = data.train.batch(0, batch);
-  const NetworkCheck check = gradatim::check(recipe.network, subject.parameters.theta(), samples,
+  Batch keyed = samples;
+  keyed.key = {.seed = recipe.options.seed};
+  const NetworkCheck check = gradatim::check(recipe.network, subject.parameters.theta(), keyed,
                                              {.loss = recipe.options.loss,
                                               .inputs = command.inputs,
                                               .seed = command.seed,

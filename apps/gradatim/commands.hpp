@@ -16,6 +16,7 @@ void add_predict_command(CLI::App& app, int& exit_code);
 void add_derive_command(CLI::App& app, int& exit_code);
 /// data list | info NAME | fetch NAME
 void add_data_command(CLI::App& app, int& exit_code);
+void add_search_command(CLI::App& app, int& exit_code);
 void add_doctor_command(CLI::App& app, int& exit_code);
 
 }  // namespace gradatim::app

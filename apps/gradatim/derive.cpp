@@ -2,22 +2,22 @@
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "commands.hpp"
-#include "contours.hpp"
+#include "derive_plot.hpp"
 #include "exit_codes.hpp"
 #include "expression.hpp"
 #include "gradatim/core/error.hpp"
 #include "gradatim/diff/check_gradient.hpp"
 #include "gradatim/diff/gradient.hpp"
-#include "gradatim/io/plot.hpp"
 
 namespace gradatim::app {
 namespace {
@@ -28,6 +28,7 @@ using Result = Gradient<Values>;
 
 struct DeriveCommand {
   std::string expression;
+  std::string at_text;
   Values at;
   std::string method = "all";
   std::string plot;
@@ -111,10 +112,13 @@ Json as_json(const GradientCheck& check) {
 }
 
 std::string tuple(std::span<const double> values) {
-  if (values.size() == 1) return fmt::format("{:.16g}", values[0]);
+  // The sign of a NaN means nothing.
+  const auto digits = [](double value) {
+    return std::isnan(value) ? "nan" : fmt::format("{:.16g}", value);
+  };
+  if (values.size() == 1) return digits(values[0]);
   std::string text;
-  for (const double value : values)
-    text += fmt::format("{}{:.16g}", text.empty() ? "(" : ", ", value);
+  for (const double value : values) text += (text.empty() ? "(" : ", ") + digits(value);
   return text + ")";
 }
 
@@ -127,7 +131,7 @@ double largest(std::span<const double> values) {
 
 void print(const DeriveCommand& command, double value, const std::vector<Result>& results,
            const GradientCheck& check) {
-  fmt::print("f = {} at {}: {:.16g}\n", command.expression, tuple(command.at), value);
+  fmt::print("f = {} at {}: {}\n", command.expression, tuple(command.at), tuple(std::array{value}));
   fmt::print("{:<13} {:>9} {:>12}  {}\n", "method", "error", "evaluations",
              command.at.size() == 1 ? "derivative" : "gradient");
   for (const Result& result : results) {
@@ -139,60 +143,32 @@ void print(const DeriveCommand& command, double value, const std::vector<Result>
   fmt::print("{}", check.to_string(check.passed() ? 0 : check.entries.size()));
 }
 
-Plot tangent_plot(const DeriveCommand& command, const Formula& f, double value, double slope) {
-  constexpr int kPoints = 400;
-  const double x0 = command.at[0];
-  const double reach = 1.5 * std::max(1.0, std::abs(x0));
-  Series curve{.label = command.expression};
-  Series tangent{.label = fmt::format("tangent of slope {:.6g}", slope), .color = 1};
-  for (int i = 0; i <= kPoints; ++i) {
-    const double x = x0 + reach * (2.0 * i / kPoints - 1);
-    curve.x.push_back(x);
-    curve.y.push_back(f(Values{x}));
-    tangent.x.push_back(x);
-    tangent.y.push_back(value + slope * (x - x0));
+/// The number that `text` is; NaN if it is none.
+double parse_number(std::string_view text) {
+  text.remove_prefix(std::min(text.find_first_not_of(" +"), text.size()));
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const bool whole = error == std::errc{} && end == text.data() + text.size();
+  return whole ? value : std::nan("");
+}
+
+Values parse_point(std::string_view text) {
+  Values point;
+  for (std::size_t start = 0; start <= text.size();) {
+    const std::size_t comma = std::min(text.find(',', start), text.size());
+    point.push_back(parse_number(text.substr(start, comma - start)));
+    start = comma + 1;
   }
-  const Series point{.x = {x0}, .y = {value}, .style = LineStyle::points, .color = 1};
-  return {.title = "",
-          .panels = {
-              {.title = "", .x_label = "x", .y_label = "f(x)", .series = {curve, tangent, point}}}};
+  if (!std::ranges::all_of(point, [](double value) { return std::isfinite(value); }))
+    throw InvalidArgument(fmt::format(
+        "derive --at: expected finite numbers with commas between them, got '{}'", text));
+  return point;
 }
 
-Plot contour_plot(const DeriveCommand& command, const Formula& f, const Values& slope) {
-  const double x = command.at[0];
-  const double y = command.at[1];
-  const double reach = 1.5 * std::max({1.0, std::abs(x), std::abs(y)});
-  const double length = std::hypot(slope[0], slope[1]);
-  const double scale = length > 0 ? 0.4 * reach / length : 0;
-  Panel panel{.title = fmt::format("{}, and minus its gradient", command.expression),
-              .x_label = "x0",
-              .y_label = "x1",
-              .equal_units = true,
-              .x_range = std::pair{x - reach, x + reach},
-              .y_range = std::pair{y - reach, y + reach}};
-  panel.series = contour_lines(
-      [&f](double a, double b) {
-        return f(Values{a, b});
-      },
-      *panel.x_range, *panel.y_range, 12);
-  panel.series.push_back({.x = {x}, .y = {y}, .style = LineStyle::points, .color = 1});
-  panel.arrows.push_back({x, y, -scale * slope[0], -scale * slope[1]});
-  return {.title = "", .panels = {panel}};
-}
-
-void draw_plot(const DeriveCommand& command, const Formula& f, double value, const Values& slope) {
-  if (command.at.size() > 2)
-    throw InvalidArgument(
-        fmt::format("derive --plot: expected one or two coordinates, got {}", command.at.size()));
-  const std::array<std::filesystem::path, 1> files{command.plot};
-  draw(command.at.size() == 1 ? tangent_plot(command, f, value, slope[0])
-                              : contour_plot(command, f, slope),
-       files);
-}
-
-int run_derive(const DeriveCommand& command) {
+int run_derive(DeriveCommand command) {
+  command.at = parse_point(command.at_text);
   const Expression expression(command.expression);
-  if (command.at.size() < expression.variables() || command.at.empty())
+  if (command.at.size() < expression.variables())
     throw InvalidArgument(fmt::format("derive: '{}' has {} variables, --at gives {} coordinates",
                                       command.expression, expression.variables(),
                                       command.at.size()));
@@ -201,7 +177,14 @@ int run_derive(const DeriveCommand& command) {
   const auto results = derive(command, f);
   const Values exact = gradient(f, command.at, Tape{}).value;
   const auto check = check_gradient(f, exact, command.at);
-  if (!command.plot.empty()) draw_plot(command, f, value, exact);
+  if (!command.plot.empty())
+    draw_derivative({.formula = command.expression,
+                     .f = f,
+                     .at = command.at,
+                     .value = value,
+                     .gradient = exact,
+                     .worst = check.worst()},
+                    command.plot);
   if (command.json) {
     Json methods = Json::array();
     for (const Result& result : results) methods.push_back(as_json(result));
@@ -228,7 +211,7 @@ void add_derive_command(CLI::App& app, int& exit_code) {
   sub->add_option("expression", command->expression,
                   "A formula of x, y, z or x0, x1, ...: '0.01*x^2 + 0.1*x'")
       ->required();
-  sub->add_option("--at", command->at, "The point: X[,Y...]")->required()->delimiter(',');
+  sub->add_option("--at", command->at_text, "The point: X[,Y...]")->required();
   std::vector<std::string> methods(kMethods.begin(), kMethods.end());
   methods.emplace_back("all");
   sub->add_option("--method", command->method, "One method, or all")

@@ -23,6 +23,7 @@
 #include "gradatim/data/catalogue.hpp"
 #include "gradatim/io/plot.hpp"
 #include "paths.hpp"
+#include "plan_report.hpp"
 
 namespace gradatim::app {
 namespace {
@@ -30,6 +31,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 struct DoctorCommand {
+  std::string recipe;
   std::string data_dir;
   bool json = false;
 };
@@ -150,11 +152,13 @@ void print(const Json& found) {
 }
 
 int run_doctor(const DoctorCommand& command) {
-  const Json found = diagnosis(command);
+  const Json found = command.recipe.empty() ? diagnosis(command) : plan_of(command.recipe);
   if (command.json)
     fmt::print("{}\n", found.dump(-1, ' ', false, Json::error_handler_t::replace));
-  else
+  else if (command.recipe.empty())
     print(found);
+  else
+    print_plan(found);
   return kDone;
 }
 
@@ -162,7 +166,10 @@ int run_doctor(const DoctorCommand& command) {
 
 void add_doctor_command(CLI::App& app, int& exit_code) {
   auto command = std::make_shared<DoctorCommand>();
-  CLI::App* sub = app.add_subcommand("doctor", "What this machine has that gradatim uses");
+  CLI::App* sub = app.add_subcommand(
+      "doctor", "What this machine has that gradatim uses, or how a recipe's step is planned");
+  sub->add_option("recipe", command->recipe,
+                  "A recipe's name or file: its layers and their memory");
   sub->add_option("--data-dir", command->data_dir, "Folder to look for data in first");
   sub->add_flag("--json", command->json, "Print the result as one JSON object");
   sub->callback([command, &exit_code] { exit_code = run_doctor(*command); });

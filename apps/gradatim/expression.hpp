@@ -18,7 +18,8 @@ namespace gradatim::app {
 ///
 /// Written here because no library serves the methods that matter: muParser evaluates on one scalar
 /// type fixed when it was built, so it knows neither dual numbers nor a tape, nor complex ones
-/// beside real ones; ExprTk is a template on its scalar, but Debian 12 has no package of it.
+/// beside real ones; muParserX computes with values of its own that may be complex, but carry no
+/// derivative; ExprTk is a template on its scalar, but Debian 12 has no package of it.
 ///
 ///   sum      = product { ("+" | "-") product }
 ///   product  = sign { ("*" | "/") sign }

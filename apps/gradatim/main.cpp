@@ -65,6 +65,7 @@ int run(int argc, char** argv) {
       "Every command takes --json: one JSON object as the last line of stdout.\n"
       "Exit codes: 0 done, 1 a failed verdict or training, 2 bad usage or input, 130 Ctrl-C.");
   add_train_command(app, exit_code);
+  add_search_command(app, exit_code);
   add_eval_command(app, exit_code);
   add_predict_command(app, exit_code);
   add_check_command(app, exit_code);

@@ -3,19 +3,29 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <iterator>
 #include <numeric>
 
+#include "diff/probe.hpp"
 #include "gradatim/core/error.hpp"
 #include "gradatim/core/random.hpp"
 
 namespace gradatim {
 namespace {
 
-using detail::Evidence;
+using detail::CheckedFunction;
+using detail::CheckedSlice;
 using detail::Shape1D;
+
+/// A probed entry before it is judged against the others.
+struct Evidence {
+  CheckedEntry entry;
+  Shape1D shape = Shape1D::kSmooth;
+  double secant = 0;
+  bool flat = false;
+  bool modified = false;
+  bool random = false;
+};
 
 /// What is a rounded zero, next to the largest entry of a gradient.
 constexpr double kZero = 4 * std::numeric_limits<double>::epsilon();
@@ -33,6 +43,7 @@ double largest_entry(const std::vector<Evidence>& evidence) {
 Verdict judge_smooth(Evidence& e, double largest, const CheckOptions& options) {
   CheckedEntry& entry = e.entry;
   if (!std::isfinite(entry.analytic)) return Verdict::kNonFinite;
+  if (!std::isfinite(entry.numerical)) return Verdict::kUnresolved;
   if (e.flat && entry.analytic == 0) return Verdict::kPass;  // f does not depend on it at all
   const double magnitude = std::max(std::abs(entry.analytic), std::abs(entry.numerical));
   const double uncertainty = options.error_factor * entry.error;
@@ -65,70 +76,9 @@ Verdict judge_entry(Evidence& e, double largest, const CheckOptions& options) {
   return judge_smooth(e, largest, options);
 }
 
-std::string remark(const CheckedEntry& entry) {
-  if (entry.verdict != Verdict::kKink) return {};
-  return fmt::format(" (slopes {:.6g} and {:.6g}; the analytic value is {} them)",
-                     entry.slope_below, entry.slope_above,
-                     entry.between_slopes ? "between" : "not between");
-}
-
-}  // namespace
-
-std::string_view to_string(Verdict verdict) {
-  constexpr std::array<std::string_view, 10> kNames{
-      "pass",          "skipped",         "unresolved",
-      "kink",          "both-non-finite", "non-finite",
-      "discontinuity", "input-modified",  "non-deterministic",
-      "fail"};
-  return kNames.at(static_cast<std::size_t>(verdict));
-}
-
-bool GradientCheck::passed() const {
-  return !entries.empty() && count(Verdict::kPass) == entries.size();
-}
-
-std::size_t GradientCheck::count(Verdict verdict) const {
-  if (verdict == Verdict::kSkipped) return skipped;
-  return static_cast<std::size_t>(std::ranges::count(entries, verdict, &CheckedEntry::verdict));
-}
-
-std::string GradientCheck::to_string(std::size_t rows) const {
-  std::string text =
-      fmt::format("gradient check: {} ({} of {} entries passed", passed() ? "passed" : "NOT PASSED",
-                  count(Verdict::kPass), entries.size());
-  for (int v = static_cast<int>(Verdict::kSkipped); v <= static_cast<int>(Verdict::kFail); ++v) {
-    const auto verdict = static_cast<Verdict>(v);
-    if (count(verdict) > 0)
-      text += fmt::format(", {} {}", count(verdict), gradatim::to_string(verdict));
-  }
-  text += fmt::format("; relative tolerance {:g}, {:g} errors; {} evaluations)\n",
-                      relative_tolerance, error_factor, evaluations);
-  if (rows == 0) return text;
-  text += fmt::format("{:>8}  {:>24}  {:>24}  {:>9}  {:>9}  {}\n", "entry", "analytic", "numerical",
-                      "error", "ratio", "verdict");
-  for (const auto& entry : std::span(entries).first(std::min(rows, entries.size())))
-    text += fmt::format("{:>8}  {:>24.16g}  {:>24.16g}  {:>9.2g}  {:>9.3g}  {}{}\n", entry.index,
-                        entry.analytic, entry.numerical, entry.error, entry.ratio,
-                        gradatim::to_string(entry.verdict), remark(entry));
-  if (rows < entries.size()) text += fmt::format("  ... and {} more\n", entries.size() - rows);
-  return text;
-}
-
-namespace detail {
-
-void throw_nothing_to_check() {
-  throw InvalidArgument("check_gradient: expected at least one coordinate, got an empty x");
-}
-
-void throw_analytic_size(std::size_t n, std::size_t analytic) {
-  throw ShapeError(
-      fmt::format("check_gradient: expected an analytic gradient of {} entries, as x has, got {}",
-                  n, analytic));
-}
-
 std::vector<std::size_t> checked_indices(std::size_t n, const CheckOptions& options) {
   std::vector<std::size_t> indices(std::min(n, options.max_entries));
-  if (indices.empty()) throw_nothing_to_check();
+  if (indices.empty()) detail::throw_nothing_to_check();
   if (indices.size() == n) {
     std::iota(indices.begin(), indices.end(), std::size_t{0});
     return indices;
@@ -157,6 +107,80 @@ GradientCheck judge(std::vector<Evidence> evidence, std::size_t n, std::size_t e
   });
   return check;
 }
+
+void require_at_least_zero(double value, const char* name) {
+  if (!(value >= 0))
+    throw InvalidArgument(
+        fmt::format("check_gradient: expected {} of at least 0, got {}", name, value));
+}
+
+template <class E>
+bool differs(E a, E b) {
+  return a != b && !(std::isnan(a) && std::isnan(b));
+}
+
+template <class E>
+Evidence look_at(const CheckedSlice<E>& slice, double analytic, E f_x,
+                 const CheckOptions& options) {
+  const E x_i = slice.f.coordinate(slice.i);
+  const auto p = detail::probe(slice, x_i, f_x, options.step, options.relative_tolerance / 10);
+  const E aside = detail::around(x_i, options.step, "check_gradient").above;
+  const bool random = differs(slice(aside), slice(aside));
+  slice.f.put_back(slice.i);
+  return {.entry = {.index = slice.i,
+                    .analytic = analytic,
+                    .numerical = static_cast<double>(p.value),
+                    .error = static_cast<double>(p.error),
+                    .slope_below = static_cast<double>(p.slope_below),
+                    .slope_above = static_cast<double>(p.slope_above)},
+          .shape = p.shape,
+          .secant = static_cast<double>(p.secant),
+          .flat = p.flat,
+          .modified = slice.f.was_modified(),
+          .random = random};
+}
+
+}  // namespace
+
+namespace detail {
+
+void throw_nothing_to_check() {
+  throw InvalidArgument("check_gradient: expected at least one coordinate, got an empty x");
+}
+
+void throw_analytic_size(std::size_t n, std::size_t analytic) {
+  throw ShapeError(
+      fmt::format("check_gradient: expected an analytic gradient of {} entries, as x has, got {}",
+                  n, analytic));
+}
+
+template <class E>
+GradientCheck check_entries(CheckedFunction<E>& f, std::span<const double> analytic,
+                            const CheckOptions& options) {
+  require_at_least_zero(options.relative_tolerance, "a relative_tolerance");
+  require_at_least_zero(options.error_factor, "an error_factor");
+  std::size_t evaluations = 0;
+  const CheckedSlice<E> first{f, 0, evaluations};
+  const E f_x = first(f.coordinate(0));
+  bool random = differs(f_x, first(f.coordinate(0)));
+  const bool modified = f.was_modified();
+  std::vector<Evidence> evidence;
+  for (const std::size_t i : checked_indices(f.size(), options))
+    evidence.push_back(look_at({f, i, evaluations}, analytic[i], f_x, options));
+  random |= differs(f_x, first(f.coordinate(0)));
+  for (auto& e : evidence) {
+    e.random |= random;
+    e.modified |= modified;
+  }
+  return judge(std::move(evidence), f.size(), evaluations, options);
+}
+
+template GradientCheck check_entries(CheckedFunction<float>&, std::span<const double>,
+                                     const CheckOptions&);
+template GradientCheck check_entries(CheckedFunction<double>&, std::span<const double>,
+                                     const CheckOptions&);
+template GradientCheck check_entries(CheckedFunction<long double>&, std::span<const double>,
+                                     const CheckOptions&);
 
 }  // namespace detail
 }  // namespace gradatim

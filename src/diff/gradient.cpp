@@ -1,4 +1,4 @@
-#include "gradatim/diff/gradient.hpp"
+#include "gradatim/diff/directional.hpp"
 
 #include <fmt/format.h>
 

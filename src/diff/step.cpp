@@ -18,12 +18,21 @@ void throw_invalid_step(std::string_view method, double step) {
   throw InvalidArgument(fmt::format("{}: expected a positive, finite step, got {}", method, step));
 }
 
+void throw_infinite_point(std::string_view method, double x) {
+  throw InvalidArgument(fmt::format("{}: expected a finite x, got {}", method, x));
+}
+
 void throw_invalid_order(int order) {
   throw InvalidArgument(fmt::format("stencil: expected order 4, 6 or 8, got {}", order));
 }
 
 void throw_invalid_levels(std::string_view method, int levels) {
   throw InvalidArgument(fmt::format("{}: expected at least 2 levels, got {}", method, levels));
+}
+
+void throw_invalid_ratio(double ratio) {
+  throw InvalidArgument(
+      fmt::format("ridders: expected a ratio above 1 between successive steps, got {}", ratio));
 }
 
 }  // namespace gradatim::detail

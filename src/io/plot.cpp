@@ -111,13 +111,14 @@ void append_panel(Script& script, const Panel& panel, std::size_t index) {
   line(script, "set title {}", literal(panel.title));
   line(script, "set xlabel {}", literal(panel.x_label));
   line(script, "set ylabel {}", literal(panel.y_label));
+  line(script, "{} logscale x", panel.logarithmic_x ? "set" : "unset");
   line(script, "{} logscale y", panel.logarithmic_y ? "set" : "unset");
   line(script, "set key {} right", panel.legend_at_bottom ? "bottom" : "top");
   append_range(script, "xrange", panel.x_range);
   append_range(script, "yrange", panel.y_range);
   line(script, "set size {}", panel.equal_units ? "ratio -1" : "noratio");
   if (panel.arrows.empty() && std::none_of(panel.series.begin(), panel.series.end(), has_points)) {
-    line(script, "unset logscale y");
+    line(script, "unset logscale xy");
     line(script, "plot [0:1][0:1] NaN notitle");
     return;
   }

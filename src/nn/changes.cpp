@@ -48,4 +48,13 @@ void Operation::magnitude(std::span<const float> absolute_theta, ConstTensorView
   for (float& value : magnitude_x.values()) value = std::abs(value);
 }
 
+void Operation::parameter_magnitude(ConstTensorView x, ConstTensorView magnitude_y,
+                                    std::span<float> magnitude_theta) const {
+  Tensor absolute(x.shape());
+  std::ranges::transform(x.values(), absolute.values().begin(),
+                         [](float value) { return std::abs(value); });
+  gradient(absolute, magnitude_y, magnitude_theta);
+  for (float& value : magnitude_theta) value = std::abs(value);
+}
+
 }  // namespace gradatim

@@ -1,7 +1,10 @@
 #include <fmt/format.h>
 
+#include <vector>
+
 #include "gradatim/core/convolution.hpp"
 #include "gradatim/core/error.hpp"
+#include "nn/image_changes.hpp"
 #include "nn/images.hpp"
 #include "nn/layers.hpp"
 
@@ -15,7 +18,8 @@ class Conv2dOperation final : public Operation {
                   const kernels::Window& window)
       : layer_(layer),
         channels_(image.channels / layer.groups),
-        convolution_(image, window, layer.filters, layer.groups) {}
+        convolution_(image, window, layer.filters, layer.groups),
+        shape_{image, window, convolution_.output(), layer.groups} {}
 
   Shape output() const override {
     const kernels::ImageShape y = convolution_.output();
@@ -46,6 +50,22 @@ class Conv2dOperation final : public Operation {
                     std::span<float> d_theta) const override {
     convolution_.add_gradient(x, dy, weight(d_theta), bias(d_theta));
   }
+
+  bool has_change_rule() const override { return true; }
+  void change(std::span<const float> theta, ConstTensorView, ConstTensorView, ConstTensorView dx,
+              TensorView<float> dy) const override {
+    convolution_.forward(weight(theta), std::vector<float>(layer_.filters), dx, dy);
+  }
+  void unit_change(std::span<const float> theta, ConstTensorView, ConstTensorView,
+                   std::span<const std::uint32_t> units, std::span<const float> amounts,
+                   TensorView<float> dy) const override {
+    convolution_unit_change(shape_, weight(theta), units, amounts, dy);
+  }
+  float parameter_change(std::span<const float>, ConstTensorView x, ConstTensorView,
+                         std::size_t parameter, float step, TensorView<float> dy) const override {
+    convolution_parameter_change(shape_, x, parameter, step, dy);
+    return step;
+  }
   std::size_t operations_per_row() const override {
     return 2 * convolution_.output().size() * channels_ * layer_.kernel * layer_.kernel;
   }
@@ -63,6 +83,7 @@ class Conv2dOperation final : public Operation {
   Conv2d layer_;
   std::size_t channels_;  // that one filter sees
   kernels::Convolution convolution_;
+  ConvolutionShape shape_;
 };
 
 }  // namespace

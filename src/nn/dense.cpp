@@ -106,6 +106,12 @@ float DenseOperation::parameter_change(std::span<const float>, ConstTensorView x
   return step;
 }
 
+// Measured: bench/METHOD.md.
+double DenseOperation::zeros_that_pay() const {
+  if (layer_.units <= 64) return 0.0;
+  return layer_.units <= 256 ? 0.42 : 0.59;
+}
+
 Shape DenseOperation::packed_weight() const {
   return {inputs_, kernels::packed_columns(layer_.units)};
 }

@@ -64,6 +64,7 @@ class TapeProgram {
   double gradient(std::span<const float> theta, const Batch& batch, std::span<float> d_theta,
                   TaskPool& pool) {
     const reference::Samples samples = evaluation_.samples(batch);
+    if (evaluation_.over_batch()) return whole_batch(theta, samples, d_theta);
     const std::size_t share = task_count(samples.rows, kGroups);
     std::array<Sum, kGroups> sums;
     pool.parallel_for(kGroups, [&](std::size_t group) {
@@ -90,14 +91,35 @@ class TapeProgram {
     std::vector<double> gradient{};
   };
 
+  // One recording for all samples, which depend on each other.
+  double whole_batch(std::span<const float> theta, const reference::Samples& samples,
+                     std::span<float> d_theta) const {
+    Recording<double> recording;
+    const Scalar loss = record(recording, [&](Recording<double>& tape) {
+      return evaluation_.mean_loss<Scalar>(inputs_of(tape, theta), samples);
+    });
+    std::ranges::copy(narrow(recording.gradient(loss)), d_theta.begin());
+    return loss.value;
+  }
+
+  static std::vector<Scalar> inputs_of(Recording<double>& tape, std::span<const float> theta) {
+    std::vector<Scalar> variables;
+    variables.reserve(theta.size());
+    for (const float value : theta) variables.push_back(tape.input(value));
+    return variables;
+  }
+  static std::vector<float> narrow(std::span<const double> x) {
+    std::vector<float> result;
+    for (const double value : x) result.push_back(static_cast<float>(value));
+    return result;
+  }
+
   void add_sample(std::span<const float> theta, const reference::Samples& samples, std::size_t n,
                   Sum& sum) const {
     Recording<double> recording;
     const Scalar loss = record(recording, [&](Recording<double>& tape) {
-      std::vector<Scalar> variables;
-      variables.reserve(theta.size());
-      for (const float value : theta) variables.push_back(tape.input(value));
-      return evaluation_.loss<Scalar>(variables, samples.input(n), samples.target(n));
+      return evaluation_.loss<Scalar>(inputs_of(tape, theta), samples.input(n), samples.target(n),
+                                      samples.key(n));
     });
     sum.loss += loss.value;
     const auto gradient = recording.gradient(loss);

@@ -108,7 +108,7 @@ ValueAndSlope huber_end(double y, double t, double delta) {
 struct LossEnd {
   ConstTensorView y;
   const Targets& targets;
-  float scale;
+  float scale = 1;
   TensorView<float> dy;
 
   double operator()(const SoftmaxCrossEntropy& loss) const {

@@ -12,9 +12,11 @@ namespace gradatim {
 
 std::string_view kind(const Layer& layer) {
   static constexpr std::array<std::string_view, std::variant_size_v<Layer>> kKinds{
-      "dense", "sigmoid",  "relu",    "tanh",   "softmax",    "leaky_relu", "gelu",
-      "silu",  "softplus", "flatten", "conv2d", "max_pool2d", "avg_pool2d", "global_avg_pool",
-      "custom"};
+      "dense",      "sigmoid",         "relu",    "tanh",
+      "softmax",    "leaky_relu",      "gelu",    "silu",
+      "softplus",   "flatten",         "conv2d",  "max_pool2d",
+      "avg_pool2d", "global_avg_pool", "dropout", "residual",
+      "layer_norm", "batch_norm",      "custom"};
   const auto* custom = std::get_if<Custom>(&layer);
   if (custom != nullptr && custom->layer != nullptr) return custom->layer->kind();
   return kKinds.at(layer.index());

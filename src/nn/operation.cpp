@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "gradatim/core/error.hpp"
 #include "nn/layers.hpp"
 
@@ -16,9 +18,45 @@ void Operation::parameter_gradient(std::size_t, ConstTensorView, ConstTensorView
 
 void Operation::add_gradient(ConstTensorView, ConstTensorView, std::span<float>) const {}
 
+void Operation::gradient(ConstTensorView x, ConstTensorView dy, std::span<float> d_theta) const {
+  if (adds_gradient_by_rows()) {
+    std::ranges::fill(d_theta, 0.0F);
+    add_gradient(x, dy, d_theta);
+    return;
+  }
+  for (std::size_t task = 0; task < gradient_tasks(x.rows()); ++task)
+    parameter_gradient(task, x, dy, d_theta);
+}
+
 std::string layer_label(const Network& network, std::size_t index) {
   return fmt::format("layer {} ({})", index + 1, kind(network.layers[index]));
 }
+
+namespace {
+
+using Operations = std::vector<std::unique_ptr<const Operation>>;
+
+Shape input_of(const Network& network, const Operations& operations, std::size_t layer) {
+  return layer == 0 ? network.input : operations[layer - 1]->output();
+}
+
+// What the layer adds to its output exists and has its shape.
+void check_addition(const Network& network, const Operations& operations, std::size_t layer) {
+  const std::size_t back = operations[layer]->adds_input_back();
+  if (back == 0 && !std::holds_alternative<Residual>(network.layers[layer])) return;
+  const std::string label = layer_label(network, layer);
+  if (back == 0 || back > layer)
+    throw InvalidArgument(fmt::format(
+        "{}: over must be 1 to {}, the number of layers before it, got {}", label, layer, back));
+  const Shape added = input_of(network, operations, layer - back);
+  const Shape output = operations[layer]->output();
+  if (added != output)
+    throw ShapeError(fmt::format("{}: adds the input of {}, expected shape {}, got {}", label,
+                                 layer_label(network, layer - back), output.to_string(),
+                                 added.to_string()));
+}
+
+}  // namespace
 
 std::vector<std::unique_ptr<const Operation>> make_operations(const Network& network) {
   if (network.layers.empty()) throw ShapeError("network: expected at least one layer, got none");
@@ -31,6 +69,7 @@ std::vector<std::unique_ptr<const Operation>> make_operations(const Network& net
     const std::string label = layer_label(network, i);
     operations.push_back(std::visit(
         [&](const auto& layer) { return make_operation(layer, shape, label); }, network.layers[i]));
+    check_addition(network, operations, i);
     shape = operations.back()->output();
   }
   return operations;

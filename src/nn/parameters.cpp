@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <type_traits>
@@ -36,10 +37,12 @@ bool is_rectifier(const Layer& layer) {
          std::holds_alternative<Softplus>(layer);
 }
 
-// It moves values or averages them; what happens to them is up to the next.
+// It moves values, scales or adds them; what happens to them is up to the next.
 bool is_passage(const Layer& layer) {
   return std::holds_alternative<Flatten>(layer) || std::holds_alternative<MaxPool2d>(layer) ||
-         std::holds_alternative<AvgPool2d>(layer) || std::holds_alternative<GlobalAvgPool>(layer);
+         std::holds_alternative<AvgPool2d>(layer) || std::holds_alternative<GlobalAvgPool>(layer) ||
+         std::holds_alternative<Dropout>(layer) || std::holds_alternative<Residual>(layer) ||
+         std::holds_alternative<LayerNorm>(layer) || std::holds_alternative<BatchNorm>(layer);
 }
 
 // What Automatic is for the layer at `index`.
@@ -61,8 +64,8 @@ ParameterLayout parameter_layout(const Network& network) {
     const std::string_view layer = kind(network.layers[i]);
     const std::size_t number = ++seen[layer];
     for (const ParameterSpec& spec : operations[i]->parameters()) {
-      layout.tensors.push_back(
-          {fmt::format("{}{}.{}", layer, number, spec.role), spec.shape, layout.size, i});
+      layout.tensors.push_back({fmt::format("{}{}.{}", layer, number, spec.role), spec.shape,
+                                layout.size, i, spec.trained});
       layout.size += spec.shape.size();
     }
   }
@@ -102,10 +105,12 @@ Parameters initialize(const Network& network, std::uint64_t seed) {
       const Initializer initializer = std::holds_alternative<Automatic>(spec.initializer)
                                           ? chosen_by_what_follows(network, tensor.layer)
                                           : spec.initializer;
+      const auto values = parameters.theta().subspan(tensor.offset, tensor.shape.size());
       const float deviation = standard_deviation(initializer, spec);
-      if (deviation != 0.0F)
-        fill_normal(parameters.theta().subspan(tensor.offset, tensor.shape.size()),
-                    {.seed = seed, .stream = kInitializationStream, .step = index}, 0.0F,
+      if (std::holds_alternative<Ones>(initializer))
+        std::ranges::fill(values, 1.0F);
+      else if (deviation != 0.0F)
+        fill_normal(values, {.seed = seed, .stream = kInitializationStream, .step = index}, 0.0F,
                     deviation);
       ++index;
     }

@@ -1,6 +1,7 @@
 #include "nn/plan.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "gradatim/core/error.hpp"
 #include "gradatim/nn/losses.hpp"
@@ -9,24 +10,9 @@
 namespace gradatim {
 namespace {
 
-// relu and max commute: pooling first leaves relu fewer values, with the same bits both ways. Where
-// a window's largest value is not positive, relu passes no gradient in either order.
-Network pooled_before_relu(Network network) {
-  for (std::size_t i = 0; i + 1 < network.layers.size(); ++i)
-    if (std::holds_alternative<Relu>(network.layers[i]) &&
-        std::holds_alternative<MaxPool2d>(network.layers[i + 1]))
-      std::swap(network.layers[i], network.layers[i + 1]);
-  return network;
-}
-
-// Samples that pass through the layers before the first dense one together: few enough for their
-// values to stay in the cache from layer to layer.
-std::size_t rows_in_cache(std::span<const std::unique_ptr<const Operation>> head) {
-  constexpr std::size_t kFloats = std::size_t{1} << 17;  // of one layer, 512 KiB
-  std::size_t widest = 1;
-  for (const auto& operation : head) widest = std::max(widest, operation->output().size());
-  return std::max<std::size_t>(1, kFloats / widest);
-}
+// Of one layer's values for the samples that pass through layers together, to stay in the cache
+// from layer to layer: 512 KiB.
+constexpr std::size_t kFloatsOfABlock = std::size_t{1} << 17;
 
 }  // namespace
 
@@ -36,41 +22,103 @@ Program::Plan::Plan(const Network& network_value, const Loss& loss_value, std::s
       max_rows(rows_value),
       row_tasks(1),
       layout(parameter_layout(network)),
-      operations(make_operations(network)) {
+      operations(make_fused_operations(network)),
+      joints(operations) {
   check_loss(loss);
   if (max_rows == 0) throw InvalidArgument("program: the batch must have at least 1 row, got 0");
-  std::size_t work = 0;
-  for (const auto& operation : operations) work += operation->operations_per_row();
-  row_tasks = tasks_for(max_rows, 24, work);
-  task_loss.resize(row_tasks);
-  plan_head();
+  plan_tasks();
+  plan_batch_sums();
+  plan_stages();
   plan_layers();
   plan_gradients();
-  byte_layer = dynamic_cast<const DenseOperation*>(operations[0].get());
+  if (!joints.is_read_later(0))
+    byte_layer = dynamic_cast<const DenseOperation*>(operations[0].get());
   if (byte_layer != nullptr)
-    bytes = {Tensor(byte_layer->packed_weight()), Tensor(byte_layer->packed_gradient(max_rows))};
+    bytes = {Tensor(byte_layer->packed_weight()), Tensor(byte_layer->packed_gradient(max_rows)),
+             Tensor(byte_layer->zeros_that_pay() > 0 ? Shape{max_rows, network.input.size()}
+                                                     : Shape{0})};
 }
 
-// Only layers whose parameters get their gradient row by row, if at all, are done with their values
-// when a block has passed.
-void Program::Plan::plan_head() {
-  const auto passes_in_blocks = [](const Operation& operation) {
-    return operation.parameters().empty() || operation.adds_gradient_by_rows();
+void Program::Plan::plan_batch_sums() {
+  for (std::size_t i = 0; i < operations.size(); ++i) {
+    BatchSums sums{.rule = operations[i]->over_batch()};
+    if (sums.rule != nullptr) {
+      barriers.push_back(i);
+      sums.partial.resize(row_tasks * sums.rule->sums());
+      sums.sums.resize(sums.rule->sums());
+      sums.statistics.resize(sums.rule->statistics());
+      sums.slopes.resize(sums.rule->slopes());
+    }
+    batch_sums.push_back(std::move(sums));
+  }
+}
+
+// Only layers whose parameters get their gradient row by row, or from sums, if at all, are done
+// with their values when a block has passed.
+bool Program::Plan::passes_in_blocks(std::size_t layer) const {
+  const Operation& operation = *operations[layer];
+  return operation.parameters().empty() || operation.adds_gradient_by_rows() ||
+         operation.over_batch() != nullptr;
+}
+
+void Program::Plan::plan_stages() {
+  const auto add = [&](std::vector<Stage>& stages, std::size_t first, std::size_t last) {
+    std::size_t split = first;
+    while (split < last && passes_in_blocks(split)) ++split;
+    stages.push_back({first, split, last});
   };
-  while (head < operations.size() && passes_in_blocks(*operations[head])) ++head;
-  head_rows = std::min(max_rows, rows_in_cache(std::span(operations).first(head)));
+  std::size_t forward_first = 0;
+  std::size_t backward_first = 0;
+  for (const std::size_t barrier : barriers) {
+    add(forward_stages, std::exchange(forward_first, barrier), barrier);
+    add(backward_stages, std::exchange(backward_first, barrier + 1), barrier + 1);
+  }
+  add(forward_stages, forward_first, operations.size());
+  add(backward_stages, backward_first, operations.size());
+  std::size_t widest = 1;
+  for (const Stage& stage : backward_stages)
+    for (std::size_t i = stage.first; i < stage.split; ++i)
+      widest = std::max(widest, operations[i]->output().size());
+  block_rows = std::min(max_rows, std::max<std::size_t>(1, kFloatsOfABlock / widest));
+}
+
+const Stage& Program::Plan::backward_stage(std::size_t layer) const {
+  return *std::ranges::find_if(backward_stages,
+                               [&](const Stage& stage) { return layer < stage.last; });
+}
+
+// Whether the gradient of a value is made and used while one block of rows passes: by layers of one
+// stage, and by no residual across stages.
+bool Program::Plan::in_block(std::size_t value) const {
+  if (value == 0 || value == operations.size()) return false;
+  const Stage& stage = backward_stage(value);
+  const auto added = joints.added_to(value - 1);
+  return stage.first < value && value < stage.split && (!added || stage.first <= *added);
+}
+
+// Dense layers want many rows at a time, convolutions go from row to row.
+void Program::Plan::plan_tasks() {
+  std::size_t work = 0;
+  std::size_t work_in_blocks = 0;
+  for (std::size_t i = 0; i < operations.size(); ++i) {
+    work += operations[i]->operations_per_row();
+    if (passes_in_blocks(i)) work_in_blocks += operations[i]->operations_per_row();
+  }
+  row_tasks = tasks_for(max_rows, 2 * work_in_blocks > work ? 8 : 24, work);
+  task_loss.resize(row_tasks);
 }
 
 void Program::Plan::plan_layers() {
   std::size_t offset = 0;
-  bool wanted = false;  // by the backward pass of a layer: what the current slot holds
+  bool wanted = false;  // by a backward pass or an addition: what the current slot holds
   for (std::size_t i = 0; i < operations.size(); ++i) {
     const Operation& operation = *operations[i];
     if (!(i > 0 && (operation.renames() || (operation.in_place() && !wanted)))) {
       outputs.emplace_back(Shape{max_rows, operation.output().size()});
       wanted = false;
     }
-    wanted = wanted || (!operation.renames() && operation.backward_reads_output());
+    wanted = wanted || (!operation.renames() && operation.backward_reads_output()) ||
+             joints.is_read_later(i + 1);
     slot.push_back(outputs.size() - 1);
     parameter_offset.push_back(offset);
     for (const ParameterSpec& spec : operation.parameters()) offset += spec.shape.size();
@@ -79,15 +127,14 @@ void Program::Plan::plan_layers() {
 }
 
 void Program::Plan::plan_gradients() {
-  for (std::size_t s = 0; s < outputs.size(); ++s) {
-    const bool inside_head = head > 0 && s < slot[head - 1];
-    d_outputs.emplace_back(
-        Shape{inside_head ? row_tasks * head_rows : max_rows, outputs[s].view().row_size()});
-  }
+  plan_gradient_memory();
   for (std::size_t i = 0; i < operations.size(); ++i) {
     const bool by_rows = operations[i]->adds_gradient_by_rows();
     const std::size_t tasks = by_rows ? 1 : operations[i]->gradient_tasks(max_rows);
     for (std::size_t task = 0; task < tasks; ++task) gradient_tasks.emplace_back(i, task);
+    const auto* pooled = dynamic_cast<const PooledConvolution*>(operations[i].get());
+    pooled_layers.push_back(pooled);
+    places.emplace_back(pooled != nullptr ? Shape{max_rows, pooled->places()} : Shape{0});
     partial_gradients.emplace_back(by_rows ? Shape{row_tasks, parameter_count(i)} : Shape{0});
   }
 }

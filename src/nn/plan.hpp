@@ -7,6 +7,8 @@
 #include "gradatim/nn/operation.hpp"
 #include "gradatim/nn/program.hpp"
 #include "nn/dense.hpp"
+#include "nn/joints.hpp"
+#include "nn/pooled_convolution.hpp"
 
 namespace gradatim {
 
@@ -19,32 +21,81 @@ struct RowRange {
 struct ByteInputBuffers {
   Tensor weight;    // (inputs, packed units)
   Tensor gradient;  // (max_rows, packed units)
+  Tensor inputs;    // (max_rows, inputs) of batches with too few zeros to skip
 };
 
-// A step is two rounds of tasks. In the first, each task takes some rows of the batch through all
-// layers, the loss, and back; rows are independent, so nobody waits. In the second, each task
-// computes a part of the gradient of the parameters from all rows.
+// Layers that rows pass together, a task for some rows: [first, split) in blocks that stay in the
+// cache, [split, last) one after the other.
+struct Stage {
+  std::size_t first, split, last;
+};
+
+// What a layer with a BatchRule adds up over the batch; no rule for the others.
+struct BatchSums {
+  const BatchRule* rule = nullptr;
+  std::vector<double> partial{};  // (row_tasks, sums)
+  std::vector<double> sums{};
+  std::vector<float> statistics{}, slopes{};
+};
+
+// Where the gradient by the values of a slot lies, and when: backward passes layer `birth` first,
+// which writes it, and `death` last, which reads it.
+struct GradientSlot {
+  bool own_memory = false;
+  bool in_blocks = true;  // written and read block after block, otherwise for all rows of a task
+  std::size_t birth = 0;
+  std::size_t death = 0;
+  std::size_t floats = 0;  // of a task
+  std::size_t offset = 0;  // of a task's part of the memory
+};
+
+// A step is rounds of tasks. In the first, each task takes some rows of the batch through all
+// layers, the loss, and back; rows are independent, so nobody waits. In the last, each task
+// computes a part of the gradient of the parameters from all rows. Where a layer needs sums over
+// the batch, the first round is cut there into two, each way.
 struct Program::Plan {
   Plan(const Network& network_value, const Loss& loss_value, std::size_t rows);
-  void plan_head();
+  void plan_tasks();
+  void plan_batch_sums();
+  void plan_stages();
   void plan_layers();
   void plan_gradients();
+  void plan_gradient_memory();
+  void find_lives();
+  void extend_over_blocks(GradientSlot& gradient) const;
+  bool passes_in_blocks(std::size_t layer) const;
+  bool in_block(std::size_t value) const;
+  const Stage& backward_stage(std::size_t layer) const;
   std::size_t parameter_count(std::size_t layer) const;
 
   void bind(const Batch& batch);
+  void check_rows() const;
+  void bind_bytes(const ByteInputs& input);
   RowRange row_range(std::size_t task) const;
   std::span<const float> parameters(std::span<const float> theta, std::size_t layer) const;
   ConstTensorView input(std::size_t layer, const RowRange& range) const;
 
   void pack(std::span<const float> theta);
   void forward_layer(std::size_t layer, std::span<const float> theta, const RowRange& range);
+  void join_forward(std::size_t layer, const RowRange& range);
   template <class F>
   void for_each_block(const RowRange& range, F f) const;
-  double forward(std::span<const float> theta, const RowRange& range);
-  void backward(std::span<const float> theta, std::size_t row_task);
+  double run_loss(const RowRange& range, std::size_t row_task);
+  void forward_stage(std::size_t index, std::span<const float> theta, std::size_t row_task);
+  void backward_stage(std::size_t index, std::span<const float> theta, std::size_t row_task);
+  void add_forward_sums(std::size_t layer, std::size_t row_task);
+  void add_backward_sums(std::size_t layer, std::size_t row_task);
+  void find_statistics(std::size_t layer);
+  void find_statistics_alone(std::size_t layer);
+  void find_slopes(std::size_t layer, std::span<const float> theta);
+  void forward(std::span<const float> theta, TaskPool& pool);
+  void forward_and_backward(std::span<const float> theta, TaskPool& pool);
   TensorView<float> d_output(std::size_t layer, const RowRange& range, std::size_t row_task);
   void backward_layer(std::size_t layer, std::span<const float> theta, const RowRange& range,
                       std::size_t row_task);
+  void backward_pooled(std::size_t layer, std::span<const float> theta, const RowRange& range,
+                       std::size_t row_task);
+  void join_backward(std::size_t value, const RowRange& range, std::size_t row_task);
   void parameter_gradient(std::size_t layer, std::size_t task, std::span<float> d_theta) const;
   double mean_loss() const;
 
@@ -52,20 +103,29 @@ struct Program::Plan {
   Loss loss;
   std::size_t max_rows;
   std::size_t row_tasks;
-  std::size_t head = 0;       // layers before the first dense one, which take
-  std::size_t head_rows = 1;  // so many rows at a time
+  std::size_t block_rows = 1;  // that pass a stage's blocked layers together
   ParameterLayout layout;
   std::vector<std::unique_ptr<const Operation>> operations;
+  Joints joints;
+  std::vector<BatchSums> batch_sums;           // of each layer
+  std::vector<std::size_t> barriers;           // the layers with a rule
+  std::vector<Stage> forward_stages;           // each but the first begins with one of them
+  std::vector<Stage> backward_stages;          // each but the last ends with one
   const DenseOperation* byte_layer = nullptr;  // operations[0], if it takes bytes
   std::vector<std::size_t> parameter_offset;   // of each layer, and the total behind them
 
   // Layer i writes buffer slot[i]; one that works in place shares its input's if nobody misses it.
   std::vector<std::size_t> slot;
   std::vector<Tensor> outputs;  // (max_rows, values) a slot
-  // The gradient of the loss by them: (max_rows, values), or (row_tasks · head_rows, values) of a
-  // slot that only the head reads, block after block.
+  // The gradient of the loss by them. Those that the last round reads have memory of their own,
+  // (max_rows, values); each task has a part of the other memory, (row_tasks, floats), where
+  // gradients share places whose lives do not overlap.
+  std::vector<GradientSlot> d_slots;
   std::vector<Tensor> d_outputs;
+  Tensor d_memory;
   ByteInputBuffers bytes;
+  std::vector<const PooledConvolution*> pooled_layers;  // those of the operations that are one
+  std::vector<ByteTensor> places;                       // (max_rows, places) of these
   std::vector<double> task_loss;
   std::vector<Tensor> partial_gradients;  // (row_tasks, parameters) of layers that add by rows
   std::vector<std::pair<std::size_t, std::size_t>> gradient_tasks;  // (layer, task)
@@ -76,6 +136,7 @@ struct Program::Plan {
   ConstTensorView float_inputs;                // (rows, values), or
   TensorView<const std::uint8_t> byte_inputs;  // (rows, values)
   float byte_scale = 1;
+  StepKey key;
 };
 
 }  // namespace gradatim

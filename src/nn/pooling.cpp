@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "gradatim/core/error.hpp"
+#include "nn/image_changes.hpp"
 #include "nn/images.hpp"
 #include "nn/layers.hpp"
 
@@ -41,6 +42,17 @@ class MaxPoolOperation final : public PoolOperation {
                 TensorView<float> dx) const override {
     kernels::max_pool_backward(image_, window_, x, y, dy, dx);
   }
+
+  bool has_change_rule() const override { return true; }
+  void change(std::span<const float>, ConstTensorView x, ConstTensorView y, ConstTensorView dx,
+              TensorView<float> dy) const override {
+    max_pool_change(image_, window_, x, y, dx, dy);
+  }
+  bool has_branches() const override { return true; }
+  void crossings(ConstTensorView x, ConstTensorView dx,
+                 TensorView<std::uint8_t> crossed) const override {
+    max_pool_crossings(image_, window_, x, dx, crossed);
+  }
 };
 
 class AveragePoolOperation final : public PoolOperation {
@@ -54,6 +66,13 @@ class AveragePoolOperation final : public PoolOperation {
   void backward(std::span<const float>, ConstTensorView, ConstTensorView, ConstTensorView dy,
                 TensorView<float> dx) const override {
     kernels::average_pool_backward(image_, window_, dy, dx);
+  }
+
+  // Linear.
+  bool has_change_rule() const override { return true; }
+  void change(std::span<const float> theta, ConstTensorView, ConstTensorView, ConstTensorView dx,
+              TensorView<float> dy) const override {
+    forward(theta, dx, dy);
   }
 };
 
@@ -76,6 +95,13 @@ class GlobalAveragePoolOperation final : public Operation {
     for (std::size_t i = 0; i < dy.size(); ++i)
       std::ranges::fill(dx.values().subspan(i * area, area),
                         dy.values()[i] / static_cast<float>(area));
+  }
+
+  // Linear.
+  bool has_change_rule() const override { return true; }
+  void change(std::span<const float> theta, ConstTensorView, ConstTensorView, ConstTensorView dx,
+              TensorView<float> dy) const override {
+    forward(theta, dx, dy);
   }
   std::size_t operations_per_row() const override { return image_.size(); }
 

@@ -38,9 +38,7 @@ void Program::Plan::bind(const Batch& next) {
     check(input->bytes.shape());
     if (byte_layer == nullptr)
       throw InvalidArgument(fmt::format("batch: {} does not take bytes", layer_label(network, 0)));
-    byte_inputs = input->bytes.reshaped({rows, network.input.size()});
-    byte_scale = input->scale;
-    float_inputs = {};
+    bind_bytes(*input);
   } else {
     const auto floats = std::get<ConstTensorView>(next.inputs);
     check(floats.shape());
@@ -48,6 +46,25 @@ void Program::Plan::bind(const Batch& next) {
     byte_inputs = {};
   }
   check_targets(loss, rows, operations.back()->output(), next.targets);
+  joints.check_key(network, next.key);
+  check_rows();
+  key = next.key.value_or(StepKey{});
+}
+
+// As they are where skipping their zeros pays; which way depends on the batch alone.
+void Program::Plan::bind_bytes(const ByteInputs& input) {
+  const auto matrix = input.bytes.reshaped({rows, network.input.size()});
+  const double needed = byte_layer->zeros_that_pay() * static_cast<double>(matrix.size());
+  if (needed == 0 || static_cast<double>(kernels::count_zeros(matrix.values())) >= needed) {
+    byte_inputs = matrix;
+    byte_scale = input.scale;
+    float_inputs = {};
+    return;
+  }
+  const TensorView<float> floats = bytes.inputs.view().slice(0, rows);
+  kernels::bytes_to_float(matrix.values(), input.scale, floats.values());
+  float_inputs = floats;
+  byte_inputs = {};
 }
 
 RowRange Program::Plan::row_range(std::size_t task) const {
@@ -76,22 +93,32 @@ void Program::Plan::forward_layer(std::size_t layer, std::span<const float> thet
   if (layer == 0 && byte_inputs.size() != 0)
     byte_layer->forward_bytes(parameters(theta, 0), byte_inputs.slice(range.first, range.count),
                               byte_scale, bytes.weight, y);
+  else if (batch_sums[layer].rule != nullptr)
+    batch_sums[layer].rule->forward_rows(parameters(theta, layer), batch_sums[layer].statistics,
+                                         input(layer, range), y);
+  else if (pooled_layers[layer] != nullptr)
+    pooled_layers[layer]->forward_keeping(parameters(theta, layer), input(layer, range), y,
+                                          places[layer].view().slice(range.first, range.count));
   else
     operations[layer]->forward(parameters(theta, layer), input(layer, range), y);
+  join_forward(layer, range);
+}
+
+void Program::Plan::join_forward(std::size_t layer, const RowRange& range) {
+  const auto y = outputs[slot[layer]].view().slice(range.first, range.count);
+  if (const auto added = joints.added_to(layer))
+    kernels::add_to(input(*added, range).values(), y.values());
+  if (joints.drops(layer)) joints.drop(layer, key, range.first, y);
 }
 
 template <class F>
 void Program::Plan::for_each_block(const RowRange& range, F f) const {
-  for (std::size_t done = 0; done < range.count; done += head_rows)
-    f(RowRange{range.first + done, std::min(head_rows, range.count - done)});
+  for (std::size_t done = 0; done < range.count; done += block_rows)
+    f(RowRange{range.first + done, std::min(block_rows, range.count - done)});
 }
 
-double Program::Plan::forward(std::span<const float> theta, const RowRange& range) {
+double Program::Plan::run_loss(const RowRange& range, std::size_t row_task) {
   if (range.count == 0) return 0;
-  for_each_block(range, [&](const RowRange& block) {
-    for (std::size_t i = 0; i < head; ++i) forward_layer(i, theta, block);
-  });
-  for (std::size_t i = head; i < operations.size(); ++i) forward_layer(i, theta, range);
   Targets targets;
   if (!batch->targets.labels.empty())
     targets.labels = batch->targets.labels.subspan(range.first, range.count);
@@ -102,24 +129,36 @@ double Program::Plan::forward(std::span<const float> theta, const RowRange& rang
     targets.weights = batch->targets.weights.subspan(range.first, range.count);
   return loss_and_gradient(loss, outputs.back().view().slice(range.first, range.count), targets,
                            1.0F / static_cast<float>(rows),
-                           d_outputs.back().view().slice(range.first, range.count));
+                           d_output(operations.size() - 1, range, row_task));
 }
 
-void Program::Plan::backward(std::span<const float> theta, std::size_t row_task) {
+void Program::Plan::forward_stage(std::size_t index, std::span<const float> theta,
+                                  std::size_t row_task) {
   const RowRange range = row_range(row_task);
-  for (Tensor& partial : partial_gradients)
-    if (partial.size() != 0) std::ranges::fill(partial.view().row(row_task), 0.0F);
-  for (std::size_t i = operations.size(); i-- > head;) backward_layer(i, theta, range, row_task);
+  const Stage& stage = forward_stages[index];
   for_each_block(range, [&](const RowRange& block) {
-    for (std::size_t i = head; i-- > 0;) backward_layer(i, theta, block, row_task);
+    for (std::size_t i = stage.first; i < stage.split; ++i) forward_layer(i, theta, block);
   });
+  if (range.count != 0)
+    for (std::size_t i = stage.split; i < stage.last; ++i) forward_layer(i, theta, range);
+  if (stage.last < operations.size())
+    add_forward_sums(stage.last, row_task);
+  else
+    task_loss[row_task] = run_loss(range, row_task);
 }
 
-TensorView<float> Program::Plan::d_output(std::size_t layer, const RowRange& range,
-                                          std::size_t row_task) {
-  const bool in_blocks = head > 0 && slot[layer] < slot[head - 1];
-  return d_outputs[slot[layer]].view().slice(in_blocks ? row_task * head_rows : range.first,
-                                             range.count);
+void Program::Plan::backward_stage(std::size_t index, std::span<const float> theta,
+                                   std::size_t row_task) {
+  const RowRange range = row_range(row_task);
+  const Stage& stage = backward_stages[index];
+  for (std::size_t i = stage.first; i < stage.last; ++i)
+    if (partial_gradients[i].size() != 0)
+      std::ranges::fill(partial_gradients[i].view().row(row_task), 0.0F);
+  for (std::size_t i = stage.last; i-- > stage.split;) backward_layer(i, theta, range, row_task);
+  for_each_block(range, [&](const RowRange& block) {
+    for (std::size_t i = stage.split; i-- > stage.first;) backward_layer(i, theta, block, row_task);
+  });
+  if (index > 0) add_backward_sums(stage.first - 1, row_task);
 }
 
 void Program::Plan::backward_layer(std::size_t layer, std::span<const float> theta,
@@ -127,15 +166,44 @@ void Program::Plan::backward_layer(std::size_t layer, std::span<const float> the
   if (range.count == 0) return;
   const Operation& operation = *operations[layer];
   const auto dy = d_output(layer, range, row_task);
+  if (joints.drops(layer)) joints.drop(layer, key, range.first, dy);
+  if (pooled_layers[layer] != nullptr) {
+    backward_pooled(layer, theta, range, row_task);
+    return;
+  }
   if (operation.adds_gradient_by_rows())
     operation.add_gradient(input(layer, range), dy, partial_gradients[layer].view().row(row_task));
   if (layer > 0) {
     const auto y = outputs[slot[layer]].view().slice(range.first, range.count);
     const auto dx = d_output(layer - 1, range, row_task);
-    operation.backward(parameters(theta, layer), input(layer, range), y, dy, dx);
+    if (batch_sums[layer].rule != nullptr)
+      batch_sums[layer].rule->backward_rows(batch_sums[layer].slopes, input(layer, range), dy, dx);
+    else
+      operation.backward(parameters(theta, layer), input(layer, range), y, dy, dx);
+    join_backward(layer, range, row_task);
   } else if (byte_inputs.size() != 0) {
     kernels::pack_rows(dy, bytes.gradient.view().slice(range.first, range.count));
   }
+}
+
+void Program::Plan::backward_pooled(std::size_t layer, std::span<const float> theta,
+                                    const RowRange& range, std::size_t row_task) {
+  const PooledConvolution& operation = *pooled_layers[layer];
+  const auto gradient = operation.passed_back(
+      outputs[slot[layer]].view().slice(range.first, range.count), d_output(layer, range, row_task),
+      places[layer].view().slice(range.first, range.count));
+  operation.add_gradient_from(input(layer, range), gradient,
+                              partial_gradients[layer].view().row(row_task));
+  if (layer == 0) return;
+  operation.backward_from(parameters(theta, layer), gradient, d_output(layer - 1, range, row_task));
+  join_backward(layer, range, row_task);
+}
+
+// The gradient of a value gets that of the sums it is a term of.
+void Program::Plan::join_backward(std::size_t value, const RowRange& range, std::size_t row_task) {
+  for (const std::size_t reader : joints.readers(value))
+    kernels::add_to(d_output(reader, range, row_task).values(),
+                    d_output(value - 1, range, row_task).values());
 }
 
 void Program::Plan::parameter_gradient(std::size_t layer, std::size_t task,
@@ -143,6 +211,10 @@ void Program::Plan::parameter_gradient(std::size_t layer, std::size_t task,
   const std::span<float> part = d_theta.subspan(parameter_offset[layer], parameter_count(layer));
   if (operations[layer]->adds_gradient_by_rows()) {
     kernels::sum_rows(partial_gradients[layer], part);
+    return;
+  }
+  if (const BatchSums& sums = batch_sums[layer]; sums.rule != nullptr) {
+    sums.rule->sums_gradient(sums.statistics, sums.sums, part);
     return;
   }
   const ConstTensorView dy = d_outputs[slot[layer]].view().slice(0, rows);
@@ -182,11 +254,7 @@ double Program::gradient(std::span<const float> theta, const Batch& batch, std::
   check_parameters("gradient", plan.layout.size, {theta.size(), d_theta.size()});
   plan.bind(batch);
   plan.pack(theta);
-  pool.parallel_for(plan.row_tasks, [&](std::size_t task) {
-    const RowRange range = plan.row_range(task);
-    plan.task_loss[task] = plan.forward(theta, range);
-    plan.backward(theta, task);
-  });
+  plan.forward_and_backward(theta, pool);
   pool.parallel_for(plan.gradient_tasks.size(), [&](std::size_t i) {
     const auto [layer, task] = plan.gradient_tasks[i];
     plan.parameter_gradient(layer, task, d_theta);
@@ -199,9 +267,7 @@ double Program::loss(std::span<const float> theta, const Batch& batch, TaskPool&
   check_parameters("loss", plan.layout.size, {theta.size()});
   plan.bind(batch);
   plan.pack(theta);
-  pool.parallel_for(plan.row_tasks, [&](std::size_t task) {
-    plan.task_loss[task] = plan.forward(theta, plan.row_range(task));
-  });
+  plan.forward(theta, pool);
   return plan.mean_loss();
 }
 
@@ -214,6 +280,7 @@ std::optional<std::string> Program::first_non_finite(std::span<const float> thet
   for (const ParameterTensor& tensor : plan.layout.tensors)
     if (!kernels::all_finite(theta.subspan(tensor.offset, tensor.shape.size()))) return tensor.name;
   for (std::size_t i = 0; i < plan.operations.size(); ++i) {
+    plan.find_statistics_alone(i);
     plan.forward_layer(i, theta, {0, plan.rows});
     const ConstTensorView y = plan.outputs[plan.slot[i]].view().slice(0, plan.rows);
     if (!kernels::all_finite(y.values())) return layer_label(plan.network, i);
@@ -221,12 +288,14 @@ std::optional<std::string> Program::first_non_finite(std::span<const float> thet
   return std::nullopt;
 }
 
-std::size_t Program::workspace_bytes() const {
-  std::size_t floats = plan_->bytes.weight.size() + plan_->bytes.gradient.size();
-  for (const Tensor& buffer : plan_->partial_gradients) floats += buffer.size();
-  for (const Tensor& buffer : plan_->outputs) floats += buffer.size();
-  for (const Tensor& buffer : plan_->d_outputs) floats += buffer.size();
-  return floats * sizeof(float);
+bool Program::has_statistics() const { return !plan_->barriers.empty(); }
+
+void Program::update_statistics(std::span<float> theta) const {
+  check_parameters("update_statistics", plan_->layout.size, {theta.size()});
+  for (const std::size_t i : plan_->barriers)
+    plan_->batch_sums[i].rule->move_running(
+        plan_->rows, plan_->batch_sums[i].statistics,
+        theta.subspan(plan_->parameter_offset[i], plan_->parameter_count(i)));
 }
 
 }  // namespace gradatim

@@ -7,6 +7,7 @@
 #include "gradatim/core/error.hpp"
 #include "gradatim/nn/operation.hpp"
 #include "gradatim/nn/parameters.hpp"
+#include "nn/joints.hpp"
 
 namespace gradatim::reference {
 namespace detail {
@@ -55,13 +56,22 @@ Evaluation::Evaluation(const Network& network, const Loss& loss_function)
     offsets_[i] = std::max(offsets_[i], offsets_[i - 1]);
 }
 
+bool Evaluation::over_batch() const {
+  return std::ranges::any_of(
+      network_.layers, [](const Layer& layer) { return std::holds_alternative<BatchNorm>(layer); });
+}
+
 Samples Evaluation::samples(const Batch& batch) const {
   const std::size_t rows = batch.rows();
   const Shape output = output_shape(network_);
   check_targets(loss_, rows, output, batch.targets);
+  if (!batch.targets.weights.empty())
+    throw InvalidArgument("reference: samples with weights of their own are not supported");
+  Joints(make_operations(network_)).check_key(network_, batch.key);
   Samples samples{.rows = rows,
                   .inputs = inputs_of(batch),
-                  .targets = targets_of(batch.targets, rows, output.size())};
+                  .targets = targets_of(batch.targets, rows, output.size()),
+                  .step = batch.key};
   if (samples.inputs.size() != rows * network_.input.size())
     throw ShapeError(fmt::format("reference: expected {} inputs a sample, got {} for {} samples",
                                  network_.input.size(), samples.inputs.size(), rows));

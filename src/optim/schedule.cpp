@@ -39,7 +39,8 @@ double factor_at(const ConstantSchedule&, std::size_t, std::size_t) { return 1; 
 
 double factor_at(const StepSchedule& schedule, std::size_t step, std::size_t) {
   check_decay("step", schedule.every, schedule.factor);
-  return std::pow(schedule.factor, static_cast<double>(step / schedule.every));
+  const std::size_t drops = step / schedule.every;
+  return std::pow(schedule.factor, static_cast<double>(drops));
 }
 
 double factor_at(const ExponentialSchedule& schedule, std::size_t step, std::size_t) {

@@ -48,7 +48,8 @@ std::vector<ParameterRange> decaying_parameters(const ParameterLayout& layout,
   check_names(layout, except);
   std::vector<ParameterRange> decaying;
   for (const ParameterTensor& tensor : layout.tensors)
-    if (std::ranges::none_of(except, [&, names = names_of(tensor)](const std::string& given) {
+    if (tensor.trained &&
+        std::ranges::none_of(except, [&, names = names_of(tensor)](const std::string& given) {
           return stands_for(given, names);
         }))
       decaying.push_back({tensor.offset, tensor.shape.size()});

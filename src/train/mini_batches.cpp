@@ -65,6 +65,7 @@ double MiniBatches::share(std::size_t part) const {
 Batch MiniBatches::gather(std::size_t part, TaskPool& pool) {
   const auto indices = part_indices(part);
   Batch batch;
+  batch.key = {.seed = plan_.step.seed, .step = step_, .first_row = first_row(part)};
   gather_inputs(indices, batch, pool);
   gather_targets(indices, batch);
   return batch;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "gradatim/nn/fold.hpp"
 #include "gradatim/nn/program.hpp"
 
 namespace gradatim::detail {
@@ -10,16 +11,19 @@ Tensor predictions(const Network& network, std::span<const float> theta, const S
                    TaskPool& pool) {
   constexpr std::size_t kRowsPerTask = 2000;
   const Batch all = split.all();
-  const Predictor predictor(network);
+  const FoldedNetwork folded = fold_batch_norm(network, theta);
+  const Predictor predictor(folded.network);
   Tensor outputs({split.size(), output_shape(network).size()});
   pool.parallel_for(task_count(split.size(), kRowsPerTask), [&](std::size_t task) {
     const std::size_t first = task * kRowsPerTask;
     const std::size_t count = std::min(kRowsPerTask, split.size() - first);
     const auto rows = outputs.view().slice(first, count);
     if (const auto* images = std::get_if<ByteInputs>(&all.inputs))
-      predictor.predict(theta, ByteInputs{images->bytes.slice(first, count), images->scale}, rows);
+      predictor.predict(folded.theta, ByteInputs{images->bytes.slice(first, count), images->scale},
+                        rows);
     else
-      predictor.predict(theta, std::get<ConstTensorView>(all.inputs).slice(first, count), rows);
+      predictor.predict(folded.theta, std::get<ConstTensorView>(all.inputs).slice(first, count),
+                        rows);
   });
   return outputs;
 }

@@ -35,7 +35,7 @@ inline constexpr Range kSeed{.low = 0, .high = 9'223'372'036'854'774'784.0};
 
 inline std::string_view kind(const Initializer& initializer) {
   constexpr std::array<std::string_view, std::variant_size_v<Initializer>> kNames{
-      "gaussian", "xavier", "he", "zeros", "automatic"};
+      "gaussian", "xavier", "he", "zeros", "automatic", "ones"};
   return kNames[initializer.index()];
 }
 
@@ -115,6 +115,27 @@ void describe(Visitor& v, AvgPool2d& layer) {
 template <class Visitor>
 void describe(Visitor& v, LeakyRelu& layer) {
   v.field("slope", layer.slope, kNotNegative);
+}
+
+template <class Visitor>
+void describe(Visitor& v, Dropout& layer) {
+  v.field("rate", layer.rate, kFraction);
+}
+
+template <class Visitor>
+void describe(Visitor& v, Residual& layer) {
+  v.field("over", layer.over, kCount);
+}
+
+template <class Visitor>
+void describe(Visitor& v, LayerNorm& layer) {
+  v.field("epsilon", layer.epsilon, kPositive);
+}
+
+template <class Visitor>
+void describe(Visitor& v, BatchNorm& layer) {
+  v.field("epsilon", layer.epsilon, kPositive);
+  v.field("momentum", layer.momentum, kShare);
 }
 
 template <class Visitor>

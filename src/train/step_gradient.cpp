@@ -1,6 +1,7 @@
 #include "train/step_gradient.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "train/class_weights.hpp"
 
@@ -29,13 +30,17 @@ StepGradient::StepGradient(const Network& network, const Split& split, const Tra
     method_ = make_gradient_program(options.gradient, network, options.loss, options.batch);
 }
 
-double StepGradient::of_batch(const Batch& batch, std::span<const float> theta,
+double StepGradient::of_batch(const Batch& batch, std::span<float> theta,
                               std::span<float> gradient, TaskPool& pool) {
-  return method_ != nullptr ? method_->gradient(theta, batch, gradient, pool)
-                            : program_.gradient(theta, batch, gradient, pool);
+  const double loss = method_ != nullptr ? method_->gradient(theta, batch, gradient, pool)
+                                         : program_.gradient(theta, batch, gradient, pool);
+  if (!std::isfinite(loss) || !program_.has_statistics()) return loss;
+  if (method_ != nullptr) program_.loss(theta, batch, pool);
+  program_.update_statistics(theta);
+  return loss;
 }
 
-double StepGradient::at(std::size_t step, std::span<const float> theta, TaskPool& pool) {
+double StepGradient::at(std::size_t step, std::span<float> theta, TaskPool& pool) {
   parts_ = batches_.begin(step);
   if (parts_ == 1) return of_batch(batches_.gather(0, pool), theta, gradient_, pool);
   std::ranges::fill(gradient_, 0.0F);

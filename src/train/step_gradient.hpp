@@ -18,7 +18,8 @@ class StepGradient {
   StepGradient(const Network& network, const Split& split, const TrainOptions& options);
 
   /// The mean loss over the samples of a step, counted from 0, at theta; then gradient() is its.
-  double at(std::size_t step, std::span<const float> theta, TaskPool& pool);
+  /// Moves the running statistics in theta, which no gradient depends on.
+  double at(std::size_t step, std::span<float> theta, TaskPool& pool);
   std::span<const float> gradient() const { return gradient_; }
   const ParameterLayout& layout() const { return program_.layout(); }
 
@@ -26,7 +27,7 @@ class StepGradient {
   std::string first_non_finite(std::span<const float> theta, TaskPool& pool);
 
  private:
-  double of_batch(const Batch& batch, std::span<const float> theta, std::span<float> gradient,
+  double of_batch(const Batch& batch, std::span<float> theta, std::span<float> gradient,
                   TaskPool& pool);
   void add_part(double share, TaskPool& pool);
 

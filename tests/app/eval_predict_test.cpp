@@ -144,6 +144,22 @@ TEST(DoctorCommand, SaysWhatThereIs) {
   EXPECT_EQ(workshop.gradatim({"doctor"}).exit_code, 0);
 }
 
+TEST(DoctorCommand, PrintsThePlanOfARecipe) {
+  const Workshop& workshop = trained();
+  const auto plan = workshop.gradatim({"doctor", "two-layer", "--json"}).json();
+  EXPECT_EQ(plan["recipe"], "two-layer");
+  EXPECT_EQ(plan["parameters"], 39760);
+  ASSERT_EQ(plan["layers"].size(), 3U);
+  EXPECT_EQ(plan["layers"][0]["layer"], "layer 1 (dense)");
+  EXPECT_EQ(plan["layers"][0]["flops_per_sample"], 78400);
+  EXPECT_EQ(plan["layers"][1]["buffer"], 1);  // sigmoid works in place
+  EXPECT_EQ(plan["peak_bytes"], plan["workspace_bytes"].get<std::size_t>() + 2 * 4 * 39760);
+  const Outcome text = workshop.gradatim({"doctor", "two-layer"});
+  EXPECT_EQ(text.exit_code, 0);
+  EXPECT_CONTAINS(text.out, "layer 2 (sigmoid)");
+  EXPECT_EQ(workshop.gradatim({"doctor", "no-such-recipe"}).exit_code, 2);
+}
+
 TEST(DataCommand, ListsWhereDataAre) {
   const auto json = trained().gradatim({"data", "list", "--data-dir", "data", "--json"}).json();
   EXPECT_EQ(json["datasets"].size(), catalogue().size());

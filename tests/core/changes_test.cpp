@@ -73,6 +73,15 @@ TEST(Changes, FormulaeAreTheDifferences) {
       expect(reference::sigmoid_change(x, dx), reference::sigmoid(b) - reference::sigmoid(a), 1);
       expect(reference::tanh_change(x, dx), std::tanh(b) - std::tanh(a), 1);
       expect(reference::relu_change(x, dx), reference::relu(b) - reference::relu(a), 1);
+      expect(reference::leaky_relu_change(x, dx, 0.25),
+             reference::leaky_relu(b, 0.25F) - reference::leaky_relu(a, 0.25F), 1);
+      expect(reference::softplus_change(x, dx), reference::softplus(b) - reference::softplus(a),
+             1 + std::abs(a) + std::abs(b));
+      expect(reference::silu_change(x, dx), reference::silu(b) - reference::silu(a),
+             1 + std::abs(a) + std::abs(b));
+      // Its constants are of double precision.
+      expect(reference::gelu_change(x, dx), reference::gelu(b) - reference::gelu(a),
+             1e3L * (1 + std::abs(a) + std::abs(b)));
     }
 }
 

@@ -42,6 +42,22 @@ void expect_product(kernels::Transpose ta, kernels::Transpose tb, std::size_t m,
         << "entry " << i << " of " << m << "x" << n << "x" << k;
 }
 
+// As many rows as a task of a batch has, by a kernel of our own.
+TEST(Gemm, FewRowsByATransposedMatrixMatchTheReference) {
+  for (const std::size_t m : {8U, 13U, 14U, 25U, 39U, 64U})
+    for (const std::size_t n : {32U, 77U, 130U})
+      for (const std::size_t k : {16U, 100U, 515U, 1030U})
+        for (const Update update : {Update::overwrite, Update::accumulate}) {
+          const Tensor a = uniform_tensor({m, k}, 1 + m);
+          const Tensor b = uniform_tensor({n, k}, 2 + n);
+          Tensor c = uniform_tensor({m, n}, 3);
+          const auto before = to_double(c.values());
+          kernels::gemm(Transpose::no, Transpose::yes, a, b, c, update);
+          expect_product(Transpose::no, Transpose::yes, m, n, k, to_double(a.values()),
+                         to_double(b.values()), before, update, c.values());
+        }
+}
+
 TEST(Gemm, FourTranspositionsMatchTheReference) {
   const std::size_t sizes[] = {1, 2, 7, 10, 50, 101};
   for (const std::size_t m : sizes)

@@ -10,17 +10,18 @@
 
 #include "diff/known_gradients.hpp"
 #include "diff/random_smooth.hpp"
+#include "diff/test_functions.hpp"
 #include "gradatim/core/error.hpp"
 
 namespace gradatim {
 namespace {
 
 using Vector = std::vector<double>;
+using test::PlainFunction;
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
-template <class F>
-Verdict verdict(F f, const Vector& analytic, Vector x) {
+Verdict verdict(const PlainFunction& f, const Vector& analytic, Vector x) {
   const auto check = check_gradient(f, analytic, x);
   EXPECT_FALSE(check.passed() && check.worst().verdict != Verdict::kPass);
   return check.worst().verdict;
@@ -43,7 +44,7 @@ TEST(NeverPassed, Kinks) {
 }
 
 TEST(NeverPassed, AKinkSaysWhetherTheAnalyticValueLiesBetweenItsSlopes) {
-  const auto relu = [](const Vector& x) { return 3 * std::max(x[0], 0.0) - x[0]; };
+  const PlainFunction relu = [](const Vector& x) { return 3 * std::max(x[0], 0.0) - x[0]; };
   const auto inside = check_gradient(relu, Vector{1.5}, {0.0}).worst();
   EXPECT_TRUE(inside.between_slopes);
   EXPECT_NEAR(inside.slope_below, -1, 1e-9);
@@ -100,7 +101,7 @@ TEST(NeverPassed, RandomFunctions) {
 }
 
 TEST(NeverPassed, FunctionsThatWriteToTheirArgument) {
-  const auto writes = [](Vector& x) {
+  const PlainFunction writes = [](Vector& x) {
     const double value = x[0] * x[0];
     x[0] = 0;
     return value;
@@ -112,10 +113,8 @@ TEST(NeverPassed, FunctionsThatWriteToTheirArgument) {
 
 TEST(NeverPassed, AGradientOfZeros) {
   for (const auto& row : test::known_gradients()) {
-    test::visit_multivariate(row.function, [&](auto f) {
-      const auto check = check_gradient(f, Vector(row.x.size()), row.x);
-      EXPECT_EQ(check.worst().verdict, Verdict::kFail) << row.function;
-    });
+    const auto check = check_gradient(row.f, Vector(row.x.size()), row.x);
+    EXPECT_EQ(check.worst().verdict, Verdict::kFail) << row.name;
   }
 }
 
@@ -125,15 +124,21 @@ TEST(CheckGradient, WhatCannotBeResolvedIsNotPassed) {
   EXPECT_EQ(verdict(drowned, {7}, {1}), Verdict::kFail) << "it still sees what is plainly wrong";
 }
 
+// Next to the edge of a domain hardly a difference can be taken: nothing is known, and nothing
+// refuted.
+TEST(CheckGradient, WhatCannotBeDifferencedIsUnresolved) {
+  const PlainFunction root = [](const Vector& x) { return std::sqrt(x[0]); };
+  const double x = 2e-14;
+  EXPECT_EQ(verdict(root, {0.5 / std::sqrt(x)}, {x}), Verdict::kUnresolved);
+}
+
 TEST(CheckGradient, RightGradientsPass) {
   int passed = 0;
   for (const auto& row : test::known_gradients()) {
-    if (row.function == "brown_badly_scaled") continue;  // see the next test
-    test::visit_multivariate(row.function, [&](auto f) {
-      const auto check = check_gradient(f, row.gradient, row.x);
-      EXPECT_TRUE(check.passed()) << row.function << '\n' << check.to_string();
-      passed += check.passed() ? 1 : 0;
-    });
+    if (row.name == "brown_badly_scaled") continue;  // see the next test
+    const auto check = check_gradient(row.f, row.gradient, row.x);
+    EXPECT_TRUE(check.passed()) << row.name << '\n' << check.to_string();
+    passed += check.passed() ? 1 : 0;
   }
   EXPECT_EQ(passed, 9);
 }
@@ -187,6 +192,15 @@ TEST(CheckGradient, CannotPassVacuously) {
   EXPECT_THROW(check_gradient(f, Vector{1}, Vector{1}, {.max_entries = 0}), InvalidArgument);
   EXPECT_THROW(check_gradient(f, Vector{1, 2}, Vector{1}), ShapeError);
   EXPECT_FALSE(GradientCheck{}.passed());
+}
+
+TEST(CheckGradient, ValidatesItsOptions) {
+  const PlainFunction f = [](const Vector& x) { return x[0]; };
+  EXPECT_THROW(check_gradient(f, Vector{1}, Vector{1}, {.relative_tolerance = -1}),
+               InvalidArgument);
+  EXPECT_THROW(check_gradient(f, Vector{1}, Vector{1}, {.error_factor = kNan}), InvalidArgument);
+  EXPECT_THROW(check_gradient(f, Vector{1}, Vector{1}, {.step = 1e-50}), InvalidArgument);
+  EXPECT_THROW(check_gradient(f, Vector{1}, Vector{kNan}), InvalidArgument);
 }
 
 TEST(CheckGradient, PrintsTheWorstFirst) {
@@ -281,7 +295,7 @@ const std::vector<std::pair<const char*, Fault>> kFaults{
 TEST(CheckerPower, SeededWrongGradientsAllFailAndTheRightOnesPass) {
   int rejected = 0;
   int functions = 0;
-  for (std::uint64_t seed = 0; functions < 20; ++seed) {
+  for (std::uint64_t seed = 0; functions < 20 && seed < 100; ++seed) {
     const test::RandomSmooth f(seed);
     const Vector right = f.gradient(f.x());
     const auto check = check_gradient(f, right, f.x());

@@ -62,6 +62,10 @@ def check_formulas(gradatim):
 def check_verdicts(gradatim):
     kink = derive(gradatim, "abs(x)", "0", code=1)
     assert kink["check"]["entries"][0]["verdict"] == "kink"
+    # A complex number has a root everywhere; a real one has not, and every method says so.
+    for method in derive(gradatim, "sqrt(x)", "-1", code=1)["methods"]:
+        assert method["status"] == "non-finite", method
+    assert "-nan" not in run(gradatim, "sqrt(x)", "--at=-1").stdout
     assert derive(gradatim, "sqrt(x)", "0", code=1)["check"]["entries"][0]["verdict"] == \
         "both-non-finite"
 
@@ -76,7 +80,13 @@ def check_faults(gradatim):
         (["max(x)", "--at", "0"], ["column 6", "','"]),
         (["(" * 500 + "x" + ")" * 500, "--at", "0"], ["nested"]),
         (["x0*x1", "--at", "1"], ["2 variables", "1 coordinates"]),
-        (["x", "--at", "one"], ["--at"]),
+        (["x", "--at", "one"], ["--at", "'one'"]),
+        (["x", "--at", ""], ["--at", "''"]),
+        (["x*y", "--at", "1,,2"], ["--at", "'1,,2'"]),
+        (["x*y", "--at", "1,"], ["--at", "'1,'"]),
+        (["x", "--at", "nan"], ["finite", "'nan'"]),
+        (["x", "--at", "inf"], ["finite", "'inf'"]),
+        (["x", "--at", "1e999"], ["finite", "'1e999'"]),
         (["x", "--at", "1", "--method", "guess"], ["guess"]),
         (["abs(x)", "--at", "1", "--method", "complex-step"], ["analytic"]),
         (["x0+x1+x2", "--at", "1,2,3", "--plot", "a.svg"], ["one or two"]),
@@ -95,6 +105,14 @@ def check_plots(gradatim):
             picture = pathlib.Path(folder) / f"{name}.svg"
             derive(gradatim, expression, at, "--plot", str(picture))
             assert "</svg>" in picture.read_text()
+        picture = pathlib.Path(folder) / "kink.svg"
+        derive(gradatim, "abs(x)", "0", "--plot", str(picture), code=1)
+        assert "slope -1 from the left" in picture.read_text()
+        assert "slope 1 from the right" in picture.read_text()
+        assert "tangent" not in picture.read_text()
+        picture = pathlib.Path(folder) / "tangent.png"
+        derive(gradatim, "sin(x)", "1", "--plot", str(picture))
+        assert picture.read_bytes().startswith(b"\x89PNG")
 
 
 def main():

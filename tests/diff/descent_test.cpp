@@ -6,7 +6,7 @@
 #include <cmath>
 #include <vector>
 
-#include "diff/known_gradients.hpp"
+#include "diff/test_functions.hpp"
 #include "gradatim/core/error.hpp"
 
 namespace gradatim {

@@ -6,14 +6,14 @@
 #include <functional>
 #include <limits>
 
+#include "diff/any_function.hpp"
 #include "gradatim/diff/derivative.hpp"
 
 namespace gradatim {
 namespace {
 
 // Every function by Dual, Tape and nested Dual against extrapolated differences of itself.
-template <class F>
-void expect_slopes(const char* name, F f, double x) {
+void expect_slopes(const char* name, const test::RealFunction& f, double x) {
   const auto reference = derivative(f, x, Ridders{});
   const double allowed = 10 * reference.error + 1e-12 * std::abs(reference.value);
   EXPECT_NEAR(derivative(f, x, Dual{}).value, reference.value, allowed) << name << " at " << x;

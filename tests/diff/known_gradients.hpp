@@ -1,106 +1,20 @@
 #pragma once
 
-#include <fstream>
-#include <sstream>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
-#include "gradatim/diff/elementary.hpp"
-#include "support/source_folder.hpp"
+#include "diff/any_function.hpp"
 
-// The functions of data/gradients.tsv, generic in the vector, and the rows of the file.
 namespace gradatim::test {
 
+/// A row of data/gradients.tsv.
 struct KnownGradient {
-  std::string function;
+  std::string name;
+  VectorFunction f;
   std::vector<double> x;
   std::vector<double> gradient;
 };
 
-inline std::vector<double> numbers(const std::string& text) {
-  std::vector<double> values;
-  std::istringstream fields(text);
-  for (std::string field; std::getline(fields, field, ',');) values.push_back(std::stod(field));
-  return values;
-}
-
-inline std::vector<KnownGradient> known_gradients() {
-  std::ifstream file(test::source_folder() / "tests/diff/data/gradients.tsv");
-  std::vector<KnownGradient> rows;
-  for (std::string line; std::getline(file, line);) {
-    if (line.empty() || line[0] == '#') continue;
-    std::istringstream fields(line);
-    std::string function;
-    std::string x;
-    std::string gradient;
-    std::getline(fields, function, '\t');
-    std::getline(fields, x, '\t');
-    std::getline(fields, gradient, '\t');
-    rows.push_back({function, numbers(x), numbers(gradient)});
-  }
-  return rows;
-}
-
-template <class S>
-S square(const S& x) {
-  return x * x;
-}
-
-inline const auto kBowl = [](const auto& x) { return x[0] * x[0] + x[1] * x[1]; };
-inline const auto kRosenbrock = [](const auto& x) {
-  return 100.0 * square(x[1] - x[0] * x[0]) + square(1.0 - x[0]);
-};
-inline const auto kPowellSingular = [](const auto& x) {
-  return square(x[0] + 10.0 * x[1]) + 5.0 * square(x[2] - x[3]) +
-         square(square(x[1] - 2.0 * x[2])) + 10.0 * square(square(x[0] - x[3]));
-};
-inline const auto kWood = [](const auto& x) {
-  return 100.0 * square(x[1] - x[0] * x[0]) + square(1.0 - x[0]) +
-         90.0 * square(x[3] - x[2] * x[2]) + square(1.0 - x[2]) + 10.0 * square(x[1] + x[3] - 2.0) +
-         square(x[1] - x[3]) / 10.0;
-};
-inline const auto kBeale = [](const auto& x) {
-  return square(1.5 - x[0] * (1.0 - x[1])) + square(2.25 - x[0] * (1.0 - x[1] * x[1])) +
-         square(2.625 - x[0] * (1.0 - x[1] * x[1] * x[1]));
-};
-inline const auto kPowellBadlyScaled = [](const auto& x) {
-  return square(1e4 * x[0] * x[1] - 1.0) + square(exp(-x[0]) + exp(-x[1]) - 1.0001);
-};
-inline const auto kBrownBadlyScaled = [](const auto& x) {
-  return square(x[0] - 1e6) + square(x[1] - 2e-6) + square(x[0] * x[1] - 2.0);
-};
-inline const auto kXyzPlusExp = [](const auto& x) { return x[0] * x[1] * x[2] + exp(x[0]) * x[1]; };
-
-template <class Visit>
-void visit_multivariate(const std::string& name, Visit&& visit) {
-  if (name == "bowl") return visit(kBowl);
-  if (name == "rosenbrock") return visit(kRosenbrock);
-  if (name == "powell_singular") return visit(kPowellSingular);
-  if (name == "wood") return visit(kWood);
-  if (name == "beale") return visit(kBeale);
-  if (name == "powell_badly_scaled") return visit(kPowellBadlyScaled);
-  if (name == "brown_badly_scaled") return visit(kBrownBadlyScaled);
-  if (name == "xyz_plus_exp") return visit(kXyzPlusExp);
-  throw std::runtime_error("gradients.tsv: no function named " + name);
-}
-
-/// Rosenbrock's function chained over n coordinates.
-inline const auto kChainedRosenbrock = [](const auto& x) {
-  auto sum = 0.0 * x[0];
-  for (std::size_t i = 0; i + 1 < x.size(); ++i)
-    sum += 100.0 * square(x[i + 1] - x[i] * x[i]) + square(1.0 - x[i]);
-  return sum;
-};
-
-inline std::vector<double> chained_rosenbrock_gradient(const std::vector<double>& x) {
-  std::vector<double> g(x.size());
-  for (std::size_t i = 0; i + 1 < x.size(); ++i) {
-    const double bend = x[i + 1] - x[i] * x[i];
-    g[i] += -400 * bend * x[i] - 2 * (1 - x[i]);
-    g[i + 1] += 200 * bend;
-  }
-  return g;
-}
+const std::vector<KnownGradient>& known_gradients();
 
 }  // namespace gradatim::test

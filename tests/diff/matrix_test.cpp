@@ -4,7 +4,7 @@
 #include <cmath>
 #include <vector>
 
-#include "diff/known_gradients.hpp"
+#include "diff/test_functions.hpp"
 #include "gradatim/diff/hessian.hpp"
 #include "gradatim/diff/jacobian.hpp"
 
@@ -13,10 +13,30 @@ namespace {
 
 using Vector = std::vector<double>;
 
-// Polar to Cartesian and the product: (r cos t, r sin t, r t).
-const auto kMap = [](const auto& x) {
-  using S = std::remove_cvref_t<decltype(x[0])>;
-  return std::vector<S>{x[0] * cos(x[1]), x[0] * sin(x[1]), x[0] * x[1]};
+// One type each, that may write to its argument or not: every method is compiled once for both.
+
+/// Polar to Cartesian and the product: (r cos t, r sin t, r t).
+struct Map {
+  bool writes = false;
+
+  template <class X>
+  auto operator()(X& x) const {
+    using S = std::remove_cvref_t<decltype(x[0])>;
+    std::vector<S> values{x[0] * cos(x[1]), x[0] * sin(x[1]), x[0] * x[1]};
+    if (writes) x[0] = x[1];
+    return values;
+  }
+};
+
+struct Rosenbrock {
+  bool writes = false;
+
+  template <class X>
+  auto operator()(X& x) const {
+    auto value = test::kRosenbrock(x);
+    if (writes) x[1] = 0.0;
+    return value;
+  }
 };
 
 template <class M>
@@ -28,7 +48,7 @@ TYPED_TEST_SUITE(EveryMethodOnMatrices, Methods);
 TYPED_TEST(EveryMethodOnMatrices, Jacobian) {
   const double r = 2;
   const double t = 0.7;
-  const auto j = jacobian(kMap, {r, t}, TypeParam{});
+  const auto j = jacobian(Map{}, {r, t}, TypeParam{});
   ASSERT_EQ(j.rows, 3U);
   ASSERT_EQ(j.columns, 2U);
   const std::array exact{std::cos(t), -r * std::sin(t), std::sin(t), r * std::cos(t), t, r};
@@ -40,7 +60,7 @@ TYPED_TEST(EveryMethodOnMatrices, Jacobian) {
 }
 
 TYPED_TEST(EveryMethodOnMatrices, Hessian) {
-  const auto h = hessian(test::kRosenbrock, {-1.2, 1.0}, TypeParam{});
+  const auto h = hessian(Rosenbrock{}, {-1.2, 1.0}, TypeParam{});
   const std::array exact{1330.0, 480.0, 480.0, 200.0};
   for (std::size_t i = 0; i < 4; ++i) {
     if constexpr (AutomaticMethod<TypeParam>) {
@@ -53,14 +73,43 @@ TYPED_TEST(EveryMethodOnMatrices, Hessian) {
   EXPECT_EQ(h(0, 1), h(1, 0));
 }
 
+TYPED_TEST(EveryMethodOnMatrices, NoticesAFunctionThatWritesToItsArgument) {
+  EXPECT_EQ(jacobian(Map{.writes = true}, {2.0, 0.7}, TypeParam{}).status, Status::kInputModified);
+  const auto h = hessian(Rosenbrock{.writes = true}, {-1.2, 1.0}, TypeParam{});
+  EXPECT_EQ(h.status, Status::kInputModified);
+  EXPECT_NEAR(h(0, 0), 1330, 0.1) << "each evaluation saw the right point nonetheless";
+}
+
+template <class M>
+class EveryExactMethod : public testing::Test {};
+using ExactMethods = testing::Types<ComplexStep, Dual, Tape>;
+TYPED_TEST_SUITE(EveryExactMethod, ExactMethods);
+
+TYPED_TEST(EveryExactMethod, MeasuresTheErrorOfMatricesWhereAsked) {
+  const TypeParam measured{.error = ErrorEstimate::kMeasured};
+  const double r = 2;
+  const double t = 0.7;
+  EXPECT_TRUE(std::isnan(jacobian(Map{}, {r, t}, TypeParam{}).error[0])) << "unknown, not 0";
+  const auto j = jacobian(Map{}, {r, t}, measured);
+  const std::array exact{std::cos(t), -r * std::sin(t), std::sin(t), r * std::cos(t), t, r};
+  for (std::size_t i = 0; i < 6; ++i) {
+    EXPECT_LE(std::abs(j.value[i] - exact.at(i)), 10 * j.error[i]) << i;
+    EXPECT_GT(j.error[i], 0);
+    EXPECT_LT(j.error[i], 1e-14);
+  }
+  const auto h = hessian(Rosenbrock{}, {-1.2, 1.0}, measured);
+  for (std::size_t i = 0; i < 4; ++i) EXPECT_GT(h.error[i], 0) << i;
+  EXPECT_LE(std::abs(h(0, 0) - 1330), 10 * h.error[0]);
+}
+
 TEST(Jacobian, FixedStepsShareTheirEvaluations) {
-  EXPECT_EQ(jacobian(kMap, {2.0, 0.7}, Central{}).evaluations, 1U + 2U * 2U) << "one for m";
-  EXPECT_EQ(jacobian(kMap, {2.0, 0.7}, Tape{}).evaluations, 1U);
-  EXPECT_EQ(jacobian(kMap, {2.0, 0.7}).method, "dual");
+  EXPECT_EQ(jacobian(Map{}, {2.0, 0.7}, Central{}).evaluations, 1U + 2U * 2U) << "one for m";
+  EXPECT_EQ(jacobian(Map{}, {2.0, 0.7}, Tape{}).evaluations, 1U);
+  EXPECT_EQ(jacobian(Map{}, {2.0, 0.7}).method, "dual");
 }
 
 TEST(Jacobian, DifferencesReportTheirError) {
-  const auto j = jacobian([](const Vector& x) { return kMap(x); }, Vector{2.0, 0.7});
+  const auto j = jacobian([](Vector& x) { return Map{}(x); }, Vector{2.0, 0.7});
   EXPECT_EQ(j.method, "ridders");
   EXPECT_LE(std::abs(j(0, 0) - std::cos(0.7)), 10 * j.error[0]);
   EXPECT_LT(j.error[0], 1e-11);
@@ -75,7 +124,8 @@ TEST(Hessian, OfWoodsFunction) {
   const auto dual = hessian(test::kWood, x, Dual{});
   const auto ridders = hessian(test::kWood, x, Ridders{});
   EXPECT_EQ(tape.method, "tape");
-  EXPECT_EQ(tape.evaluations, 1U);
+  EXPECT_EQ(tape.evaluations, 3U) << "one, and two for the error";
+  EXPECT_EQ(hessian(test::kWood, x, Tape{}).evaluations, 1U);
   for (std::size_t i = 0; i < 16; ++i) {
     EXPECT_NEAR(tape.value[i], exact.at(i), 1e-11) << i;
     EXPECT_NEAR(dual.value[i], exact.at(i), 1e-11) << i;

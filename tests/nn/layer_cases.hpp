@@ -19,10 +19,12 @@ inline std::vector<LayerCase> layer_cases() {
     for (const Layer& layer :
          {Layer(Dense{1, wide, wide}), Layer(Dense{5, wide, wide}), Layer(Sigmoid{}), Layer(Relu{}),
           Layer(Tanh{}), Layer(Softmax{}), Layer(LeakyRelu{}), Layer(LeakyRelu{0.5F}),
-          Layer(Gelu{}), Layer(Silu{}), Layer(Softplus{}), Layer(Flatten{})})
+          Layer(Gelu{}), Layer(Silu{}), Layer(Softplus{}), Layer(Flatten{}), Layer(Dropout{0.0F}),
+          Layer(LayerNorm{})})
       cases.push_back({layer, {n}});
   }
-  for (const Layer& layer : {Layer(Relu{}), Layer(Gelu{}), Layer(Flatten{})})
+  for (const Layer& layer :
+       {Layer(Relu{}), Layer(Gelu{}), Layer(Flatten{}), Layer(LayerNorm{1e-3F})})
     cases.push_back({layer, {2, 3, 5}});
   const auto conv = [&](std::size_t filters, std::size_t kernel, std::size_t stride,
                         std::size_t padding, std::size_t groups = 1) {

@@ -8,6 +8,8 @@
 
 #include "gradatim/nn/losses.hpp"
 #include "gradatim/nn/operation.hpp"
+#include "nn/joints.hpp"
+#include "nn/layers.hpp"
 #include "nn/problems.hpp"
 
 /// Wrong backward passes: layers that compute the right thing and differentiate it wrongly.
@@ -50,7 +52,7 @@ class MutatedOperation final : public Operation {
   }
   void parameter_gradient(std::size_t, ConstTensorView x, ConstTensorView dy,
                           std::span<float> d_theta) const override {
-    right_gradient(x, dy, d_theta);
+    right_->gradient(x, dy, d_theta);
     if (mutation_.parameters) mutation_.parameters(*right_, {x, dy, d_theta});
   }
   std::size_t gradient_tasks(std::size_t) const override {
@@ -72,17 +74,19 @@ class MutatedOperation final : public Operation {
                  TensorView<std::uint8_t> crossed) const override {
     right_->crossings(x, dx, crossed);
   }
+  const BatchRule* over_batch() const override { return right_->over_batch(); }
+  std::size_t adds_input_back() const override { return right_->adds_input_back(); }
+  float drop_rate() const override { return right_->drop_rate(); }
+  void parameter_magnitude(ConstTensorView x, ConstTensorView magnitude_y,
+                           std::span<float> magnitude_theta) const override {
+    right_->parameter_magnitude(x, magnitude_y, magnitude_theta);
+  }
   void magnitude(std::span<const float> theta, ConstTensorView x, ConstTensorView y,
                  ConstTensorView magnitude_y, TensorView<float> magnitude_x) const override {
     right_->magnitude(theta, x, y, magnitude_y, magnitude_x);
   }
 
  private:
-  void right_gradient(ConstTensorView x, ConstTensorView dy, std::span<float> d_theta) const {
-    for (std::size_t task = 0; task < right_->gradient_tasks(x.rows()); ++task)
-      right_->parameter_gradient(task, x, dy, d_theta);
-  }
-
   std::unique_ptr<const Operation> right_;
   Mutation mutation_;
 };
@@ -95,9 +99,10 @@ class MutatedLayer final : public CustomLayer {
   }
   std::string_view kind() const override { return kind_; }
   std::unique_ptr<const Operation> make_operation(const Shape& input,
-                                                  const std::string&) const override {
-    auto operations = make_operations({input, {right_}});
-    return std::make_unique<MutatedOperation>(std::move(operations[0]), mutation_);
+                                                  const std::string& label) const override {
+    auto right = std::visit(
+        [&](const auto& layer) { return gradatim::make_operation(layer, input, label); }, right_);
+    return std::make_unique<MutatedOperation>(std::move(right), mutation_);
   }
 
  private:
@@ -204,13 +209,19 @@ inline std::vector<Mutation> dense_mutations() {
       {"weights forgotten",
        {},
        [=](const Operation&, const ParameterCall& c) { scale(weights(c), 0.0F); }},
+      {"wrong sign of the weights",
+       {},
+       [=](const Operation&, const ParameterCall& c) { scale(weights(c), -1.0F); }},
+  };
+}
+
+/// Of any layer's parameters.
+inline std::vector<Mutation> parameter_mutations() {
+  return {
       {"all zeros", {}, [](const Operation&, const ParameterCall& c) { scale(c.d_theta, 0.0F); }},
       {"missing factor 2",
        {},
        [](const Operation&, const ParameterCall& c) { scale(c.d_theta, 0.5F); }},
-      {"wrong sign of the weights",
-       {},
-       [=](const Operation&, const ParameterCall& c) { scale(weights(c), -1.0F); }},
       {"unscaled batch",
        {},
        [](const Operation&, const ParameterCall& c) {
@@ -226,7 +237,7 @@ inline std::vector<Mutation> dense_mutations() {
        [](const Operation& right, const ParameterCall& c) {
          Tensor stale(c.x.shape(), {c.x.values().begin(), c.x.values().end()});
          rotate_rows(stale);
-         right.parameter_gradient(0, stale, c.dy, c.d_theta);
+         right.gradient(stale, c.dy, c.d_theta);
        }},
       {"one entry off by 1e-4",
        {},
@@ -274,8 +285,10 @@ inline std::vector<LossMutation> loss_mutations() {
 /// Backprop by the operations, with the loss spoilt: the gradient of the parameters.
 inline std::vector<float> backprop_with(const Problem& problem, const LossMutation& mutation) {
   const auto operations = make_operations(problem.network);
+  const Joints joints(operations);
   const auto theta = problem.parameters.theta();
   const std::size_t rows = problem.inputs.view().rows();
+  const Batch batch = problem.batch();
   std::vector<Tensor> values{problem.inputs};
   std::vector<std::span<const float>> parts;
   std::size_t offset = 0;
@@ -286,20 +299,26 @@ inline std::vector<float> backprop_with(const Problem& problem, const LossMutati
     offset += count;
     Tensor y({rows, operation->output().size()});
     operation->forward(parts.back(), values.back(), y);
+    const std::size_t layer = parts.size() - 1;
+    if (const auto added = joints.added_to(layer))
+      kernels::add_to(values[*added].values(), y.values());
+    if (joints.drops(layer)) joints.drop(layer, *batch.key, 0, y);
     values.push_back(std::move(y));
   }
   Tensor d(values.back().shape());
-  const Batch batch = problem.batch();
   loss_and_gradient(problem.loss, values.back(), batch.targets, 1.0F / static_cast<float>(rows), d);
   mutation.spoil(problem, values.back(), d);
   std::vector<float> d_theta(theta.size());
+  std::vector<Tensor> d_outputs(operations.size());
   for (std::size_t i = operations.size(); i-- > 0;) {
     offset -= parts[i].size();
-    const auto part = std::span(d_theta).subspan(offset, parts[i].size());
-    for (std::size_t task = 0; task < operations[i]->gradient_tasks(rows); ++task)
-      operations[i]->parameter_gradient(task, values[i], d, part);
+    d_outputs[i] = d;
+    if (joints.drops(i)) joints.drop(i, *batch.key, 0, d);
+    operations[i]->gradient(values[i], d, std::span(d_theta).subspan(offset, parts[i].size()));
     Tensor before(values[i].shape());
     operations[i]->backward(parts[i], values[i], values[i + 1], d, before);
+    for (const std::size_t reader : joints.readers(i))
+      kernels::add_to(d_outputs[reader].values(), before.values());
     d = std::move(before);
   }
   return d_theta;

@@ -20,17 +20,28 @@ NetworkCheck check_with(const Problem& problem, const Network& network) {
                {.loss = problem.loss, .inputs = true, .threads = 1});
 }
 
-std::vector<Mutation> mutations_of(const Layer& layer) {
+std::vector<Mutation> mutations_of(const Network& network, std::size_t layer) {
   std::vector<Mutation> all = test::backward_mutations();
-  const auto more =
-      std::holds_alternative<Dense>(layer) ? test::dense_mutations() : test::activation_mutations();
-  all.insert(all.end(), more.begin(), more.end());
+  const auto add = [&](const std::vector<Mutation>& more) {
+    all.insert(all.end(), more.begin(), more.end());
+  };
+  const auto operations = make_operations(network);
+  const Shape input = layer == 0 ? network.input : operations[layer - 1]->output();
+  if (std::holds_alternative<Dense>(network.layers[layer])) add(test::dense_mutations());
+  if (!operations[layer]->parameters().empty())
+    add(test::parameter_mutations());
+  else if (input == operations[layer]->output())
+    add(test::activation_mutations());
   return all;
 }
 
 // Equal values and a derivative that is their own: softmax and relu pass what they are given where
 // a mutation happens to change nothing.
 bool changes_nothing(const Layer& layer, const Mutation& mutation) {
+  const bool passes_on = std::holds_alternative<Dropout>(layer) ||
+                         std::holds_alternative<Residual>(layer) ||
+                         std::holds_alternative<Flatten>(layer);
+  if (passes_on && mutation.name == "missing derivative") return true;
   return std::holds_alternative<Relu>(layer) && mutation.name == "derivative squared";
 }
 
@@ -39,7 +50,7 @@ TEST(Mutations, EveryWrongLayerIsFound) {
   std::size_t found = 0;
   for (const Problem& problem : problems(21))
     for (std::size_t i = 0; i < problem.network.layers.size(); ++i)
-      for (const Mutation& mutation : mutations_of(problem.network.layers[i])) {
+      for (const Mutation& mutation : mutations_of(problem.network, i)) {
         if (changes_nothing(problem.network.layers[i], mutation)) continue;
         const Network network = with_mutation(problem.network, i, mutation);
         const auto report = check_with(problem, network);

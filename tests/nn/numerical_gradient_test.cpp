@@ -203,6 +203,10 @@ TEST(NumericalGradient, RefusesWhatDoesNotFit) {
     EXPECT_THROW(numerical_gradient(problem.network, theta, problem.batch(), {.step = step}),
                  InvalidArgument);
   EXPECT_THROW(numerical_gradient(problem.network, theta.first(3), problem.batch()), ShapeError);
+  const std::vector<float> weights(problem.batch().rows(), 2.0F);
+  Batch weighted = problem.batch();
+  weighted.targets.weights = weights;
+  EXPECT_THROW(numerical_gradient(problem.network, theta, weighted), InvalidArgument);
   EXPECT_THROW(numerical_gradient({{8}, {Dense{5}}}, theta, problem.batch()), InvalidArgument);
 }
 

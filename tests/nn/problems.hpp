@@ -26,7 +26,7 @@ struct Problem {
   Parameters parameters;
 
   Batch batch() const {
-    Batch batch{.inputs = inputs.view()};
+    Batch batch{.inputs = inputs.view(), .key = StepKey{.seed = 5, .step = 3}};
     if (labels.empty())
       batch.targets.values = targets.view();
     else
@@ -89,6 +89,31 @@ inline std::vector<Problem> problems(std::uint64_t seed, std::size_t rows = 7) {
   add("activation first", {{6}, {Tanh{}, Dense{4}, Sigmoid{}}}, SumOfSquaredErrors{}, soft);
   add("activations in a row", {{6}, {Dense{8}, Tanh{}, Sigmoid{}, Dense{3}}}, SoftmaxCrossEntropy{},
       labels);
+  add("dropout", {{9}, {Dropout{0.2F}, Dense{12}, Tanh{}, Dropout{0.4F}, Dense{5}}},
+      SoftmaxCrossEntropy{}, labels);
+  add("layer norm", {{6}, {Dense{9}, LayerNorm{}, Tanh{}, Dense{4}}}, SoftmaxCrossEntropy{},
+      labels);
+  add("residual", {{5}, {Dense{5}, Tanh{}, Residual{2}, Sigmoid{}, Dense{3}}}, SumOfSquaredErrors{},
+      soft);
+  add("residuals in one another",
+      {{4},
+       {Dense{6}, Sigmoid{}, Dense{6}, Residual{1}, Tanh{}, Dropout{0.3F}, Residual{5}, LayerNorm{},
+        Residual{3}, Dense{3}}},
+      SoftmaxCrossEntropy{}, labels);
+  add("rectifiers",
+      {{6}, {Dense{8}, LeakyRelu{0.1F}, Dense{7}, Silu{}, Dense{6}, Gelu{}, Dense{5}, Softplus{}}},
+      SumOfSquaredErrors{}, soft);
+  add("convolution", {{2, 5, 6}, {Conv2d{3, 3, 1, 1}, Relu{}, MaxPool2d{}, Flatten{}, Dense{3}}},
+      SoftmaxCrossEntropy{}, labels);
+  add("groups and strides",
+      {{4, 5, 5},
+       {Conv2d{6, 3, 2, 1, 2}, Silu{}, AvgPool2d{2, 1, 0}, Conv2d{3, 1}, GlobalAvgPool{}}},
+      SoftmaxCrossEntropy{}, labels);
+  add("overlapping pools",
+      {{2, 5, 4},
+       {Conv2d{2, 3, 1, 1}, MaxPool2d{3, 1, 1}, Conv2d{2, 2, 1, 2}, Softplus{}, Flatten{},
+        Dense{3}}},
+      SoftmaxCrossEntropy{}, labels);
   return all;
 }
 
@@ -97,10 +122,30 @@ struct ReferenceGradient {
   std::vector<double> inputs;  // (rows, inputs)
 };
 
+inline ReferenceGradient batch_reference_gradient(const Problem& problem) {
+  using Scalar = Variable<double>;
+  const reference::Evaluation evaluation(problem.network, problem.loss);
+  const reference::Samples samples = evaluation.samples(problem.batch());
+  const auto theta = problem.parameters.theta();
+  Recording<double> recording;
+  const Scalar loss = record(recording, [&](Recording<double>& tape) {
+    std::vector<Scalar> variables;
+    std::vector<std::vector<Scalar>> x(samples.rows);
+    for (const float value : theta) variables.push_back(tape.input(value));
+    for (std::size_t n = 0; n < samples.rows; ++n)
+      for (const double value : samples.input(n)) x[n].push_back(tape.input(value));
+    return evaluation.mean_loss(std::span<const Scalar>(variables), std::move(x), samples);
+  });
+  const auto gradient = recording.gradient(loss);
+  const auto middle = gradient.begin() + static_cast<std::ptrdiff_t>(theta.size());
+  return {{gradient.begin(), middle}, {middle, gradient.end()}};
+}
+
 /// By reverse mode in double.
 inline ReferenceGradient reference_gradient(const Problem& problem) {
   using Scalar = Variable<double>;
   const reference::Evaluation evaluation(problem.network, problem.loss);
+  if (evaluation.over_batch()) return batch_reference_gradient(problem);
   const reference::Samples samples = evaluation.samples(problem.batch());
   const auto theta = problem.parameters.theta();
   ReferenceGradient sum{std::vector<double>(theta.size()), {}};
@@ -112,7 +157,7 @@ inline ReferenceGradient reference_gradient(const Problem& problem) {
       for (const float value : theta) variables.push_back(tape.input(value));
       for (const double value : samples.input(n)) x.push_back(tape.input(value));
       return evaluation.loss(std::span<const Scalar>(variables), std::span<const Scalar>(x),
-                             samples.target(n));
+                             samples.target(n), samples.key(n));
     });
     const auto gradient = recording.gradient(loss);
     for (std::size_t p = 0; p < gradient.size(); ++p) {

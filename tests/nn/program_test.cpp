@@ -137,8 +137,12 @@ TEST(Program, LossAndEveryGradientMatchTheReference) {
 }
 
 // Bytes and the floats they stand for give the same loss and gradient, up to rounding.
-TEST(Program, BytesMatchFloats) {
-  const Network network({130}, {Dense{50, Gaussian{0.1F}}, Sigmoid{}, Dense{10, Gaussian{0.3F}}});
+// Half of the bytes are zero: 50 units skip them, 300 work on floats.
+class ProgramOnBytes : public testing::TestWithParam<std::size_t> {};
+
+TEST_P(ProgramOnBytes, MatchesFloats) {
+  const Network network({130},
+                        {Dense{GetParam(), Gaussian{0.1F}}, Sigmoid{}, Dense{10, Gaussian{0.3F}}});
   constexpr std::size_t kRows = 100;
   Samples samples(network, kRows);
   ByteTensor bytes({kRows, 130});
@@ -162,6 +166,8 @@ TEST(Program, BytesMatchFloats) {
   for (std::size_t i = 0; i < dense_gradient.size(); ++i)
     ASSERT_NEAR(byte_gradient[i], dense_gradient[i], 1e-7) << i;
 }
+
+INSTANTIATE_TEST_SUITE_P(Units, ProgramOnBytes, testing::Values(50, 300));
 
 TEST(Program, BitsDoNotDependOnThreads) {
   const Network network({300},
@@ -267,6 +273,43 @@ TEST(Program, NamesWhereAValueStopsBeingFinite) {
   EXPECT_EQ(program.first_non_finite(parameters.theta(),
                                      {.inputs = bad.view(), .targets = batch.targets}),
             "the inputs");
+}
+
+// Gradients of values share memory by lifetime: of twelve equal layers at most three live at once,
+// and a residual keeps one longer.
+TEST(Program, GradientsShareMemoryByLifetime) {
+  const auto gradient_floats = [](std::vector<Layer> layers) {
+    const Network network({64}, std::move(layers));
+    const Program program(network, SumOfSquaredErrors{}, 10);
+    std::size_t outputs = 0;
+    std::vector<std::size_t> seen;
+    for (const PlannedLayer& layer : program.planned_layers()) {
+      EXPECT_TRUE(layer.shared_gradient);
+      if (std::ranges::find(seen, layer.buffer) == seen.end()) outputs += layer.buffer_bytes;
+      seen.push_back(layer.buffer);
+    }
+    return (program.workspace_bytes() - outputs) / sizeof(float);
+  };
+  const std::vector<Layer> plain(12, Silu{});
+  EXPECT_EQ(gradient_floats(plain), 2 * 640U);
+  std::vector<Layer> residual = plain;
+  residual.push_back(Residual{11});
+  EXPECT_EQ(gradient_floats(residual), 3 * 640U);
+}
+
+TEST(Program, PlannedLayersSayWhatTheyTake) {
+  const Network network({1, 8, 8}, {Conv2d{4}, Tanh{}, Flatten{}, Dense{5}, Relu{}});
+  const auto layers = Program(network, SumOfSquaredErrors{}, 10).planned_layers();
+  ASSERT_EQ(layers.size(), 5U);
+  EXPECT_EQ(layers[0].name, "layer 1 (conv2d)");
+  EXPECT_EQ(layers[0].output, (Shape{4, 6, 6}));
+  EXPECT_EQ(layers[0].parameters, 40U);
+  EXPECT_EQ(layers[0].operations, 2 * 144 * 9U);
+  EXPECT_EQ(layers[1].buffer, layers[0].buffer);  // in place
+  EXPECT_EQ(layers[2].buffer, layers[1].buffer);
+  EXPECT_NE(layers[3].buffer, layers[2].buffer);
+  EXPECT_EQ(layers[3].buffer_bytes, 10 * 5 * sizeof(float));
+  EXPECT_FALSE(layers[3].shared_gradient);  // the last round reads it
 }
 
 TEST(Program, RejectsWhatDoesNotFit) {

@@ -96,10 +96,35 @@ TEST(Allocation, NoneInATrainingStepAfterTheFirst) {
       }
 }
 
+TEST(Allocation, NoneInAStepOrPredictionOfManyLayers) {
+  const Network network(
+      {1, 8, 8}, {AvgPool2d{3, 1, 1}, LayerNorm{}, Silu{}, Dropout{0.25F}, Residual{2}, MaxPool2d{},
+                  Flatten{}, Dense{9}, Gelu{}, Residual{1}, Softplus{}, Dense{4}});
+  const Parameters parameters = initialize(network, 1);
+  const Tensor x = test::uniform_tensor({20, 1, 8, 8}, 1);
+  const std::vector<std::int32_t> labels(20, 1);
+  Batch batch{.inputs = x.view(), .targets = {.labels = labels}, .key = StepKey{}};
+  Program program(network, SoftmaxCrossEntropy{}, 20);
+  const Predictor predictor(network);
+  std::vector<float> gradient(parameters.theta().size());
+  Tensor y({20, 4});
+  TaskPool pool(1);
+  const auto step = [&] {
+    ++batch.key->step;
+    program.gradient(parameters.theta(), batch, gradient, pool);
+    predictor.predict(parameters.theta(), x, y);
+  };
+  step();
+  const std::size_t before = allocations;
+  for (int i = 0; i < 5; ++i) step();
+  EXPECT_EQ(allocations, before);
+}
+
 TEST(Allocation, NoneInAPredictionAfterTheFirst) {
   const Parameters parameters = initialize(kNetwork, 1);
   const Predictor predictor(kNetwork);
   const Tensor x = test::uniform_tensor({1, 784}, 1);
+  const ByteTensor one({1, 784});
   const ByteTensor bytes({100, 784});
   Tensor y({1, 10});
   Tensor ys({100, 10});
@@ -108,6 +133,7 @@ TEST(Allocation, NoneInAPredictionAfterTheFirst) {
   const std::size_t before = allocations;
   for (int i = 0; i < 100; ++i) {
     predictor.predict(parameters.theta(), x, y);
+    predictor.predict(parameters.theta(), ByteInputs{one.view()}, y);
     predictor.predict(parameters.theta(), ByteInputs{bytes.view()}, ys);
   }
   EXPECT_EQ(allocations, before);

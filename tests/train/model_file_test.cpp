@@ -43,6 +43,21 @@ TEST(ModelFile, ReloadedModelPredictsTheSameBits) {
             parameters_sha256(model.parameters.theta()));
 }
 
+TEST(ModelFile, HoldsResidualNetworks) {
+  const test::TemporaryFolder folder;
+  const Network network({6}, {LayerNorm{0.25F}, Dense{6, Xavier{}, Ones{}}, Dropout{0.75F},
+                              Residual{2}, BatchNorm{.momentum = 0.5F}, Dense{3}});
+  Model model{network, initialize(network, 7), {}};
+  std::ranges::fill(model.parameters["batch_norm1.running_mean"].values(), 0.5F);
+  save_model(folder / "m", model);
+  EXPECT_EQ(read_safetensors(folder / "m").tensors[0].name, "layer_norm1.weight");
+  const Model loaded = load_model(folder / "m");
+  EXPECT_EQ(loaded.network, network);
+  const Tensor inputs = test::uniform_tensor({9, 6}, 1);
+  EXPECT_EQ(predict(loaded.network, loaded.parameters.theta(), inputs),
+            predict(network, model.parameters.theta(), inputs));
+}
+
 TEST(ModelFile, NamesItsTensorsForOtherPrograms) {
   const test::TemporaryFolder folder;
   save_model(folder / "m", sample_model());

@@ -57,7 +57,8 @@ TEST(Recipe, NamesUnknownKeysAndKindsWithThePlaceAndTheNearest) {
       refusal("data = \"mnist\"\ninput = [4]\nlayers = [\"relu\", \"sigmod\"]"),
       "dir/small.toml:3:19: layers[1]: unknown name 'sigmod'; did you mean 'sigmoid'? "
       "(one of dense, sigmoid, relu, tanh, softmax, leaky_relu, gelu, silu, softplus, flatten, "
-      "conv2d, max_pool2d, avg_pool2d, global_avg_pool)");
+      "conv2d, max_pool2d, avg_pool2d, global_avg_pool, dropout, residual, layer_norm, "
+      "batch_norm)");
   EXPECT_CONTAINS(refusal_of_line("loss = \"cross_entropie\""), "did you mean 'cross_entropy'?");
   EXPECT_CONTAINS(refusal_of_setting("optimizer.kind=sdg"), "did you mean 'sgd'?");
   EXPECT_CONTAINS(refusal_of_line("sampling = \"shuffled\""), "did you mean 'shuffled_epochs'?");

@@ -36,22 +36,27 @@ Recipe random_recipe(std::uint64_t seed) {
   for (auto& extent : extents) extent = 1 + below(9);
   recipe.network.input = Shape(extents);
   for (std::uint32_t i = below(5) + 1; i > 0; --i) {
-    const std::array<Layer, 14> all{Dense{1 + below(1000), initializer(), initializer()},
-                                    Sigmoid{},
-                                    Relu{},
-                                    Tanh{},
-                                    Softmax{},
-                                    LeakyRelu{random_float(word())},
-                                    Gelu{},
-                                    Silu{},
-                                    Softplus{},
-                                    Flatten{},
-                                    Conv2d{1 + below(9), 1 + below(9), 1 + below(9), below(9),
-                                           1 + below(9), initializer(), initializer()},
-                                    MaxPool2d{1 + below(9), 1 + below(9), below(9)},
-                                    AvgPool2d{1 + below(9), 1 + below(9), below(9)},
-                                    GlobalAvgPool{}};
-    recipe.network.layers.push_back(all[below(14)]);
+    const std::array<Layer, 18> all{
+        Dense{1 + below(1000), initializer(), initializer()},
+        Sigmoid{},
+        Relu{},
+        Tanh{},
+        Softmax{},
+        LeakyRelu{random_float(word())},
+        Gelu{},
+        Silu{},
+        Softplus{},
+        Flatten{},
+        Conv2d{1 + below(9), 1 + below(9), 1 + below(9), below(9), 1 + below(9), initializer(),
+               initializer()},
+        MaxPool2d{1 + below(9), 1 + below(9), below(9)},
+        AvgPool2d{1 + below(9), 1 + below(9), below(9)},
+        GlobalAvgPool{},
+        Dropout{0.75F},
+        Residual{1 + below(9)},
+        LayerNorm{random_float(word())},
+        BatchNorm{random_float(word()), static_cast<float>(below(256)) / 256}};
+    recipe.network.layers.push_back(all[below(18)]);
   }
   const std::array<Loss, 6> losses{SoftmaxCrossEntropy{0.25F}, CrossEntropy{0.125F},
                                    SumOfSquaredErrors{},       BinaryCrossEntropy{},

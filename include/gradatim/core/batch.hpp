@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <variant>
 
@@ -22,10 +23,21 @@ struct Targets {
   std::span<const float> weights{};        // (rows), of the loss of each; none: all 1
 };
 
+/// What the randomness of a training step is a function of (design.md, P5): the same key, the same
+/// numbers.
+struct StepKey {
+  std::uint64_t seed = 0;
+  std::uint64_t step = 0;
+  /// Of the batch, among the rows of the step: not 0 where a step takes several batches.
+  std::size_t first_row = 0;
+  friend bool operator==(const StepKey&, const StepKey&) = default;
+};
+
 /// Some samples that somebody else owns: inputs as floats or as bytes, and their targets.
 struct Batch {
   std::variant<ConstTensorView, ByteInputs> inputs{};
   Targets targets{};
+  std::optional<StepKey> key{};  // wanted by layers that draw at random: Dropout
 
   std::size_t rows() const {
     const auto* floats = std::get_if<ConstTensorView>(&inputs);

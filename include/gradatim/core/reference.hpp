@@ -82,6 +82,25 @@ void softmax(std::span<const T> x, std::span<T> y) {
   for (T& value : y) value = value / sum;
 }
 
+template <class T>
+struct RowMoments {
+  T mean;
+  T scale;  // 1 / sqrt(variance + epsilon)
+};
+
+/// Of x (n), with the biased variance: that of x itself, not of what it may be a sample of.
+template <class T>
+RowMoments<T> row_moments(std::span<const T> x, const T& epsilon) {
+  using std::sqrt;
+  const T n = T(static_cast<double>(x.size()));
+  T sum = T(0);
+  for (const T& value : x) sum = sum + value;
+  const T mean = sum / n;
+  T squares = T(0);
+  for (const T& value : x) squares = squares + (value - mean) * (value - mean);
+  return {mean, T(1) / sqrt(squares / n + epsilon)};
+}
+
 /// -log softmax(x)[label] = log(sum_k exp(x_k - max x)) - (x_label - max x)
 template <class T>
 T softmax_cross_entropy(std::span<const T> x, std::size_t label) {

@@ -38,6 +38,59 @@ T relu_change(const T& x, const T& dx) {
   return dx > -x ? x + dx : T(0);
 }
 
+/// x > 0 ? x : slope x, by cases as relu; where the case changes, two terms of one sign are added.
+template <class T>
+T leaky_relu_change(const T& x, const T& dx, const T& slope) {
+  const bool after = dx > -x;
+  if (x > T(0)) return after ? dx : slope * (x + dx) - x;
+  return after ? (x + dx) - slope * x : slope * dx;
+}
+
+/// log(1 + exp(x)): with s = sigmoid(x) and r = 1 - s, log1p(s expm1(dx)), or, where that loses r,
+/// log(r + s exp(dx)).
+template <class T>
+T softplus_change(const T& x, const T& dx) {
+  using std::exp;
+  using std::expm1;
+  using std::log;
+  using std::log1p;
+  if (dx > T(80)) return softplus(T(x + dx)) - softplus(x);
+  const T s = sigmoid(x);
+  const T growth = s * expm1(dx);
+  return growth > T(-0.5) ? log1p(growth) : log(sigmoid(T(-x)) + s * exp(dx));
+}
+
+/// x s -> x' s', where s changes by ds: of dx s + x' ds and dx s' + x ds the one whose terms are
+/// smaller.
+template <class T>
+T gated_change(const T& x, const T& dx, const T& s, const T& new_s, const T& ds) {
+  const T new_x = x + dx;
+  const bool outwards = (new_x < T(0) ? -new_x : new_x) > (x < T(0) ? -x : x);
+  return outwards ? dx * new_s + x * ds : dx * s + new_x * ds;
+}
+
+/// x sigmoid(x)
+template <class T>
+T silu_change(const T& x, const T& dx) {
+  return gated_change(x, dx, sigmoid(x), sigmoid(T(x + dx)), sigmoid_change(x, dx));
+}
+
+/// x sigmoid(w) with w = a x + b x³, a = 2 sqrt(2 / pi), b = 0.044715 a (the tanh form of gelu),
+/// which changes by dx (a + b ((dx + 3/2 x)² + 3/4 x²)). Where w changes by more than 30, the
+/// sigmoids are subtracted.
+template <class T>
+T gelu_change(const T& x, const T& dx) {
+  const T a = T(1.5957691216057307117);
+  const T b = T(0.044715) * a;
+  const T w = x * (a + b * x * x);
+  const T middle = dx + T(1.5) * x;
+  const T dw = dx * (a + b * (middle * middle + T(0.75) * x * x));
+  const T s = sigmoid(w);
+  const T new_s = sigmoid(T(w + dw));
+  const bool far = dw < T(-30) || dw > T(30);
+  return gated_change(x, dx, s, new_s, far ? T(new_s - s) : sigmoid_change(w, dw));
+}
+
 /// dy_k = y_k (expm1(d_k) - S) / (1 + S) with S = sum_j y_j expm1(d_j), d_k = dx_k - sum_j y_j
 /// dx_j: y = softmax(x) does not change when all of x change alike, which the shift takes out
 /// beforehand. Where a d_k exceeds 1, the softmax of the new point minus y, which then differ. All
@@ -60,6 +113,38 @@ void softmax_change(std::span<const T> y, std::span<const T> dx, std::span<T> dy
     for (std::size_t k = 0; k < y.size(); ++k)
       dy[k] = y[k] * exp(dx[k] - mean - largest) / sum - y[k];
   }
+}
+
+/// Of y = (x - mean) r w + b with r = 1 / sqrt(variance + epsilon). With c = x - mean, dc = dx -
+/// mean(dx) and s = variance + epsilon, which changes by ds = mean(dc (2c + dc)):
+///   dr = -ds r r' / (sqrt(s) + sqrt(s')),   dy = w (dc r' + c dr),
+/// where r' and s' are those of x + dx. s and s' are sums of squares: no root is lost. All (n).
+template <class T>
+void layer_norm_change(std::span<const T> x, std::span<const T> w, std::span<const T> dx,
+                       const T& epsilon, std::span<T> dy) {
+  using std::sqrt;
+  const T n = T(static_cast<double>(x.size()));
+  T mean = T(0);
+  T shift = T(0);
+  for (std::size_t k = 0; k < x.size(); ++k) {
+    mean = mean + x[k] / n;
+    shift = shift + dx[k] / n;
+  }
+  T before = epsilon;
+  T after = epsilon;
+  T ds = T(0);
+  for (std::size_t k = 0; k < x.size(); ++k) {
+    const T c = x[k] - mean;
+    const T dc = dx[k] - shift;
+    before = before + c * c / n;
+    after = after + (c + dc) * (c + dc) / n;
+    ds = ds + dc * (T(2) * c + dc) / n;
+  }
+  const T root = sqrt(before);
+  const T new_root = sqrt(after);
+  const T dr = -ds / (root * new_root * (root + new_root));
+  for (std::size_t k = 0; k < x.size(); ++k)
+    dy[k] = w[k] * ((dx[k] - shift) / new_root + (x[k] - mean) * dr);
 }
 
 /// log sum_k y_k exp(dx_k - mean - shift)

@@ -51,11 +51,14 @@ struct StencilTrial {
 template <class T, class G>
 StencilTrial<T> try_stencil(G&& g, T x, T h, T noise, std::size_t& evaluations) {
   constexpr std::size_t kPairs = 4;
-  const auto s = apply_stencil<kPairs>(g, x, h);
+  const auto s = apply_stencil<kPairs>(g, x, beside(x, h));
   evaluations += 2 * kPairs;
-  if (!std::isfinite(s.value) || !std::isfinite(s.magnitude)) return {.step = h};
-  const T per_value = std::max(noise, std::numeric_limits<T>::epsilon() * s.magnitude);
-  return {.value = s.value, .truncation = s.truncation, .noise = 2 * per_value / h, .step = h};
+  if (!std::isfinite(s.value) || !std::isfinite(s.rounding)) return {.step = h};
+  const T measured = 2 * noise / h;
+  return {.value = s.value,
+          .truncation = s.truncation,
+          .noise = std::max(measured, s.rounding),
+          .step = h};
 }
 
 /// The step at which a truncation of order 7 (the sixth-order stencil's is what is measured) would

@@ -2,11 +2,11 @@
 
 #include <cstdint>
 #include <limits>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "gradatim/diff/check_probe.hpp"
 #include "gradatim/diff/gradient.hpp"
 
 namespace gradatim {
@@ -68,73 +68,44 @@ namespace detail {
 
 [[noreturn]] void throw_nothing_to_check();
 [[noreturn]] void throw_analytic_size(std::size_t n, std::size_t analytic);
-std::vector<std::size_t> checked_indices(std::size_t n, const CheckOptions& options);
 
-/// A probed entry before it is judged against the others.
-struct Evidence {
-  CheckedEntry entry;
-  Shape1D shape = Shape1D::kSmooth;
-  double secant = 0;
-  bool flat = false;
-  bool modified = false;
-  bool random = false;
+/// f and its argument x as the checker sees them, whatever their types; E is float, double or long
+/// double.
+template <class E>
+class CheckedFunction {
+ public:
+  virtual std::size_t size() const = 0;
+  virtual E coordinate(std::size_t i) const = 0;
+  /// f(x) with x_i = t, which stays so.
+  virtual E value_at(std::size_t i, E t) = 0;
+  virtual void put_back(std::size_t i) = 0;
+  /// Whether f wrote to x since the last question.
+  virtual bool was_modified() = 0;
+
+ protected:
+  ~CheckedFunction() = default;
 };
-GradientCheck judge(std::vector<Evidence> evidence, std::size_t n, std::size_t evaluations,
-                    const CheckOptions& options);
+
+template <class E>
+GradientCheck check_entries(CheckedFunction<E>& f, std::span<const double> analytic,
+                            const CheckOptions& options);
 
 template <class F, class X, class E>
-class GradientChecker {
+class CheckedAt final : public CheckedFunction<E> {
  public:
-  GradientChecker(F& f, X& x, const CheckOptions& options) : point_(f, x), options_(options) {}
+  CheckedAt(F& f, X& x) : point_(f, x) {}
 
-  template <class A>
-  GradientCheck check(const A& analytic) {
-    const E f_x = evaluate();
-    random_ = differs(f_x, evaluate());
-    std::vector<Evidence> evidence;
-    for (const std::size_t i : checked_indices(point_.size(), options_))
-      evidence.push_back(look_at(i, static_cast<double>(analytic[i]), f_x));
-    random_ |= differs(f_x, evaluate());
-    for (auto& e : evidence) e.random |= random_;
-    return judge(std::move(evidence), point_.size(), evaluations_, options_);
-  }
-
- private:
-  E evaluate() {
-    ++evaluations_;
+  std::size_t size() const override { return point_.size(); }
+  E coordinate(std::size_t i) const override { return point_.original(i); }
+  E value_at(std::size_t i, E t) override {
+    point_.move(i, t);
     return static_cast<E>(point_.evaluate());
   }
-  static bool differs(E a, E b) { return a != b && !(std::isnan(a) && std::isnan(b)); }
+  void put_back(std::size_t i) override { point_.put_back(i); }
+  bool was_modified() override { return point_.take_modified(); }
 
-  Evidence look_at(std::size_t i, double analytic, E f_x) {
-    const auto slice = [&](E t) {
-      point_.move(i, t);
-      return evaluate();
-    };
-    point_.forget_modified();
-    const E x_i = point_.original(i);
-    const double target = options_.relative_tolerance / 10;
-    const auto p = Probe(slice, x_i, f_x, options_.step, target).run();
-    const E aside = around(x_i, options_.step, "check_gradient").above;
-    const bool random = differs(slice(aside), slice(aside));
-    point_.put_back(i);
-    return {.entry = {.index = i,
-                      .analytic = analytic,
-                      .numerical = static_cast<double>(p.value),
-                      .error = static_cast<double>(p.error),
-                      .slope_below = static_cast<double>(p.slope_below),
-                      .slope_above = static_cast<double>(p.slope_above)},
-            .shape = p.shape,
-            .secant = static_cast<double>(p.secant),
-            .flat = p.flat,
-            .modified = point_.modified(),
-            .random = random};
-  }
-
+ private:
   MovingPoint<F, X, E> point_;
-  CheckOptions options_;
-  std::size_t evaluations_ = 0;
-  bool random_ = false;
 };
 
 }  // namespace detail
@@ -150,18 +121,20 @@ template <class F, class A, class X>
   requires Point<std::remove_cvref_t<X>>
 GradientCheck check_gradient(F&& f, const A& analytic, X&& x, CheckOptions options = {}) {
   using E = detail::ValueT<F, X>;
-  if (detail::length(x) == 0) detail::throw_nothing_to_check();
+  const std::size_t n = detail::length(x);
+  if (n == 0) detail::throw_nothing_to_check();
   if (options.relative_tolerance == 0)
     options.relative_tolerance = std::same_as<E, float> ? 1e-3 : 1e-7;
   if constexpr (std::is_invocable_v<const A&, const std::remove_cvref_t<X>&>) {
     const auto values = analytic(std::as_const(x));
     return check_gradient(f, values, x, options);
   } else {
-    if (static_cast<std::size_t>(analytic.size()) != detail::length(x))
-      detail::throw_analytic_size(detail::length(x), static_cast<std::size_t>(analytic.size()));
-    detail::GradientChecker<std::remove_reference_t<F>, std::remove_reference_t<X>, E> checker(
-        f, x, options);
-    return checker.check(analytic);
+    const auto size = static_cast<std::size_t>(analytic.size());
+    if (size != n) detail::throw_analytic_size(n, size);
+    std::vector<double> values(n);
+    for (std::size_t i = 0; i < n; ++i) values[i] = static_cast<double>(analytic[i]);
+    detail::CheckedAt<std::remove_reference_t<F>, std::remove_reference_t<X>, E> point(f, x);
+    return detail::check_entries<E>(point, values, options);
   }
 }
 

@@ -90,6 +90,8 @@ inline Derivative<E> differentiate_once(F& f, E x, const ComplexStep& method) {
     return value;
   };
   Derivative<E> d = differentiate_complex(watched, x, method);
+  if (is_suspect(d)) [[unlikely]]
+    look_on_the_axis(f, x, d);
   if (modified) d.status = worse(d.status, Status::kInputModified);
   return d;
 }
@@ -145,6 +147,9 @@ inline Derivative<E> differentiate_scalar(F& f, E x, const M& method) {
       d.status = worse(d.status, Status::kInputModified);
     return d;
   } else {
+    static_assert(std::is_invocable_v<F&, CarrierT<M, E>&>,
+                  "Dual, Tape and ComplexStep call f with DualNumber, Variable or std::complex: it "
+                  "must be generic, as [](auto x) {...} is");
     return differentiate_exactly(f, x, method);
   }
 }

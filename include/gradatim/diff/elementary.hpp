@@ -2,19 +2,17 @@
 
 #include <algorithm>
 #include <cmath>
-#include <concepts>
 #include <numbers>
 #include <type_traits>
 
-// Arithmetic and the functions of <cmath> on scalars that carry a derivative, once for all of them:
-// DualNumber and Variable say only how a derivative passes through one operation,
-//   a.chain(value, slope)            of one operand,
-//   combine(value, a, d_a, b, d_b)   of two,
-// with the partial derivatives at the operands' values. Found by argument-dependent lookup: call
-// them unqualified, as in `using std::exp; exp(x)`, or as gradatim::exp(x); not as std::exp(x).
+#include "gradatim/diff/arithmetic.hpp"
+
+// The functions of <cmath> on scalars that carry a derivative. Found by argument-dependent lookup:
+// call them unqualified, as in `using std::exp; exp(x)`, or as gradatim::exp(x); not as
+// std::exp(x).
 //
-// Comparisons look at values. Where a function has no derivative the convention is: abs' (0) = 0,
-// max and min at a tie take the first operand's, floor, ceil, round and trunc have derivative 0.
+// Where a function has no derivative the convention is: abs'(0) = 0, max and min at a tie take the
+// first operand's, floor, ceil, round and trunc have derivative 0.
 namespace gradatim {
 
 // So that generic code, here and in a user's `gd::exp(x)`, also finds them for plain numbers.
@@ -57,146 +55,6 @@ using std::sqrt;
 using std::tan;
 using std::tanh;
 using std::trunc;
-
-template <class D>
-concept Differential = requires(const D& d) {
-  typename D::Base;
-  { d.value } -> std::convertible_to<typename D::Base>;
-  { d.chain(d.value, d.value) } -> std::same_as<D>;
-};
-
-template <class A>
-concept Arithmetic = std::is_arithmetic_v<A>;
-
-/// The plain number inside any number of layers of derivative.
-template <Arithmetic A>
-constexpr A plain_value(A a) {
-  return a;
-}
-template <Differential D>
-constexpr auto plain_value(const D& d) {
-  return plain_value(d.value);
-}
-
-namespace detail {
-
-/// The arithmetic type under all layers, in which constants are kept.
-template <class S>
-struct PlainScalar {
-  using type = S;
-};
-template <Differential D>
-struct PlainScalar<D> {
-  using type = typename PlainScalar<typename D::Base>::type;
-};
-template <class S>
-using PlainScalarT = typename PlainScalar<S>::type;
-
-/// A constant next to a D: converted once, to what D is made of.
-template <Differential D, Arithmetic A>
-constexpr auto constant(A a) {
-  return static_cast<PlainScalarT<D>>(a);
-}
-
-}  // namespace detail
-
-template <Differential D>
-constexpr D operator+(const D& a) {
-  return a;
-}
-template <Differential D>
-constexpr D operator-(const D& a) {
-  return a.chain(-a.value, typename D::Base(-1));
-}
-
-template <Differential D>
-constexpr D operator+(const D& a, const D& b) {
-  return combine(a.value + b.value, a, typename D::Base(1), b, typename D::Base(1));
-}
-template <Differential D>
-constexpr D operator-(const D& a, const D& b) {
-  return combine(a.value - b.value, a, typename D::Base(1), b, typename D::Base(-1));
-}
-template <Differential D>
-constexpr D operator*(const D& a, const D& b) {
-  return combine(a.value * b.value, a, b.value, b, a.value);
-}
-template <Differential D>
-constexpr D operator/(const D& a, const D& b) {
-  const typename D::Base quotient = a.value / b.value;
-  const typename D::Base inverse = typename D::Base(1) / b.value;
-  return combine(quotient, a, inverse, b, -quotient * inverse);
-}
-
-template <Differential D, Arithmetic A>
-constexpr D operator+(const D& a, A b) {
-  return a.chain(a.value + detail::constant<D>(b), typename D::Base(1));
-}
-template <Differential D, Arithmetic A>
-constexpr D operator+(A a, const D& b) {
-  return b.chain(detail::constant<D>(a) + b.value, typename D::Base(1));
-}
-template <Differential D, Arithmetic A>
-constexpr D operator-(const D& a, A b) {
-  return a.chain(a.value - detail::constant<D>(b), typename D::Base(1));
-}
-template <Differential D, Arithmetic A>
-constexpr D operator-(A a, const D& b) {
-  return b.chain(detail::constant<D>(a) - b.value, typename D::Base(-1));
-}
-template <Differential D, Arithmetic A>
-constexpr D operator*(const D& a, A b) {
-  return a.chain(a.value * detail::constant<D>(b), typename D::Base(detail::constant<D>(b)));
-}
-template <Differential D, Arithmetic A>
-constexpr D operator*(A a, const D& b) {
-  return b.chain(detail::constant<D>(a) * b.value, typename D::Base(detail::constant<D>(a)));
-}
-template <Differential D, Arithmetic A>
-constexpr D operator/(const D& a, A b) {
-  return a.chain(a.value / detail::constant<D>(b),
-                 typename D::Base(1) / typename D::Base(detail::constant<D>(b)));
-}
-template <Differential D, Arithmetic A>
-constexpr D operator/(A a, const D& b) {
-  const typename D::Base quotient = detail::constant<D>(a) / b.value;
-  return b.chain(quotient, -quotient / b.value);
-}
-
-template <Differential D, class B>
-constexpr D& operator+=(D& a, const B& b) {
-  return a = a + b;
-}
-template <Differential D, class B>
-constexpr D& operator-=(D& a, const B& b) {
-  return a = a - b;
-}
-template <Differential D, class B>
-constexpr D& operator*=(D& a, const B& b) {
-  return a = a * b;
-}
-template <Differential D, class B>
-constexpr D& operator/=(D& a, const B& b) {
-  return a = a / b;
-}
-
-namespace detail {
-/// A D and a D, or a D and a plain number, in either order.
-template <class A, class B>
-concept Comparable = (Differential<A> && (std::same_as<A, B> || Arithmetic<B>)) ||
-                     (Arithmetic<A> && Differential<B>);
-}  // namespace detail
-
-template <class A, class B>
-  requires detail::Comparable<A, B>
-constexpr bool operator==(const A& a, const B& b) {
-  return plain_value(a) == plain_value(b);
-}
-template <class A, class B>
-  requires detail::Comparable<A, B>
-constexpr auto operator<=>(const A& a, const B& b) {
-  return plain_value(a) <=> plain_value(b);
-}
 
 template <Differential D>
 bool isnan(const D& a) {

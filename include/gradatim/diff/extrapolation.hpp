@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "gradatim/diff/methods.hpp"
 #include "gradatim/diff/result.hpp"
@@ -25,15 +26,16 @@ class ExtrapolationTable {
 
   /// `estimate` at the next smaller step, itself uncertain by `rounding`.
   void add(T estimate, T rounding, T step) {
-    std::array<T, kColumns> next{};
-    next[0] = estimate;
-    const std::size_t columns = std::min(rows_ + 1, kColumns);
-    for (std::size_t j = 1; j < columns; ++j) {
-      next[j] = next[j - 1] + (next[j - 1] - row_[j - 1]) * weights_[j - 1];
-      const T spread = std::max(std::abs(next[j] - next[j - 1]), std::abs(next[j] - row_[j - 1]));
-      consider(next[j], spread + 2 * rounding, step);
+    T entry = estimate;
+    const std::size_t columns = std::min(rows_, kColumns - 1);
+    for (std::size_t j = 0; j < columns; ++j) {
+      const T above = std::exchange(row_[j], entry);
+      const T next = entry + (entry - above) * weights_[j];
+      const T spread = std::max(std::abs(next - entry), std::abs(next - above));
+      consider(next, spread + 2 * rounding, step);
+      entry = next;
     }
-    row_ = next;
+    row_[columns] = entry;
     ++rows_;
   }
   /// Forgets the rows, not the best entry: an estimate is missing from the sequence.
@@ -109,24 +111,26 @@ inline constexpr std::size_t kLeastRows = 5;
 template <class T, class G>
 Derivative<T> differentiate(G&& g, T x, const Ridders& method) {
   if (method.levels < 2) throw_invalid_levels(Ridders::kName, method.levels);
-  double step = method.step == 0 ? 0.13 : method.step;
-  around(x, step, Ridders::kName);
-  const auto smallest = static_cast<double>(smallest_step(x));
-  ExtrapolationTable<T> table(static_cast<T>(method.ratio));
+  if (!(method.ratio > 1)) throw_invalid_ratio(method.ratio);
+  const double step = method.step == 0 ? 0.13 : method.step;
+  T h = around(x, step, Ridders::kName).step();
+  const T ratio = static_cast<T>(method.ratio);
+  ExtrapolationTable<T> table(ratio);
   std::size_t evaluations = 0;
-  for (int level = 0; level < method.levels && step >= smallest; ++level, step /= method.ratio) {
-    const auto at = around(x, step, Ridders::kName);
+  for (int level = 0; level < method.levels; ++level, h /= ratio) {
+    const auto at = beside(x, h);
+    if (!at.moved(x)) break;
     const T f_above = g(at.above);
     const T f_below = g(at.below);
     evaluations += 2;
-    if (!std::isfinite(f_above) || !std::isfinite(f_below)) {
+    const T rise = f_above - f_below;
+    if (!std::isfinite(rise)) {
       table.interrupt();
       continue;
     }
     const T rounding = rounding_error(f_above, f_below, at.width());
-    table.add((f_above - f_below) / at.width(), rounding, at.step());
-    if (table.rows() >= kLeastRows && rounding * static_cast<T>(method.ratio) > table.error())
-      break;
+    table.add(rise / at.width(), rounding, at.step());
+    if (table.rows() >= kLeastRows && rounding * ratio > table.error()) break;
   }
   return extrapolated(table, evaluations, Ridders::kName);
 }

@@ -44,6 +44,7 @@ inline Derivative<T> differentiate(G&& g, T x, const Forward& method) {
 template <class T, class G>
 inline Derivative<T> differentiate(G&& g, T x, const Central& method) {
   constexpr bool kIsDouble = std::is_same_v<T, double>;
+  constexpr T kEpsilon = std::numeric_limits<T>::epsilon();
   const double step = method.step != 0 ? method.step : kIsDouble ? 1e-6 : default_step<T>(3);
   const auto at = around(x, step, Central::kName);
   const T f_above = g(at.above);
@@ -52,9 +53,11 @@ inline Derivative<T> differentiate(G&& g, T x, const Central& method) {
   T error = std::numeric_limits<T>::quiet_NaN();
   const bool measured = measures<T>(method.error);
   if (measured) {
-    const auto wide = around(x, 2 * step, Central::kName);
-    const T slope = (g(wide.above) - g(wide.below)) / wide.width();
-    error = std::abs(slope - value) / 3 + rounding_error(f_above, f_below, at.width());
+    const auto wide = beside(x, at.width());
+    const T wide_rise = g(wide.above) - g(wide.below);
+    const T truncation = std::abs(wide_rise - value * wide.width()) * (T(1) / 3);
+    const T rounding = 2 * kEpsilon * (std::abs(f_above) + std::abs(f_below));
+    error = std::max((truncation + rounding) / wide.width(), std::numeric_limits<T>::min());
   }
   return {value, error, at.step(), measured ? 4U : 2U, finite_status(value), Central::kName};
 }
@@ -72,22 +75,21 @@ template <class T>
 struct StencilValues {
   T value = 0;       // of the order 2·pairs
   T truncation = 0;  // its change from the order 2·pairs - 2
-  T magnitude = 0;   // of f
+  T rounding = 0;    // of the values at x ± h, whose weight is by far the largest
 };
 
 template <std::size_t Pairs, class T, class G>
-inline StencilValues<T> apply_stencil(G&& g, T x, T h) {
+inline StencilValues<T> apply_stencil(G&& g, T x, const Abscissae<T>& innermost) {
   StencilValues<T> s;
   T lower = 0;
   for (std::size_t k = 1; k <= Pairs; ++k) {
-    const T above = x + static_cast<T>(k) * h;
-    const T below = x - static_cast<T>(k) * h;
-    const T f_above = g(above);
-    const T f_below = g(below);
-    const T slope = (f_above - f_below) / (above - below);
+    const auto at = k == 1 ? innermost : beside(x, static_cast<T>(k) * innermost.step());
+    const T f_above = g(at.above);
+    const T f_below = g(at.below);
+    const T slope = (f_above - f_below) / at.width();
     s.value += static_cast<T>(kStencilWeights[Pairs - 1][k - 1]) * slope;
     if (k < Pairs) lower += static_cast<T>(kStencilWeights[Pairs - 2][k - 1]) * slope;
-    s.magnitude = std::max({s.magnitude, std::abs(f_above), std::abs(f_below)});
+    if (k == 1) s.rounding = 2 * rounding_error(f_above, f_below, at.width());
   }
   s.truncation = std::abs(s.value - lower);
   return s;
@@ -96,11 +98,11 @@ inline StencilValues<T> apply_stencil(G&& g, T x, T h) {
 template <std::size_t Pairs, class T, class G>
 inline Derivative<T> differentiate_by_stencil(G&& g, T x, double step) {
   if (step == 0) step = default_step<T>(static_cast<int>(2 * Pairs + 1));
-  const T h = around(x, step, Stencil::kName).step();
-  const auto s = apply_stencil<Pairs>(g, x, h);
+  const auto at = around(x, step, Stencil::kName);
+  const auto s = apply_stencil<Pairs>(g, x, at);
   return {.value = s.value,
-          .error = s.truncation + rounding_error(s.magnitude, s.magnitude, h),
-          .step = h,
+          .error = s.truncation + s.rounding,
+          .step = at.step(),
           .evaluations = 2 * Pairs,
           .status = finite_status(s.value),
           .method = Stencil::kName};

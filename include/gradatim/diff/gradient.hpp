@@ -7,142 +7,14 @@
 #include <span>
 #include <vector>
 
-#include "gradatim/diff/derivative.hpp"
+#include "gradatim/diff/exact_gradient.hpp"
 #include "gradatim/diff/moving_point.hpp"
 
 namespace gradatim {
 namespace detail {
 
 [[noreturn]] void throw_coordinate(std::size_t i, std::size_t n);
-[[noreturn]] void throw_direction(std::size_t n, std::size_t direction);
 [[noreturn]] void throw_output_size(std::size_t n, std::size_t output);
-
-template <class F, class X>
-using ValueT = VectorEvaluationT<F, std::remove_cvref_t<X>>;
-
-/// f's value beside what else one evaluation by an exact method tells.
-template <class E>
-struct ExactValue {
-  E value = 0;
-  std::size_t evaluations = 0;
-  Status status = Status::kOk;
-};
-
-inline constexpr std::size_t kMostLanes = 8;
-/// Directions a DualNumber carries at once: all of a small array's, four of a vector's.
-template <class X>
-inline constexpr std::size_t kLanes =
-    FixedSize<X>::value >= 1 && FixedSize<X>::value <= kMostLanes ? FixedSize<X>::value : 4;
-
-template <class E, class D, class X>
-inline bool was_modified(const D* argument, const X& x) {
-  bool modified = false;
-  for (std::size_t i = 0; i < length(x); ++i)
-    modified |= !same_bits(argument[i].value, static_cast<E>(x.data()[i]));
-  return modified;
-}
-
-/// One evaluation: the derivatives in the directions first, ..., first + count - 1.
-template <class E, class F, class X, class Storage>
-inline ExactValue<E> dual_pass(F& f, const X& x, Storage& argument, std::size_t first,
-                               std::size_t count, E* d_x) {
-  using D = DualNumber<E, kLanes<X>>;
-  for (std::size_t i = 0; i < length(x); ++i) argument.data()[i] = D(static_cast<E>(x.data()[i]));
-  for (std::size_t k = 0; k < count; ++k) argument.data()[first + k].tangent[k] = 1;
-  const D y = static_cast<D>(call_with<F, X, D>(f, argument));
-  for (std::size_t k = 0; k < count; ++k) d_x[first + k] = y.tangent[k];
-  const bool modified = was_modified<E>(argument.data(), x);
-  return {y.value, 1, modified ? Status::kInputModified : Status::kOk};
-}
-
-template <class E, class F, class X>
-inline ExactValue<E> exact_gradient(F& f, const X& x, E* d_x, const Dual&) {
-  constexpr std::size_t kWidth = kLanes<X>;
-  using Storage = StorageT<F, X, DualNumber<E, kWidth>>;
-  if constexpr (FixedSize<X>::value == kWidth) {
-    Storage argument;
-    return dual_pass<E>(f, x, argument, 0, kWidth, d_x);
-  } else {
-    const std::size_t n = length(x);
-    ScratchT<Storage> scratch(n);
-    ExactValue<E> result;
-    for (std::size_t first = 0; first < n; first += kWidth) {
-      const auto pass = dual_pass<E>(f, x, *scratch, first, std::min(kWidth, n - first), d_x);
-      result = {pass.value, result.evaluations + 1, worse(result.status, pass.status)};
-    }
-    return result;
-  }
-}
-
-template <class E, class F, class X>
-ExactValue<E> exact_gradient(F& f, const X& x, E* d_x, const Tape&) {
-  using V = Variable<E>;
-  using Storage = StorageT<F, X, V>;
-  const std::size_t n = length(x);
-  Recording<E> recording;
-  ScratchT<Storage> scratch(n);
-  Storage& argument = *scratch;
-  ExactValue<E> result;
-  const V y = record(recording, [&](Recording<E>& r) {
-    ++result.evaluations;
-    r.inputs(n, argument.data(), [&x](std::size_t i) { return static_cast<E>(x.data()[i]); });
-    return static_cast<V>(call_with<F, X, V>(f, argument));
-  });
-  result.value = y.value;
-  if (was_modified<E>(argument.data(), x)) result.status = Status::kInputModified;
-  std::ranges::copy(recording.gradient(y), d_x);
-  return result;
-}
-
-template <class E, class F, class X>
-ExactValue<E> exact_gradient(F& f, const X& x, E* d_x, const ComplexStep& method) {
-  using Z = std::complex<E>;
-  const std::size_t n = length(x);
-  ScratchT<StorageT<F, X, Z>> scratch(n);
-  auto& argument = *scratch;
-  std::copy_n(x.data(), n, argument.data());
-  ExactValue<E> result;
-  for (std::size_t i = 0; i < n; ++i) {
-    const auto slice = [&](const Z& z) {
-      argument.data()[i] = z;
-      const Z value(call_with<F, X, Z>(f, argument));
-      if (argument.data()[i] != z) result.status = Status::kInputModified;
-      argument.data()[i] = static_cast<E>(x.data()[i]);
-      result.value = value.real();
-      return value;
-    };
-    const auto d = differentiate_complex(slice, static_cast<E>(x.data()[i]), method);
-    d_x[i] = d.value;
-    result.evaluations += d.evaluations;
-  }
-  return result;
-}
-
-/// As measure_rounding of one number: every coordinate moved by one unit in the last place, up and
-/// down in turn, then the other way.
-template <class E, class C, class F, class X, class M>
-void measure_gradient_rounding(Gradient<C>& g, F& f, const X& x, const M& method) {
-  constexpr E kEpsilon = std::numeric_limits<E>::epsilon();
-  const std::size_t n = length(x);
-  auto neighbour = converted<E>(x);
-  auto there = filled<C>(n, E(0));
-  std::fill_n(g.error.data(), n, E(0));
-  for (const E direction : {E(1), E(-1)}) {
-    for (std::size_t i = 0; i < n; ++i) {
-      const E at = static_cast<E>(x.data()[i]);
-      const E ulp = at == 0 ? kEpsilon : kEpsilon * std::abs(at);
-      neighbour.data()[i] = at + (i % 2 == 0 ? direction : -direction) * ulp;
-    }
-    g.evaluations += exact_gradient<E>(f, neighbour, there.data(), method).evaluations;
-    for (std::size_t i = 0; i < n; ++i) {
-      const E moved = std::abs(there.data()[i] - g.value.data()[i]);
-      if (std::isfinite(moved)) g.error.data()[i] = std::max(g.error.data()[i], moved);
-    }
-  }
-  for (std::size_t i = 0; i < n; ++i)
-    g.error.data()[i] = std::max(g.error.data()[i] + kEpsilon / 2 * std::abs(g.value.data()[i]),
-                                 std::numeric_limits<E>::min());
-}
 
 template <class C, class E>
 inline Gradient<C> empty_gradient(std::size_t n, std::string_view method) {
@@ -171,12 +43,22 @@ inline Gradient<C> differentiate_vector(F& f, X& x, const M& method) {
     }
     if (point.modified()) g.status = worse(g.status, Status::kInputModified);
   } else {
+    using P = std::remove_cv_t<X>;
+    static_assert(TakesVector<F, P, VectorCarrierT<M, E, P>>,
+                  "Dual, Tape and ComplexStep call f with a vector of DualNumber, Variable or "
+                  "std::complex: it must be generic, as [](const auto& x) {...} is");
     const auto exact = exact_gradient<E>(f, x, g.value.data(), method);
     g.evaluations = exact.evaluations;
     g.status = worse(exact.status, finite_status(exact.value));
     for (std::size_t i = 0; i < n; ++i)
       g.status = worse(g.status, finite_status(g.value.data()[i]));
-    if (measures<E>(method.error)) measure_gradient_rounding<E>(g, f, x, method);
+    if (measures<E>(method.error)) {
+      auto there = filled<C>(n, E(0));
+      measure_rounding(g.value.data(), g.error.data(), n, x, [&](const auto& neighbour) {
+        g.evaluations += exact_gradient<E>(f, neighbour, there.data(), method).evaluations;
+        return there.data();
+      });
+    }
   }
   return g;
 }
@@ -289,94 +171,6 @@ template <class F, std::floating_point T, class... M>
 auto partial(F&& f, std::initializer_list<T> x, std::size_t i, const M&... method) {
   const std::vector<T> point(x);
   return partial(f, point, i, method...);
-}
-
-namespace detail {
-
-template <class E, class C>
-E largest_magnitude(const C& c) {
-  E largest = 0;
-  for (std::size_t i = 0; i < length(c); ++i)
-    largest = std::max(largest, static_cast<E>(std::abs(c.data()[i])));
-  return largest;
-}
-
-/// d/dt f(x + t v) at 0 by differences, in units of t that move x by the scale of its largest
-/// entry.
-template <class E, class F, class X, class V, class M>
-Derivative<E> directional_difference(F& f, X& x, const V& v, const M& method) {
-  const E length_of_v = largest_magnitude<E>(v);
-  if (length_of_v == 0)
-    return {.value = 0, .error = std::numeric_limits<E>::min(), .method = M::kName};
-  const E unit = step_scale(largest_magnitude<E>(x)) / length_of_v;
-  MovingPoint<F, X, E> point(f, x);
-  const auto slice = [&](E t) {
-    for (std::size_t i = 0; i < point.size(); ++i)
-      point.move(i, point.original(i) + t * unit * static_cast<E>(v.data()[i]));
-    return static_cast<E>(point.evaluate());
-  };
-  auto d = differentiate(slice, E(0), method);
-  d.value /= unit;
-  d.error /= unit;
-  d.step *= unit;
-  if (point.modified()) d.status = worse(d.status, Status::kInputModified);
-  return d;
-}
-
-template <class E, class F, class X, class V>
-Derivative<E> directional_exact(F& f, const X& x, const V& v, const Dual&) {
-  using D = DualNumber<E>;
-  const std::size_t n = length(x);
-  ScratchT<StorageT<F, X, D>> scratch(n);
-  auto& argument = *scratch;
-  for (std::size_t i = 0; i < n; ++i)
-    argument.data()[i] = D(static_cast<E>(x.data()[i]), {static_cast<E>(v.data()[i])});
-  const D y = static_cast<D>(call_with<F, X, D>(f, argument));
-  return {.value = y.tangent[0],
-          .evaluations = 1,
-          .status = worse(finite_status(y.value), finite_status(y.tangent[0])),
-          .method = Dual::kName};
-}
-
-/// The product of the gradient and v, for methods that give the gradient whole.
-template <class E, class F, class X, class V, class M>
-Derivative<E> directional_exact(F& f, const X& x, const V& v, const M& method) {
-  const auto g = differentiate_vector<E, RebindT<X, E>>(f, x, method);
-  Derivative<E> d{
-      .value = 0, .error = 0, .evaluations = g.evaluations, .status = g.status, .method = g.method};
-  for (std::size_t i = 0; i < g.size(); ++i) {
-    d.value += g.value.data()[i] * static_cast<E>(v.data()[i]);
-    d.error += g.error.data()[i] * static_cast<E>(std::abs(v.data()[i]));
-  }
-  return d;
-}
-
-}  // namespace detail
-
-/// d/dt f(x + t v) at t = 0: the gradient's product with v, without forming the gradient where the
-/// method allows. Throws ShapeError unless v.size() == x.size().
-template <class F, class X, class V, Method M>
-  requires Point<std::remove_cvref_t<X>> && Point<V>
-auto directional(F&& f, X&& x, const V& v, const M& method) {
-  using T = detail::ElementT<X>;
-  using E = detail::ValueT<F, X>;
-  if (detail::length(x) != detail::length(v))
-    detail::throw_direction(detail::length(x), detail::length(v));
-  if constexpr (DifferenceMethod<M>)
-    return detail::narrowed<T>(detail::directional_difference<E>(f, x, v, method));
-  else
-    return detail::narrowed<T>(detail::directional_exact<E>(f, x, v, method));
-}
-
-/// By Dual, in one evaluation, where f takes DualNumber, otherwise by Ridders.
-template <class F, class X, class V>
-  requires Point<std::remove_cvref_t<X>> && Point<V>
-auto directional(F&& f, X&& x, const V& v) {
-  using E = detail::ValueT<F, X>;
-  if constexpr (detail::TakesVector<F, std::remove_cvref_t<X>, DualNumber<E>>)
-    return directional(f, x, v, Dual{});
-  else
-    return directional(f, x, v, Ridders{});
 }
 
 }  // namespace gradatim

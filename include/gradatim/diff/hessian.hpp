@@ -39,6 +39,7 @@ DerivativeMatrix<E> hessian_by(F& f, X& x, M method) {
   auto h = jacobian_by<E>(gradient_of_f, point, Ridders{});
   h.evaluations = evaluations;
   h.method = M::kName;
+  h.status = worse(h.status, at_x.status);
   for (std::size_t i = 0; i < h.value.size(); ++i)
     h.error[i] += at_x.error.data()[i / h.columns] / h.step[i];
   symmetrise(h);
@@ -65,6 +66,7 @@ DerivativeMatrix<E> hessian_by(F& f, X& x, Dual) {
       const Outer y = static_cast<Outer>(call_with<F, P, Outer>(f, argument));
       h.value[i * n + j] = h.value[j * n + i] = y.tangent[0].tangent[0];
       ++h.evaluations;
+      h.status = worse(h.status, modified_status<E>(argument, x));
     }
   }
   return h;
@@ -94,6 +96,7 @@ DerivativeMatrix<E> hessian_by(F& f, X& x, Tape) {
       });
       return static_cast<V>(call_with<F, P, V>(f, argument));
     });
+    h.status = worse(h.status, modified_status<E>(argument, x));
     const auto adjoint = recording.gradient(y);
     for (std::size_t k = 0; k < count; ++k)
       for (std::size_t j = 0; j < n; ++j) h.value[(first + k) * n + j] = adjoint[j].tangent[k];
@@ -110,16 +113,20 @@ template <class F, class X, Method M>
 auto hessian(F&& f, X&& x, const M& method) {
   using T = detail::ElementT<X>;
   using E = detail::ValueT<F, X>;
-  return detail::narrowed_matrix<T>(detail::hessian_by<E>(f, x, method));
+  if constexpr (AutomaticMethod<M>)
+    return detail::narrowed_matrix<T>(detail::with_error<E>(
+        x, method.error, [&](const auto& at) { return detail::hessian_by<E>(f, at, method); }));
+  else
+    return detail::narrowed_matrix<T>(detail::hessian_by<E>(f, x, method));
 }
 
-/// By Tape where f takes Variable<DualNumber>, otherwise by Ridders.
+/// By Tape with its rounding measured where f takes Variable<DualNumber>, otherwise by Ridders.
 template <class F, class X>
   requires Point<std::remove_cvref_t<X>>
 auto hessian(F&& f, X&& x) {
   using V = Variable<DualNumber<detail::ValueT<F, X>, 4>>;
   if constexpr (detail::TakesVector<F, std::remove_cvref_t<X>, V>)
-    return hessian(f, x, Tape{});
+    return hessian(f, x, Tape{.error = ErrorEstimate::kMeasured});
   else
     return hessian(f, x, Ridders{});
 }

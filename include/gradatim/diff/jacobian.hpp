@@ -87,6 +87,7 @@ DerivativeMatrix<E> jacobian_by(F& f, X& x, const Dual&) {
       for (std::size_t k = 0; k < count; ++k)
         jacobian.value[i * n + first + k] = y.data()[i].tangent[k];
     ++jacobian.evaluations;
+    jacobian.status = worse(jacobian.status, modified_status<E>(argument, x));
   }
   return jacobian;
 }
@@ -105,6 +106,7 @@ DerivativeMatrix<E> jacobian_by(F& f, X& x, const Tape&) {
     r.inputs(n, argument.data(), [&x](std::size_t i) { return static_cast<E>(x.data()[i]); });
     return call_with<F, P, V>(f, argument);
   });
+  jacobian.status = modified_status<E>(argument, x);
   resize(jacobian, length(y), n);
   for (std::size_t i = 0; i < jacobian.rows; ++i)
     std::ranges::copy(recording.gradient(y.data()[i]),
@@ -127,6 +129,7 @@ DerivativeMatrix<E> jacobian_by(F& f, X& x, const ComplexStep& method) {
     const auto evaluate = [&](const Z& z) {
       argument.data()[j] = z;
       const auto values = call_with<F, P, Z>(f, argument);
+      if (argument.data()[j] != z) jacobian.status = Status::kInputModified;
       y.assign(values.data(), values.data() + length(values));
       return Z(0);
     };
@@ -136,6 +139,20 @@ DerivativeMatrix<E> jacobian_by(F& f, X& x, const ComplexStep& method) {
     for (std::size_t i = 0; i < jacobian.rows; ++i) jacobian.value[i * n + j] = y[i].imag() / h;
   }
   return jacobian;
+}
+
+/// by(at), with the error of a method that is exact but for rounding if it is to be measured.
+template <class E, class X, class By>
+DerivativeMatrix<E> with_error(const X& x, ErrorEstimate error, const By& by) {
+  DerivativeMatrix<E> m = by(x);
+  if (!measures<E>(error)) return m;
+  DerivativeMatrix<E> there;
+  measure_rounding(m.value.data(), m.error.data(), m.value.size(), x, [&](const auto& neighbour) {
+    there = by(neighbour);
+    m.evaluations += there.evaluations;
+    return there.value.data();
+  });
+  return m;
 }
 
 template <class T, class E>
@@ -167,16 +184,20 @@ template <class F, class X, Method M>
 auto jacobian(F&& f, X&& x, const M& method) {
   using T = detail::ElementT<X>;
   using E = detail::ValueT<F, X>;
-  return detail::narrowed_matrix<T>(detail::jacobian_by<E>(f, x, method));
+  if constexpr (DifferenceMethod<M>)
+    return detail::narrowed_matrix<T>(detail::jacobian_by<E>(f, x, method));
+  else
+    return detail::narrowed_matrix<T>(detail::with_error<E>(
+        x, method.error, [&](const auto& at) { return detail::jacobian_by<E>(f, at, method); }));
 }
 
-/// By Dual where f takes DualNumber, otherwise by Ridders.
+/// By Dual with its rounding measured where f takes DualNumber, otherwise by Ridders.
 template <class F, class X>
   requires Point<std::remove_cvref_t<X>>
 auto jacobian(F&& f, X&& x) {
   using P = std::remove_cvref_t<X>;
   if constexpr (detail::TakesVector<F, P, DualNumber<detail::ValueT<F, X>, detail::kLanes<P>>>)
-    return jacobian(f, x, Dual{});
+    return jacobian(f, x, Dual{.error = ErrorEstimate::kMeasured});
   else
     return jacobian(f, x, Ridders{});
 }

@@ -35,7 +35,7 @@ class MovingPoint {
   std::size_t size() const { return length(original_); }
   E original(std::size_t i) const { return original_.data()[i]; }
   bool modified() const { return modified_; }
-  void forget_modified() { modified_ = false; }
+  bool take_modified() { return std::exchange(modified_, false); }
 
   void move(std::size_t i, E to) {
     storage_.data()[i] = to;

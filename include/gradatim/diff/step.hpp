@@ -26,8 +26,10 @@ namespace detail {
 [[noreturn]] void throw_vanishing_step(std::string_view method, double step, double x,
                                        double smallest, int digits);
 [[noreturn]] void throw_invalid_step(std::string_view method, double step);
+[[noreturn]] void throw_infinite_point(std::string_view method, double x);
 [[noreturn]] void throw_invalid_order(int order);
 [[noreturn]] void throw_invalid_levels(std::string_view method, int levels);
+[[noreturn]] void throw_invalid_ratio(double ratio);
 
 /// x + h and x - h as they are representable. A difference is divided by above - below, the step as
 /// realised, rather than by 2h, which is not what was done to x.
@@ -37,24 +39,32 @@ struct Abscissae {
   T below;
   T width() const { return above - below; }
   T step() const { return width() / 2; }
+  bool moved(T x) const { return above > x && below < x; }
 };
+
+template <class T>
+inline Abscissae<T> beside(T x, T h) {
+  return {x + h, x - h};
+}
 
 /// What around() does where it cannot answer: throws.
 template <class T>
 [[noreturn, gnu::noinline, gnu::cold]] void refuse_step(T x, double step, std::string_view method) {
+  if (!std::isfinite(x)) throw_infinite_point(method, static_cast<double>(x));
   if (!(step > 0) || !std::isfinite(step)) throw_invalid_step(method, step);
   throw_vanishing_step(method, step, static_cast<double>(x), static_cast<double>(smallest_step(x)),
                        std::numeric_limits<T>::digits);
 }
 
-/// Throws InvalidArgument, naming the smallest usable step, if x does not change when h is added or
-/// subtracted.
+/// Throws InvalidArgument if x is not finite or, naming the smallest usable step, if it does not
+/// change when h is added or subtracted.
 template <class T>
 inline Abscissae<T> around(T x, double relative_step, std::string_view method) {
   const T h = static_cast<T>(relative_step) * step_scale(x);
-  const Abscissae<T> at{x + h, x - h};
-  const bool moves = at.above > x && at.below < x && h < std::numeric_limits<T>::infinity();
-  if (!moves) [[unlikely]]
+  const auto at = beside(x, h);
+  // step_scale is at most a sixteenth of the largest number.
+  const bool is_finite = relative_step <= 16 || h < std::numeric_limits<T>::infinity();
+  if (!(at.moved(x) && is_finite)) [[unlikely]]
     refuse_step(x, relative_step, method);
   return at;
 }

@@ -39,9 +39,7 @@ class TapeArena {
  public:
   std::uint32_t push(std::uint32_t left, const S& d_left, std::uint32_t right, const S& d_right) {
     const std::size_t index = size_++;
-    const std::size_t slot = index & mask_;
-    parents_[slot] = {left, right};
-    slopes_[slot] = {d_left, d_right};
+    nodes_[index & mask_] = {d_left, d_right, left, right};
     return static_cast<std::uint32_t>(index);
   }
 
@@ -62,8 +60,7 @@ class TapeArena {
   void make_room() {
     if (size_ > std::numeric_limits<std::uint32_t>::max()) detail::throw_tape_full();
     const std::size_t capacity = std::bit_ceil(size_);
-    parents_.resize(capacity);
-    slopes_.resize(capacity);
+    nodes_.resize(capacity);
     mask_ = capacity - 1;
     ++generation_;
   }
@@ -84,17 +81,16 @@ class TapeArena {
   }
 
  private:
-  struct Parents {
+  struct Node {
+    S d_left{};
+    S d_right{};
     std::uint32_t left = 0;
     std::uint32_t right = 0;
   };
-  struct Slopes {
-    S left{};
-    S right{};
-  };
 
-  /// The adjoint of one node, `carried`, stays out of memory until its turn comes: along a sum of
-  /// many terms each waits for the one before, and a trip through memory would be most of the wait.
+  /// What reaches the node `carried` along the longest chain, `carry`, stays out of memory until
+  /// its turn comes: along a sum of many terms each waits for the one before, and a trip through
+  /// memory would be most of the wait.
   template <bool SkipZeros>
   void propagate(std::uint32_t output, const S& seed, std::size_t first, std::size_t count) {
     S* const adjoint = adjoints_.data();
@@ -102,29 +98,21 @@ class TapeArena {
     if (output < first) return;
     std::size_t carried = output;
     S carry = seed;
-    const auto add = [&](std::uint32_t node, const S& amount) {
-      if (node == carried)
-        carry += amount;
-      else
-        adjoint[node] += amount;
-    };
-    const Parents* const parents = parents_.data();
-    const Slopes* const slopes = slopes_.data();
+    const Node* const nodes = nodes_.data();
     for (std::size_t i = output; i >= first + count; --i) {
-      const S a = i == carried ? carry : adjoint[i];
+      const Node& node = nodes[i];
+      S a = adjoint[i];
+      if (i == carried) a += carry;
       if (SkipZeros && detail::is_zero(a)) continue;
-      const std::uint32_t left = parents[i].left;
-      const std::uint32_t right = parents[i].right;
       if (i == carried) {
-        carried = left;
-        carry = adjoint[left] + a * slopes[i].left;
-        adjoint[right] += a * slopes[i].right;
+        carried = node.left;
+        carry = a * node.d_left;
       } else {
-        add(left, a * slopes[i].left);
-        add(right, a * slopes[i].right);
+        adjoint[node.left] += a * node.d_left;
       }
+      adjoint[node.right] += a * node.d_right;
     }
-    adjoint[carried] = carry;
+    adjoint[carried] += carry;
   }
 
   static constexpr std::size_t kFirstCapacity = 1024;  // a power of two, as every capacity
@@ -132,8 +120,7 @@ class TapeArena {
   std::size_t size_ = 1;  // node 0: the constants
   std::size_t mask_ = kFirstCapacity - 1;
   std::size_t generation_ = 0;
-  std::vector<Parents> parents_ = std::vector<Parents>(kFirstCapacity);
-  std::vector<Slopes> slopes_ = std::vector<Slopes>(kFirstCapacity);
+  std::vector<Node> nodes_ = std::vector<Node>(kFirstCapacity);
   std::vector<S> adjoints_;
 };
 

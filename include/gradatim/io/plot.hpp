@@ -37,6 +37,7 @@ struct Panel {
   std::string title{};
   std::string x_label{};
   std::string y_label{};
+  bool logarithmic_x = false;
   bool logarithmic_y = false;
   bool legend_at_bottom = false;  // for curves that rise
   bool equal_units = false;       // a circle is round

@@ -56,6 +56,9 @@ struct TensorCheck {
   std::size_t dead = 0;        // all weights of the unit, its bias too: nothing passes through it
   std::size_t structural = 0;  // the others: such as a pixel that is zero in the whole batch
   std::size_t dead_units = 0;
+  /// A bias that batch normalisation takes away again: its gradient is zero but for rounding, which
+  /// is resolved as little as zero is.
+  bool cancelled = false;
   bool forgotten = false;                 // backprop is zero everywhere, the function is not
   std::vector<CheckedParameter> worst{};  // fails first, then by error over allowed
 
@@ -88,6 +91,12 @@ struct NetworkCheck {
   SampleCheck sample{};
   ErrorDistribution errors{};
   std::vector<std::string> evaluated_again{};  // layers without a change rule
+  /// Layers that draw at random, at the batch's key: "layer 3 (dropout), seed 1, step 0". All
+  /// evaluations drop the same values.
+  std::vector<std::string> frozen{};
+  /// Layers over the whole batch, "layer 2 (batch_norm)": with them the samples of a batch depend
+  /// on each other, and changes are those of the whole batch.
+  std::vector<std::string> over_batch{};
   /// If anything failed, the parts of backprop that are wrong by themselves, from the loss down:
   /// "layer 2 (swish): its backward". None for a wrong gradient that the caller gave.
   std::vector<std::string> wrong{};

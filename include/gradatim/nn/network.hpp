@@ -32,12 +32,15 @@ struct He {
 struct Zeros {
   friend bool operator==(const Zeros&, const Zeros&) = default;
 };
-/// He where relu, leaky_relu, gelu, silu or softplus is the next layer that is neither pooling nor
-/// reshaping, Xavier otherwise.
+struct Ones {
+  friend bool operator==(const Ones&, const Ones&) = default;
+};
+/// He where relu, leaky_relu, gelu, silu or softplus is the next layer that does not only pool,
+/// reshape, normalise, drop or add; Xavier otherwise.
 struct Automatic {
   friend bool operator==(const Automatic&, const Automatic&) = default;
 };
-using Initializer = std::variant<Gaussian, Xavier, He, Zeros, Automatic>;
+using Initializer = std::variant<Gaussian, Xavier, He, Zeros, Automatic, Ones>;
 
 // ---- Layers: descriptions only, each a function of one sample. x is the layer's input.
 
@@ -85,6 +88,27 @@ struct Softplus {
 struct Flatten {
   friend bool operator==(const Flatten&, const Flatten&) = default;
 };
+/// In training, y is 0 with probability `rate`, in [0, 1), and x / (1 - rate) otherwise: a function
+/// of the batch's StepKey, the layer, the row and the value. In prediction, y = x (inverted
+/// dropout; Srivastava et al., 2014).
+struct Dropout {
+  float rate = 0.5F;
+  friend bool operator==(const Dropout&, const Dropout&) = default;
+};
+/// y = x plus what enters the layer `over` layers before this one, which must have the shape of x:
+/// {Dense, Relu, Dense, Residual{.over = 3}, Relu} adds the input of the first Dense to the output
+/// of the second (He, Zhang, Ren and Sun, 2016).
+struct Residual {
+  std::size_t over = 2;
+  friend bool operator==(const Residual&, const Residual&) = default;
+};
+/// y = (x - mean) / sqrt(variance + epsilon) · weight + bias: mean and (biased) variance of the
+/// values of one sample, weight and bias of its shape, 1 and 0 at first (Ba, Kiros and Hinton,
+/// 2016).
+struct LayerNorm {
+  float epsilon = 1e-5F;
+  friend bool operator==(const LayerNorm&, const LayerNorm&) = default;
+};
 // ---- Layers on images, samples of shape (channels, height, width). Along an extent, windows give
 // floor((extent + 2 padding - size) / stride) + 1 outputs.
 
@@ -119,6 +143,17 @@ struct AvgPool2d {
 struct GlobalAvgPool {
   friend bool operator==(const GlobalAvgPool&, const GlobalAvgPool&) = default;
 };
+/// y = (x - mean) / sqrt(variance + epsilon) · weight + bias for each feature of (features), or
+/// each channel of (channels, height, width), with weight 1 and bias 0 at first. In training, mean
+/// and (biased) variance are those of the whole batch, and running averages of the mean and of the
+/// unbiased variance move by momentum · (batch's - running); in prediction they are those averages
+/// (Ioffe and Szegedy, 2015). The averages are tensors of the network's vector theta, which no
+/// gradient moves (ParameterTensor::trained): Program::update_statistics does.
+struct BatchNorm {
+  float epsilon = 1e-5F;
+  float momentum = 0.1F;
+  friend bool operator==(const BatchNorm&, const BatchNorm&) = default;
+};
 
 /// What a layer of the user's own is made of; see examples/custom_layer.cpp.
 class CustomLayer {
@@ -138,7 +173,8 @@ struct Custom {
   friend bool operator==(const Custom&, const Custom&) = default;
 };
 using Layer = std::variant<Dense, Sigmoid, Relu, Tanh, Softmax, LeakyRelu, Gelu, Silu, Softplus,
-                           Flatten, Conv2d, MaxPool2d, AvgPool2d, GlobalAvgPool, Custom>;
+                           Flatten, Conv2d, MaxPool2d, AvgPool2d, GlobalAvgPool, Dropout, Residual,
+                           LayerNorm, BatchNorm, Custom>;
 
 // ---- Losses: the mean over a batch of the loss of one sample.
 

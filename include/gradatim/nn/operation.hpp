@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "gradatim/core/batch.hpp"
+#include "gradatim/core/random.hpp"
 #include "gradatim/core/tensor.hpp"
 #include "gradatim/nn/network.hpp"
 
@@ -18,6 +20,47 @@ struct ParameterSpec {
   Initializer initializer;
   std::size_t fan_in = 1;
   std::size_t fan_out = 1;
+  bool trained = true;  // see ParameterTensor
+};
+
+/// What a layer computes in training that depends on the whole batch, through sums over its rows:
+/// batch normalisation. Tasks add up the sums of their rows, which are added in the order of the
+/// tasks; then the rows go on. theta and d_theta are the layer's, as in Operation.
+class BatchRule {
+ public:
+  virtual ~BatchRule() = default;
+
+  /// How many values the sums of either pass have, and what is made of them.
+  virtual std::size_t sums() const = 0;
+  virtual std::size_t statistics() const = 0;
+  virtual std::size_t slopes() const = 0;
+  virtual std::size_t least_rows() const { return 1; }
+
+  /// sums += those of some rows of x.
+  virtual void add_sums(ConstTensorView x, std::span<double> sums) const = 0;
+  /// statistics from the sums over all rows.
+  virtual void find_statistics(std::size_t rows, std::span<const double> sums,
+                               std::span<float> statistics) const = 0;
+  /// y from x, of some rows.
+  virtual void forward_rows(std::span<const float> theta, std::span<const float> statistics,
+                            ConstTensorView x, TensorView<float> y) const = 0;
+
+  /// sums += those of some rows of the backward pass.
+  virtual void add_backward_sums(std::span<const float> statistics, ConstTensorView x,
+                                 ConstTensorView dy, std::span<double> sums) const = 0;
+  virtual void find_slopes(std::span<const float> theta, std::size_t rows,
+                           std::span<const float> statistics, std::span<const double> sums,
+                           std::span<float> slopes) const = 0;
+  /// dx from dy, of some rows; dx may be the memory of dy.
+  virtual void backward_rows(std::span<const float> slopes, ConstTensorView x, ConstTensorView dy,
+                             TensorView<float> dx) const = 0;
+  /// d_theta, overwritten, from the sums over all rows of the backward pass.
+  virtual void sums_gradient(std::span<const float> statistics, std::span<const double> sums,
+                             std::span<float> d_theta) const = 0;
+
+  /// Moves what prediction uses instead of the batch's statistics towards them.
+  virtual void move_running(std::size_t rows, std::span<const float> statistics,
+                            std::span<float> theta) const = 0;
 };
 
 /// What a layer computes for inputs of one shape, how gradients pass back through it, and how
@@ -57,6 +100,21 @@ class Operation {
   /// d_theta += that of some rows.
   virtual void add_gradient(ConstTensorView x, ConstTensorView dy, std::span<float> d_theta) const;
 
+  /// d_theta, overwritten, from the whole batch by either way, on the calling thread.
+  void gradient(ConstTensorView x, ConstTensorView dy, std::span<float> d_theta) const;
+
+  /// Not null: forward is what the layer does in prediction, and in training it follows this rule.
+  /// The other functions are about training, and their rows are the whole batch.
+  virtual const BatchRule* over_batch() const { return nullptr; }
+
+  // ---- What joins layers besides passing values on, for layers that do nothing else: whoever runs
+  // the network does it, and their forward, backward and change() are the identity.
+
+  /// n > 0: what enters the layer n layers before this one is added to y, and its gradient gets dy.
+  virtual std::size_t adds_input_back() const { return 0; }
+  /// p > 0: in training, values of y are zero with probability p, and otherwise divided by 1 - p.
+  virtual float drop_rate() const { return 0; }
+
   /// Floating point operations of forward for one row, for cutting batches into tasks.
   virtual std::size_t operations_per_row() const { return output().size(); }
 
@@ -95,11 +153,17 @@ class Operation {
   virtual void magnitude(std::span<const float> absolute_theta, ConstTensorView x,
                          ConstTensorView y, ConstTensorView magnitude_y,
                          TensorView<float> magnitude_x) const;
+  /// The same for d_theta. As here, its terms are products of |x| and magnitude_y.
+  virtual void parameter_magnitude(ConstTensorView x, ConstTensorView magnitude_y,
+                                   std::span<float> magnitude_theta) const;
 };
 
 /// The operations of a network, checked against each other's shapes. Throws ShapeError that names
 /// the layer (the first is 1), what it expected and what it received.
 std::vector<std::unique_ptr<const Operation>> make_operations(const Network& network);
+
+/// What dropout of the layer at `index` draws from in one step.
+RandomKey dropout_key(const StepKey& key, std::size_t index);
 
 /// "layer 2 (sigmoid)" for index 1.
 std::string layer_label(const Network& network, std::size_t index);

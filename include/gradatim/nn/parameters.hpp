@@ -17,6 +17,7 @@ struct ParameterTensor {
   Shape shape;
   std::size_t offset = 0;  // in floats
   std::size_t layer = 0;   // index into Network::layers
+  bool trained = true;     // false: a running statistic, whose gradient is zero
   friend bool operator==(const ParameterTensor&, const ParameterTensor&) = default;
 };
 

@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "gradatim/core/batch.hpp"
 #include "gradatim/core/tasks.hpp"
@@ -13,6 +14,18 @@
 #include "gradatim/nn/parameters.hpp"
 
 namespace gradatim {
+
+/// A layer in a program's plan.
+struct PlannedLayer {
+  std::string name;  // "layer 2 (relu)"
+  Shape output;      // of one sample
+  std::size_t parameters = 0;
+  std::size_t operations = 0;      // floating point, of a forward pass of one sample
+  std::size_t buffer = 0;          // where the output lies: layers of equal number share memory
+  std::size_t buffer_bytes = 0;    // of that, for the largest batch
+  std::size_t gradient_bytes = 0;  // of the gradient by it, all tasks together
+  bool shared_gradient = false;    // that memory serves other layers' too, at other times
+};
 
 /// A network with its loss, planned for batches of up to `max_rows` samples: all memory is taken
 /// here, none in a step. One Program serves one thread at a time; it shares its work out itself.
@@ -33,15 +46,23 @@ class Program {
   /// theta and d_theta have layout().size floats. Bit-for-bit the same for any pool.
   double gradient(std::span<const float> theta, const Batch& batch, std::span<float> d_theta,
                   TaskPool& pool);
-  /// The mean loss alone.
+  /// Moves the running statistics in theta (BatchNorm) towards those of the batch that gradient()
+  /// or loss() was called for last. A training loop calls it once a batch; without such layers it
+  /// does nothing.
+  void update_statistics(std::span<float> theta) const;
+  bool has_statistics() const;
+  /// The mean loss alone: of the training function, as gradient().
   double loss(std::span<const float> theta, const Batch& batch, TaskPool& pool);
 
   /// Where NaN or infinity first appears in a forward pass over the batch: "layer 2 (sigmoid)",
   /// "the inputs", or a parameter such as "dense1.weight". Nothing if all is finite.
   std::optional<std::string> first_non_finite(std::span<const float> theta, const Batch& batch);
 
-  /// Bytes of activations and gradients planned.
+  /// Bytes planned for activations, gradients and what else a step needs besides theta: all that
+  /// gradient() and loss() ever use, but for what oneDNN keeps for itself.
   std::size_t workspace_bytes() const;
+  /// The plan, a line a layer.
+  std::vector<PlannedLayer> planned_layers() const;
 
  private:
   struct Plan;

@@ -1,15 +1,18 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <type_traits>
 #include <variant>
 #include <vector>
 
 #include "gradatim/core/batch.hpp"
+#include "gradatim/core/joining.hpp"
 #include "gradatim/core/reference.hpp"
 #include "gradatim/nn/losses.hpp"
 #include "gradatim/nn/network.hpp"
+#include "gradatim/nn/operation.hpp"
 #include "gradatim/nn/reference_layers.hpp"
 
 /// Whole networks as the formulae are written, for any scalar T: double and long double as the
@@ -61,9 +64,14 @@ struct Samples {
   std::size_t rows = 0;
   std::vector<double> inputs{};   // (rows, inputs)
   std::vector<double> targets{};  // (rows, outputs)
+  std::optional<StepKey> step{};
 
   std::span<const double> input(std::size_t n) const { return row(inputs, n); }
   std::span<const double> target(std::size_t n) const { return row(targets, n); }
+  /// What dropout draws from for sample n, if it draws.
+  std::optional<StepKey> key(std::size_t n) const {
+    return step ? std::optional(StepKey{step->seed, step->step, step->first_row + n}) : step;
+  }
 
  private:
   std::span<const double> row(const std::vector<double>& all, std::size_t n) const {
@@ -83,49 +91,116 @@ class Evaluation {
   /// Throws ShapeError or InvalidArgument as Program::gradient does.
   Samples samples(const Batch& batch) const;
 
+  /// Whether training depends on the whole batch (BatchNorm): then what is said of one sample here
+  /// is prediction, and training is batch_outputs and mean_loss.
+  bool over_batch() const;
+
+  /// Of one sample: in prediction, or with its key (Samples::key) in training.
   template <class T>
-  std::vector<T> outputs(std::span<const T> theta, std::span<const T> x) const {
-    std::vector<T> values(x.begin(), x.end());
+  std::vector<T> outputs(std::span<const T> theta, std::span<const T> x,
+                         const std::optional<StepKey>& key = {}) const {
+    std::vector<std::vector<T>> values{{x.begin(), x.end()}};
     for (std::size_t i = 0; i < network_.layers.size(); ++i)
-      values = std::visit(
-          [&](const auto& layer) {
-            return forward(layer, shapes_[i],
-                           theta.subspan(offsets_[i], offsets_[i + 1] - offsets_[i]),
-                           std::span<const T>(values));
-          },
-          network_.layers[i]);
-    return values;
+      values.push_back(layer_output(i, theta, values, key));
+    return values.back();
   }
 
   /// Of one sample, whose inputs may be variables too.
   template <class T>
-  T loss(std::span<const T> theta, std::span<const T> x, std::span<const double> t) const {
-    const std::vector<T> targets(t.begin(), t.end());
-    const std::vector<T> y = outputs(theta, x);
-    return std::visit(
-        [&](const auto& choice) {
-          return reference::loss(choice, std::span<const T>(y), std::span<const T>(targets));
-        },
-        loss_);
+  T loss(std::span<const T> theta, std::span<const T> x, std::span<const double> t,
+         const std::optional<StepKey>& key = {}) const {
+    const std::vector<T> y = outputs(theta, x, key);
+    return output_loss(std::span<const T>(y), t);
   }
 
   template <class T>
     requires(!std::is_same_v<T, double>)
-  T loss(std::span<const T> theta, std::span<const double> x, std::span<const double> t) const {
+  T loss(std::span<const T> theta, std::span<const double> x, std::span<const double> t,
+         const std::optional<StepKey>& key = {}) const {
     const std::vector<T> inputs(x.begin(), x.end());
-    return loss(theta, std::span<const T>(inputs), t);
+    return loss(theta, std::span<const T>(inputs), t, key);
+  }
+
+  /// Of all samples of a batch in training, layer by layer: inputs (rows, inputs).
+  template <class T>
+  std::vector<std::vector<T>> batch_outputs(std::span<const T> theta,
+                                            std::vector<std::vector<T>> inputs,
+                                            const Samples& samples) const {
+    std::vector<std::vector<std::vector<T>>> values(inputs.size());  // of each sample
+    for (std::size_t n = 0; n < inputs.size(); ++n) values[n].push_back(std::move(inputs[n]));
+    for (std::size_t i = 0; i < network_.layers.size(); ++i) {
+      std::vector<std::vector<T>> y;
+      const auto* norm = std::get_if<BatchNorm>(&network_.layers[i]);
+      for (std::size_t n = 0; n < values.size(); ++n)
+        y.push_back(norm != nullptr ? values[n].back()
+                                    : layer_output(i, theta, values[n], samples.key(n)));
+      if (norm != nullptr) forward_batch<T>(*norm, shapes_[i], own(i, theta), y);
+      for (std::size_t n = 0; n < values.size(); ++n) values[n].push_back(std::move(y[n]));
+    }
+    std::vector<std::vector<T>> outputs;
+    for (auto& sample : values) outputs.push_back(std::move(sample.back()));
+    return outputs;
+  }
+
+  /// Over a batch, whose inputs may be variables too.
+  template <class T>
+  T mean_loss(std::span<const T> theta, std::vector<std::vector<T>> inputs,
+              const Samples& samples) const {
+    const auto outputs = batch_outputs(theta, std::move(inputs), samples);
+    T sum = T(0);
+    for (std::size_t n = 0; n < samples.rows; ++n)
+      sum = sum + output_loss(std::span<const T>(outputs[n]), samples.target(n));
+    return sum / T(static_cast<double>(samples.rows));
   }
 
   /// Over a batch.
   template <class T>
   T mean_loss(std::span<const T> theta, const Samples& samples) const {
+    if (over_batch()) {
+      std::vector<std::vector<T>> inputs;
+      for (std::size_t n = 0; n < samples.rows; ++n)
+        inputs.emplace_back(samples.input(n).begin(), samples.input(n).end());
+      return mean_loss(theta, std::move(inputs), samples);
+    }
     T sum = T(0);
     for (std::size_t n = 0; n < samples.rows; ++n)
-      sum = sum + loss(theta, samples.input(n), samples.target(n));
+      sum = sum + loss(theta, samples.input(n), samples.target(n), samples.key(n));
     return sum / T(static_cast<double>(samples.rows));
   }
 
  private:
+  template <class T>
+  std::span<const T> own(std::size_t layer, std::span<const T> theta) const {
+    return theta.subspan(offsets_[layer], offsets_[layer + 1] - offsets_[layer]);
+  }
+
+  template <class T>
+  T output_loss(std::span<const T> y, std::span<const double> t) const {
+    const std::vector<T> targets(t.begin(), t.end());
+    return std::visit(
+        [&](const auto& choice) { return reference::loss(choice, y, std::span<const T>(targets)); },
+        loss_);
+  }
+
+  /// From values[i], what enters each layer up to this one.
+  template <class T>
+  std::vector<T> layer_output(std::size_t i, std::span<const T> theta,
+                              const std::vector<std::vector<T>>& values,
+                              const std::optional<StepKey>& key) const {
+    std::vector<T> y = std::visit(
+        [&](const auto& layer) {
+          return forward(layer, shapes_[i], own(i, theta), std::span<const T>(values[i]));
+        },
+        network_.layers[i]);
+    if (const auto* residual = std::get_if<Residual>(&network_.layers[i]))
+      for (std::size_t k = 0; k < y.size(); ++k) y[k] = y[k] + values[i - residual->over][k];
+    if (const auto* dropout = std::get_if<Dropout>(&network_.layers[i]); dropout != nullptr && key)
+      for (std::size_t k = 0; k < y.size(); ++k)
+        y[k] = y[k] *
+               dropout_factor<T>(dropout->rate, dropout_key(*key, i), key->first_row, k, y.size());
+    return y;
+  }
+
   Network network_;
   Loss loss_;
   std::vector<Shape> shapes_;         // of each layer's input

@@ -83,6 +83,61 @@ std::vector<T> forward(const Flatten&, const Shape&, std::span<const T>, std::sp
   return {x.begin(), x.end()};
 }
 
+/// What is added, and what is dropped in training, is up to the network (nn/reference.hpp).
+template <class T>
+std::vector<T> forward(const Residual&, const Shape&, std::span<const T>, std::span<const T> x) {
+  return {x.begin(), x.end()};
+}
+template <class T>
+std::vector<T> forward(const Dropout&, const Shape&, std::span<const T>, std::span<const T> x) {
+  return {x.begin(), x.end()};
+}
+
+/// theta = weight (values), bias (values)
+template <class T>
+std::vector<T> forward(const LayerNorm& layer, const Shape&, std::span<const T> theta,
+                       std::span<const T> x) {
+  const auto [mean, scale] = row_moments<T>(x, T(static_cast<double>(layer.epsilon)));
+  std::vector<T> y(x.begin(), x.end());
+  for (std::size_t k = 0; k < y.size(); ++k)
+    y[k] = (y[k] - mean) * scale * theta[k] + theta[y.size() + k];
+  return y;
+}
+
+/// In prediction: theta = weight, bias, running_mean, running_variance, each (channels).
+template <class T>
+std::vector<T> forward(const BatchNorm& layer, const Shape& input, std::span<const T> theta,
+                       std::span<const T> x) {
+  using std::sqrt;
+  const std::size_t channels = input[0];
+  std::vector<T> y(x.begin(), x.end());
+  for (std::size_t k = 0; k < y.size(); ++k) {
+    const std::size_t c = k / (x.size() / channels);
+    const T scale = T(1) / sqrt(theta[3 * channels + c] + T(static_cast<double>(layer.epsilon)));
+    y[k] = (y[k] - theta[2 * channels + c]) * scale * theta[c] + theta[channels + c];
+  }
+  return y;
+}
+
+/// In training: x are the samples of a batch, and become y.
+template <class T>
+void forward_batch(const BatchNorm& layer, const Shape& input, std::span<const T> theta,
+                   std::vector<std::vector<T>>& x) {
+  const std::size_t channels = input[0];
+  const std::size_t area = input.size() / channels;
+  for (std::size_t c = 0; c < channels; ++c) {
+    std::vector<T> values;
+    for (const std::vector<T>& sample : x)
+      for (std::size_t i = 0; i < area; ++i) values.push_back(sample[c * area + i]);
+    const auto [mean, scale] =
+        row_moments<T>(std::span<const T>(values), T(static_cast<double>(layer.epsilon)));
+    for (std::vector<T>& sample : x)
+      for (std::size_t i = 0; i < area; ++i)
+        sample[c * area + i] =
+            (sample[c * area + i] - mean) * scale * theta[c] + theta[channels + c];
+  }
+}
+
 namespace detail {
 
 /// x(c, i - padding, j - padding) of an image of shape (channels, height, width); `outside` where

@@ -7,6 +7,7 @@
 #include "core/kernels/checks.hpp"
 #include "core/kernels/one_openmp_thread.hpp"
 #include "core/kernels/small_gemm.hpp"
+#include "core/kernels/transposed_gemm.hpp"
 #include "gradatim/core/error.hpp"
 #include "gradatim/core/kernels.hpp"
 
@@ -36,7 +37,8 @@ bool is_small(const Operand& left, const Operand& right) {
 
 void gemm_small(const Operand& left, const Operand& right, const MatrixView& a, const MatrixView& b,
                 TensorView<float> c, bool accumulate) {
-  std::array<float, kSmallOperand> b_rows;  // a transposed b, its rows made contiguous
+  // A transposed b, its rows made contiguous; clearing it would cost more than the product.
+  std::array<float, kSmallOperand> b_rows;  // NOLINT(cppcoreguidelines-pro-type-member-init)
   SmallProduct product{.m = left.rows,
                        .n = right.columns,
                        .k = left.columns,
@@ -91,6 +93,20 @@ void gemm(Transpose transpose_a, Transpose transpose_b, const MatrixView& a, con
   }
   if (is_small(left, right)) {
     gemm_small(left, right, a, b, c, update == Update::accumulate);
+    return;
+  }
+  if (left.letter == 'N' && right.letter == 'T' &&
+      transposed_gemm_pays(left.rows, right.columns, left.columns)) {
+    transposed_gemm({.m = left.rows,
+                     .n = right.columns,
+                     .k = left.columns,
+                     .a = a.data,
+                     .a_stride = a.stride,
+                     .b = b.data,
+                     .b_stride = b.stride,
+                     .c = c.data(),
+                     .c_stride = right.columns,
+                     .accumulate = update == Update::accumulate});
     return;
   }
   const OneOpenMpThread guard;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "gradatim/core/joining.hpp"
 #include "gradatim/nn/losses.hpp"
 
 namespace gradatim {
@@ -43,11 +44,8 @@ Tensor loss_gradient(const BasePoint& base) {
 }
 
 std::vector<float> parameter_gradient(const BasePoint& base, std::size_t layer, const Tensor& dy) {
-  const Operation& operation = base.operation(layer);
   std::vector<float> d_theta(base.parameters(layer).size());
-  if (d_theta.empty()) return d_theta;
-  for (std::size_t task = 0; task < operation.gradient_tasks(base.rows()); ++task)
-    operation.parameter_gradient(task, base.x(layer), dy, d_theta);
+  base.operation(layer).gradient(base.x(layer), dy, d_theta);
   return d_theta;
 }
 
@@ -65,15 +63,20 @@ std::vector<std::string> blame(DifferenceEngine& engine, const DifferenceQuotien
   Slopes after = slopes_of(base.layers());
   if (differ(loss_gradient(base).values(), after, 0, tolerance))
     wrong.push_back(fmt::format("the loss {}", kind(base.loss_function())));
+  std::vector<Tensor> d_values(base.layers() + 1);  // what residuals add to the gradient
   for (std::size_t layer = base.layers(); layer-- > 0;) {
     const std::string label = layer_label(base.network(), layer);
-    const Tensor dy = middles(after, base.y(layer).shape());
+    Tensor dy = middles(after, base.y(layer).shape());
+    if (base.joints().added_to(layer)) d_values[layer + 1] = dy;
+    base.take_factors(layer, dy);
     if (differ(parameter_gradient(base, layer, dy), parameters, base.parameter_offset(layer),
                tolerance))
       wrong.push_back(fmt::format("{}: the gradient of its parameters", label));
     Slopes before = slopes_of(layer);
     Tensor dx(base.x(layer).shape());
     base.operation(layer).backward(base.parameters(layer), base.x(layer), base.y(layer), dy, dx);
+    for (const std::size_t reader : base.joints().readers(layer))
+      kernels::add_to(d_values[reader + 1].values(), dx.values());
     if (differ(dx.values(), before, 0, tolerance))
       wrong.push_back(fmt::format("{}: its backward", label));
     after = std::move(before);

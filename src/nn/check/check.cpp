@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <iterator>
 
 #include "gradatim/core/error.hpp"
 #include "gradatim/core/random.hpp"
@@ -56,6 +57,13 @@ class Check {
     if (!engine_.evaluated_again().empty()) report_.evaluated_again = engine_.evaluated_again();
     if (options_.step == 0) options_.step = exact() ? kExactStep : kResolvedStep;
     report_.step = static_cast<double>(options_.step);
+    for (std::size_t i = 0; i < network_.layers.size(); ++i)
+      if (engine_.base().operation(i).over_batch() != nullptr)
+        report_.over_batch.push_back(layer_label(network_, i));
+    for (std::size_t i = 0; i < network_.layers.size(); ++i)
+      if (batch.key && engine_.base().joints().drops(i))
+        report_.frozen.push_back(fmt::format("{}, seed {}, step {}", layer_label(network_, i),
+                                             batch.key->seed, batch.key->step));
   }
 
   NetworkCheck run(std::span<const float> d_theta) {
@@ -120,16 +128,30 @@ class Check {
   }
 
   void judge_parameters(std::span<const float> d_theta) {
-    for (const ParameterTensor& tensor : layout_.tensors)
+    std::vector<ParameterTensor> tensors;
+    std::ranges::copy_if(layout_.tensors, std::back_inserter(tensors), &ParameterTensor::trained);
+    for (const ParameterTensor& tensor : tensors) {
       report_.tensors.push_back(
           judge(tensor.name, tensor.shape, evidence(d_theta, tensor), options_, report_.errors));
-    for (std::size_t i = 0; i + 1 < layout_.tensors.size(); ++i) {
-      const ParameterTensor& weight = layout_.tensors[i];
-      const ParameterTensor& bias = layout_.tensors[i + 1];
+      report_.tensors.back().cancelled = is_cancelled(tensor);
+    }
+    for (std::size_t i = 0; i + 1 < tensors.size(); ++i) {
+      const ParameterTensor& weight = tensors[i];
+      const ParameterTensor& bias = tensors[i + 1];
       if (engine_.base().dense(weight.layer) != nullptr && bias.layer == weight.layer)
         name_dead_units(evidence(d_theta, weight), report_.tensors[i], evidence(d_theta, bias),
                         report_.tensors[i + 1]);
     }
+  }
+
+  // The mean over the batch that the next layer subtracts has this bias in it.
+  bool is_cancelled(const ParameterTensor& tensor) const {
+    const std::size_t next = tensor.layer + 1;
+    return next < network_.layers.size() && tensor.name.ends_with(".bias") &&
+           std::holds_alternative<BatchNorm>(network_.layers[next]) &&
+           (std::holds_alternative<Dense>(network_.layers[tensor.layer]) ||
+            std::holds_alternative<Conv2d>(network_.layers[tensor.layer])) &&
+           !engine_.base().joints().is_read_later(next);
   }
 
   void judge_inputs() {

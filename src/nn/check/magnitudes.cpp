@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "gradatim/core/joining.hpp"
 #include "gradatim/nn/losses.hpp"
 #include "nn/loss_changes.hpp"
 
@@ -25,16 +26,21 @@ Tensor loss_magnitudes(const BasePoint& base) {
   return v;
 }
 
-// The terms of one layer's parameters are products of |x| and v.
-void add_parameters(const BasePoint& base, std::size_t layer, const Tensor& v,
-                    std::span<float> all) {
-  const auto part = all.subspan(base.parameter_offset(layer), base.parameters(layer).size());
-  if (part.empty()) return;
-  const Tensor x = absolute(base.x(layer));
-  const Operation& operation = base.operation(layer);
-  for (std::size_t task = 0; task < operation.gradient_tasks(base.rows()); ++task)
-    operation.parameter_gradient(task, x, v, part);
-  for (float& value : part) value = std::abs(value);
+// Calls pass(layer, dy, dx) for the layers from the last to the first: dy has what joins the layer
+// to others taken in already. Residuals add their dy to the gradient of an earlier value.
+template <class Pass>
+Tensor backward_through(const BasePoint& base, Tensor dy, Pass pass) {
+  std::vector<Tensor> d_values(base.layers() + 1);
+  for (std::size_t layer = base.layers(); layer-- > 0;) {
+    if (base.joints().added_to(layer)) d_values[layer + 1] = dy;
+    base.take_factors(layer, dy);
+    Tensor dx(base.x(layer).shape());
+    pass(layer, dy, dx);
+    for (const std::size_t reader : base.joints().readers(layer))
+      kernels::add_to(d_values[reader + 1].values(), dx.values());
+    dy = std::move(dx);
+  }
+  return dy;
 }
 
 }  // namespace
@@ -42,17 +48,15 @@ void add_parameters(const BasePoint& base, std::size_t layer, const Tensor& v,
 Magnitudes magnitudes(const BasePoint& base) {
   Magnitudes result;
   result.theta.resize(base.parameter_count());
-  Tensor v = loss_magnitudes(base);
-  for (std::size_t layer = base.layers(); layer-- > 0;) {
-    add_parameters(base, layer, v, result.theta);
+  const auto pass = [&](std::size_t layer, const Tensor& v, Tensor& before) {
+    const Operation& operation = base.operation(layer);
     const auto theta = base.parameters(layer);
+    const auto part = std::span(result.theta).subspan(base.parameter_offset(layer), theta.size());
+    if (!part.empty()) operation.parameter_magnitude(base.x(layer), v, part);
     const Tensor absolute_theta = absolute({theta, {theta.size()}});
-    Tensor before(base.x(layer).shape());
-    base.operation(layer).magnitude(absolute_theta.values(), base.x(layer), base.y(layer), v,
-                                    before);
-    v = std::move(before);
-  }
-  result.inputs = std::move(v);
+    operation.magnitude(absolute_theta.values(), base.x(layer), base.y(layer), v, before);
+  };
+  result.inputs = backward_through(base, loss_magnitudes(base), pass);
   return result;
 }
 
@@ -63,12 +67,9 @@ Tensor backprop_inputs(const BasePoint& base) {
   Tensor d(targets.shape());
   loss_and_gradient(base.loss_function(), base.y(base.layers() - 1), {.values = targets.view()},
                     1.0F / static_cast<float>(base.rows()), d);
-  for (std::size_t layer = base.layers(); layer-- > 0;) {
-    Tensor before(base.x(layer).shape());
-    base.operation(layer).backward(base.parameters(layer), base.x(layer), base.y(layer), d, before);
-    d = std::move(before);
-  }
-  return d;
+  return backward_through(base, std::move(d), [&](std::size_t layer, const Tensor& dy, Tensor& dx) {
+    base.operation(layer).backward(base.parameters(layer), base.x(layer), base.y(layer), dy, dx);
+  });
 }
 
 }  // namespace gradatim

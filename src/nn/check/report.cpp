@@ -40,6 +40,7 @@ std::string notes(const TensorCheck& tensor) {
   std::string text;
   if (tensor.dead_units > 0) text += fmt::format("  dead units: {}", tensor.dead_units);
   if (tensor.structural > 0) text += fmt::format("  structural zeros: {}", tensor.structural);
+  if (tensor.cancelled) text += "  cancelled: batch normalisation takes it away";
   if (tensor.forgotten) text += "  forgotten: backprop is zero everywhere";
   return text;
 }
@@ -96,7 +97,7 @@ std::vector<std::string> NetworkCheck::objections() const {
       lines.push_back(fmt::format("{}: {} of {} entries are wrong{}", tensor.name, tensor.failed,
                                   tensor.count,
                                   tensor.forgotten ? "; backprop is zero everywhere" : ""));
-    else if (tensor.passed == 0)
+    else if (tensor.passed == 0 && !tensor.cancelled)
       lines.push_back(fmt::format("{}: nothing passed: {} zero by both, {} unresolved, {} kinks",
                                   tensor.name, tensor.skipped(), tensor.unresolved, tensor.kinks));
   }
@@ -122,7 +123,11 @@ std::string NetworkCheck::to_string() const {
   text += fmt::format("\n{}", sample_text(*this));
   for (const std::string& layer : evaluated_again)
     text += fmt::format("{} has no change rule and was evaluated again\n", layer);
-  text += "randomness: none in these layers; ";
+  for (const std::string& layer : over_batch)
+    text +=
+        fmt::format("{} normalises over the batch: changes are those of the whole batch\n", layer);
+  for (const std::string& layer : frozen) text += fmt::format("randomness frozen: {}\n", layer);
+  if (frozen.empty()) text += "randomness: none in these layers; ";
   text += deterministic ? "backprop twice is equal in every bit\n" : "yet backprop twice differs\n";
   text += "worst:\n";
   for (const TensorCheck& tensor : tensors)

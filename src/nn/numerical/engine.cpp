@@ -4,6 +4,7 @@
 
 #include "gradatim/core/changes.hpp"
 #include "nn/layers.hpp"
+#include "nn/numerical/batch_differences.hpp"
 #include "nn/numerical/sweep.hpp"
 #include "nn/numerical/workers.hpp"
 
@@ -299,6 +300,10 @@ const std::vector<std::string>& DifferenceEngine::evaluated_again() const {
 void DifferenceEngine::parameters(const DifferenceQuotient& quotient, const QuotientSums& sums,
                                   TaskPool& pool) {
   Plan& plan = *plan_;
+  if (plan.base.over_batch()) {
+    BatchDifferences(plan.base).parameters(quotient, sums, pool);
+    return;
+  }
   plan.quotient = &quotient;
   plan.sums = sums;
   plan.mark = !sums.crossed.empty();
@@ -323,6 +328,10 @@ void DifferenceEngine::parameters(const DifferenceQuotient& quotient, const Quot
 void DifferenceEngine::values(std::size_t layer, const DifferenceQuotient& quotient,
                               const QuotientSums& sums, TaskPool& pool) {
   Plan& plan = *plan_;
+  if (plan.base.over_batch()) {
+    BatchDifferences(plan.base).values(layer, quotient, sums, pool);
+    return;
+  }
   plan.quotient = &quotient;
   plan.mark = !sums.crossed.empty();
   const std::size_t width = plan.base.width(layer);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "gradatim/core/changes.hpp"
+#include "gradatim/core/joining.hpp"
 #include "nn/dense.hpp"
 #include "nn/loss_changes.hpp"
 
@@ -19,6 +20,8 @@ Push::Push(const BasePoint& base) : base_(base), scratch_(2), losses_(kRows), fl
   std::size_t widest = 0;
   for (std::size_t i = 0; i <= base.layers(); ++i) widest = std::max(widest, base.width(i));
   for (auto& buffer : scratch_) buffer.resize(kRows * widest);
+  for (std::size_t i = 0; i <= base.layers(); ++i)
+    kept_.emplace_back(base.joints().is_read_later(i) ? kRows * base.width(i) : 0);
 }
 
 TensorView<float> Push::scratch(std::size_t which, std::size_t rows, std::size_t width) {
@@ -26,8 +29,28 @@ TensorView<float> Push::scratch(std::size_t which, std::size_t rows, std::size_t
 }
 
 std::size_t Push::last_apart(std::size_t layer) const {
-  while (layer < base_.layers() && base_.operation(layer).elementwise()) ++layer;
+  while (layer < base_.layers() && base_.operation(layer).elementwise() &&
+         !base_.joints().is_read_later(layer))
+    ++layer;
   return layer;
+}
+
+// Changes of a value, until a residual adds it.
+void Push::keep(std::size_t value, ConstTensorView changes) {
+  if (base_.joints().is_read_later(value))
+    std::ranges::copy(changes.values(), kept_[value].begin());
+}
+
+// What joins a layer to others: dy = dx plus the change of what is added, times dropout's factors.
+// A value before the one that was pushed has not changed.
+void Push::join(std::size_t sample, std::size_t layer, std::size_t pushed_from,
+                TensorView<float> changes) const {
+  const auto added = base_.joints().added_to(layer);
+  if (added && *added >= pushed_from)
+    kernels::add_to(std::span(kept_[*added]).first(changes.size()), changes.values());
+  if (base_.joints().drops(layer))
+    for (std::size_t i = 0; i < changes.rows(); ++i)
+      kernels::multiply(changes.row(i), base_.factors(layer, sample), changes.row(i));
 }
 
 // A change of a single value that enters the last layer, if that is linear, moves the outputs along
@@ -47,6 +70,10 @@ void Push::units(std::size_t sample, std::size_t layer, std::size_t first,
     if (crossed.size() != 0) operation.crossings(x, changes, crossed);
     operation.change(base_.parameters(layer), x, columns(base_.y(layer, sample), first, count),
                      changes, changes);
+    if (!base_.joints().drops(layer)) continue;
+    const auto factors = base_.factors(layer, sample).subspan(first, count);
+    for (std::size_t i = 0; i < changes.rows(); ++i)
+      kernels::multiply(changes.row(i), factors, changes.row(i));
   }
   if (ends_in_lines(layer))
     along_lines(sample, layer, first, changes);
@@ -101,9 +128,11 @@ void Push::flush(std::size_t sample, std::size_t layer, TensorView<float> change
   const auto loss = std::span(losses_).first(count);
   const auto flags = std::span(flags_).first(crossed.size() != 0 ? count : 0);
   std::ranges::fill(flags, std::uint8_t{0});
-  const bool at_end = layer == base_.layers();
-  const TensorView<float> dy = scratch(0, count, base_.width(at_end ? layer : layer + 1));
-  if (at_end) {
+  const bool whole = layer == base_.layers() || base_.joints().is_read_later(layer) ||
+                     base_.joints().drops(layer) ||
+                     (crossed.size() != 0 && base_.operation(layer).has_branches());
+  const TensorView<float> dy = scratch(0, count, base_.width(whole ? layer : layer + 1));
+  if (whole) {
     std::ranges::fill(dy.values(), 0.0F);
     for (std::size_t i = 0; i < count; ++i) dy(i, units_[i]) = amounts_[i];
   } else {
@@ -124,9 +153,11 @@ void Push::flush(std::size_t sample, std::size_t layer, TensorView<float> change
 void Push::rows(std::size_t sample, std::size_t layer, TensorView<float> changes,
                 std::span<float> loss, std::span<std::uint8_t> crossed) {
   const std::size_t count = changes.rows();
+  const std::size_t pushed_from = layer;
   for (; layer < base_.layers(); ++layer) {
     const Operation& operation = base_.operation(layer);
     const ConstTensorView x = base_.x(layer, sample);
+    keep(layer, changes);
     if (!crossed.empty() && operation.has_branches()) {
       row_flags_.assign(changes.size(), 0);
       const Crossings at(row_flags_, changes.shape());
@@ -137,6 +168,7 @@ void Push::rows(std::size_t sample, std::size_t layer, TensorView<float> changes
     const TensorView<float> dy =
         operation.elementwise() ? changes : scratch(other, count, base_.width(layer + 1));
     operation.change(base_.parameters(layer), x, base_.y(layer, sample), changes, dy);
+    join(sample, layer, pushed_from, dy);
     changes = dy;
   }
   loss_change(base_.loss_function(), base_.loss_point(sample), base_.targets(sample), changes,

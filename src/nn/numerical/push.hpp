@@ -33,7 +33,8 @@ class Push {
   static constexpr std::size_t kRows = 64;
 
  private:
-  /// Where the values from a layer on stay apart until: the first layer that is not elementwise.
+  /// Where the values from a layer on stay apart until: the first layer that is not elementwise, or
+  /// whose input a residual adds to another value.
   std::size_t last_apart(std::size_t layer) const;
   bool ends_in_lines(std::size_t layer) const;
   void along_lines(std::size_t sample, std::size_t layer, std::size_t first,
@@ -41,11 +42,15 @@ class Push {
   void one_by_one(std::size_t sample, std::size_t layer, std::size_t first,
                   TensorView<float> changes, Crossings crossed);
   void flush(std::size_t sample, std::size_t layer, TensorView<float> changes, Crossings crossed);
+  void keep(std::size_t value, ConstTensorView changes);
+  void join(std::size_t sample, std::size_t layer, std::size_t pushed_from,
+            TensorView<float> changes) const;
   ConstTensorView slopes(std::size_t layer, std::size_t first, std::size_t count);
   TensorView<float> scratch(std::size_t which, std::size_t rows, std::size_t width);
 
   const BasePoint& base_;
   std::vector<AlignedVector<float>> scratch_;  // two of kRows · the largest width
+  std::vector<AlignedVector<float>> kept_;     // changes of values that are read later
   AlignedVector<float> slopes_;
   AlignedVector<float> lines_;
   // Changes of single values that wait to be pushed together: where they stand, which, how much.

@@ -1,16 +1,13 @@
-#pragma once
+#include "diff/probe.hpp"
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <vector>
 
 #include "gradatim/diff/extrapolation.hpp"
 
-// How check_gradient looks at f along one coordinate.
 namespace gradatim::detail {
-
-enum class Shape1D { kSmooth, kKink, kJump, kUnbounded, kNonFinite };
+namespace {
 
 /// g around x at one step.
 template <class E>
@@ -25,24 +22,13 @@ struct Sample {
   E gap() const { return std::abs(slope_above - slope_below); }
 };
 
-template <class E>
-struct Probed {
-  Shape1D shape = Shape1D::kNonFinite;
-  E value = std::numeric_limits<E>::quiet_NaN();
-  E error = std::numeric_limits<E>::quiet_NaN();
-  E slope_below = std::numeric_limits<E>::quiet_NaN();
-  E slope_above = std::numeric_limits<E>::quiet_NaN();
-  E secant = 0;       // the largest slope at the outermost step: the scale of the derivative
-  bool flat = false;  // every sample equal to g(x)
-};
-
 /// Samples g at steps that halve until the derivative has settled or the steps run out, then says
 /// what g looks like there. A kink's one-sided slopes keep their distance as h shrinks, a jump
 /// keeps |g(x±h) - g(x)|, a smooth function loses both in proportion to h.
-template <class E, class G>
+template <class E>
 class Probe {
  public:
-  Probe(G& g, E x, E g_x, double step, double target)
+  Probe(const CheckedSlice<E>& g, E x, E g_x, double step, double target)
       : g_(g), x_(x), g_x_(g_x), step_(step), target_(static_cast<E>(target)) {}
 
   Probed<E> run() {
@@ -188,7 +174,7 @@ class Probe {
     return true;
   }
 
-  G& g_;
+  CheckedSlice<E> g_;
   E x_;
   E g_x_;
   double step_;
@@ -200,5 +186,17 @@ class Probe {
   bool above_missing_ = false;
   bool below_missing_ = false;
 };
+
+}  // namespace
+
+template <class E>
+Probed<E> probe(const CheckedSlice<E>& g, E x, E g_x, double step, double target) {
+  return Probe<E>(g, x, g_x, step, target).run();
+}
+
+template Probed<float> probe(const CheckedSlice<float>&, float, float, double, double);
+template Probed<double> probe(const CheckedSlice<double>&, double, double, double, double);
+template Probed<long double> probe(const CheckedSlice<long double>&, long double, long double,
+                                   double, double);
 
 }  // namespace gradatim::detail

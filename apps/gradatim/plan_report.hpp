@@ -1,0 +1,14 @@
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+namespace gradatim::app {
+
+/// The plan of a recipe's training step: its layers, where their values lie, and how much memory it
+/// takes. `subject` names a recipe or its file. Throws as find_recipe, read_recipe and Program.
+nlohmann::ordered_json plan_of(const std::string& subject);
+
+void print_plan(const nlohmann::ordered_json& plan);
+
+}  // namespace gradatim::app

@@ -1,0 +1,148 @@
+#pragma once
+
+#include <algorithm>
+#include <complex>
+#include <limits>
+#include <vector>
+
+#include "gradatim/diff/derivative.hpp"
+#include "gradatim/diff/moving_point.hpp"
+
+// The gradient of f: R^n -> R by the methods that are exact but for rounding.
+namespace gradatim::detail {
+
+template <class F, class X>
+using ValueT = VectorEvaluationT<F, std::remove_cvref_t<X>>;
+
+/// f's value beside what else one evaluation by an exact method tells.
+template <class E>
+struct ExactValue {
+  E value = 0;
+  std::size_t evaluations = 0;
+  Status status = Status::kOk;
+};
+
+inline constexpr std::size_t kMostLanes = 8;
+/// Directions a DualNumber carries at once: all of a small array's, four of a vector's.
+template <class X>
+inline constexpr std::size_t kLanes =
+    FixedSize<X>::value >= 1 && FixedSize<X>::value <= kMostLanes ? FixedSize<X>::value : 4;
+
+/// What a vector for f is made of when method M evaluates it.
+template <class M, class E, class X>
+using VectorCarrierT =
+    std::conditional_t<std::same_as<M, Dual>, DualNumber<E, kLanes<X>>, CarrierT<M, E>>;
+
+/// Whether f left other values in its argument than those of x.
+template <class E, class Storage, class X>
+inline Status modified_status(const Storage& argument, const X& x) {
+  bool modified = false;
+  for (std::size_t i = 0; i < length(x); ++i)
+    modified |= !same_bits(plain_value(argument.data()[i]), static_cast<E>(x.data()[i]));
+  return modified ? Status::kInputModified : Status::kOk;
+}
+
+/// One evaluation: the derivatives in the directions first, ..., first + count - 1.
+template <class E, class F, class X, class Storage>
+inline ExactValue<E> dual_pass(F& f, const X& x, Storage& argument, std::size_t first,
+                               std::size_t count, E* d_x) {
+  using D = DualNumber<E, kLanes<X>>;
+  for (std::size_t i = 0; i < length(x); ++i) argument.data()[i] = D(static_cast<E>(x.data()[i]));
+  for (std::size_t k = 0; k < count; ++k) argument.data()[first + k].tangent[k] = 1;
+  const D y = static_cast<D>(call_with<F, X, D>(f, argument));
+  for (std::size_t k = 0; k < count; ++k) d_x[first + k] = y.tangent[k];
+  return {y.value, 1, modified_status<E>(argument, x)};
+}
+
+template <class E, class F, class X>
+inline ExactValue<E> exact_gradient(F& f, const X& x, E* d_x, const Dual&) {
+  constexpr std::size_t kWidth = kLanes<X>;
+  using Storage = StorageT<F, X, DualNumber<E, kWidth>>;
+  if constexpr (FixedSize<X>::value == kWidth) {
+    Storage argument;
+    return dual_pass<E>(f, x, argument, 0, kWidth, d_x);
+  } else {
+    const std::size_t n = length(x);
+    ScratchT<Storage> scratch(n);
+    ExactValue<E> result;
+    for (std::size_t first = 0; first < n; first += kWidth) {
+      const auto pass = dual_pass<E>(f, x, *scratch, first, std::min(kWidth, n - first), d_x);
+      result = {pass.value, result.evaluations + 1, worse(result.status, pass.status)};
+    }
+    return result;
+  }
+}
+
+template <class E, class F, class X>
+ExactValue<E> exact_gradient(F& f, const X& x, E* d_x, const Tape&) {
+  using V = Variable<E>;
+  using Storage = StorageT<F, X, V>;
+  const std::size_t n = length(x);
+  Recording<E> recording;
+  ScratchT<Storage> scratch(n);
+  Storage& argument = *scratch;
+  ExactValue<E> result;
+  const V y = record(recording, [&](Recording<E>& r) {
+    ++result.evaluations;
+    r.inputs(n, argument.data(), [&x](std::size_t i) { return static_cast<E>(x.data()[i]); });
+    return static_cast<V>(call_with<F, X, V>(f, argument));
+  });
+  result.value = y.value;
+  result.status = modified_status<E>(argument, x);
+  std::ranges::copy(recording.gradient(y), d_x);
+  return result;
+}
+
+template <class E, class F, class X>
+ExactValue<E> exact_gradient(F& f, const X& x, E* d_x, const ComplexStep& method) {
+  using Z = std::complex<E>;
+  const std::size_t n = length(x);
+  ScratchT<StorageT<F, X, Z>> scratch(n);
+  auto& argument = *scratch;
+  std::copy_n(x.data(), n, argument.data());
+  ExactValue<E> result;
+  for (std::size_t i = 0; i < n; ++i) {
+    const auto slice = [&](const Z& z) {
+      argument.data()[i] = z;
+      const Z value(call_with<F, X, Z>(f, argument));
+      if (argument.data()[i] != z) result.status = Status::kInputModified;
+      argument.data()[i] = static_cast<E>(x.data()[i]);
+      result.value = value.real();
+      return value;
+    };
+    const auto at = static_cast<E>(x.data()[i]);
+    auto d = differentiate_complex(slice, at, method);
+    if (is_suspect(d)) look_on_the_axis(slice, at, d);
+    d_x[i] = d.value;
+    result.status = worse(result.status, d.status);
+    result.evaluations += d.evaluations;
+  }
+  return result;
+}
+
+/// The error of `count` values that an exact method gave at x, as measure_rounding of one number:
+/// every coordinate is moved by one unit in the last place, up and down in turn, then the other
+/// way. at(neighbour) gives the values there.
+template <class E, class X, class At>
+void measure_rounding(const E* value, E* error, std::size_t count, const X& x, const At& at) {
+  constexpr E kEpsilon = std::numeric_limits<E>::epsilon();
+  auto neighbour = converted<E>(x);
+  std::fill_n(error, count, E(0));
+  for (const E direction : {E(1), E(-1)}) {
+    for (std::size_t i = 0; i < length(x); ++i) {
+      const E x_i = static_cast<E>(x.data()[i]);
+      const E ulp = x_i == 0 ? kEpsilon : kEpsilon * std::abs(x_i);
+      neighbour.data()[i] = x_i + (i % 2 == 0 ? direction : -direction) * ulp;
+    }
+    const E* const there = at(neighbour);
+    for (std::size_t i = 0; i < count; ++i) {
+      const E moved = std::abs(there[i] - value[i]);
+      if (std::isfinite(moved)) error[i] = std::max(error[i], moved);
+    }
+  }
+  for (std::size_t i = 0; i < count; ++i)
+    error[i] =
+        std::max(error[i] + kEpsilon / 2 * std::abs(value[i]), std::numeric_limits<E>::min());
+}
+
+}  // namespace gradatim::detail

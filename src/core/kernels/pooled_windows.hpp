@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace gradatim::kernels {
+
+/// Images in blocks of channels, (blocks, height, width, block), height and width even.
+struct BlockedImages {
+  std::size_t block, blocks, height, width;
+};
+
+/// The largest of each window of 2 x 2 pixels side by side, max(·, 0) of it if relu, to y (blocks,
+/// height / 2, width / 2, block), and which it was, the first of equals, to places of the same
+/// shape, unless it is null: 2 · (lower line) + (right column). block is 1, 8 or 16.
+void pool_blocks(const BlockedImages& images, const float* x, bool relu, float* y,
+                 std::uint8_t* places);
+
+/// The values of a gradient that are not zero, and where they are.
+struct SparseGradient {
+  std::span<float> values;             // room for dy.size() + kAlignment floats
+  std::span<std::uint32_t> positions;  // as large
+};
+/// Keeps those dy[i] that are not zero, and where y is positive if y is given (not empty). Returns
+/// how many.
+std::size_t keep_nonzero(std::span<const float> dy, std::span<const float> y,
+                         const SparseGradient& kept);
+
+/// Windows of an image with its channels last, (height, width, channels), whose lines of pixels are
+/// `stride` floats apart: `size` pixels of `channels` floats high and wide. Behind the image, a
+/// vector can be read and written.
+struct ChannelsLast {
+  std::size_t stride, size, channels;
+};
+/// Floats in one line of a window, size · channels and what fills a vector.
+std::size_t window_line(std::size_t size, std::size_t channels);
+/// sums (size, window_line) += sum over i of values[i] · the window at image + offsets[i]. What is
+/// behind size · channels of a line of sums means nothing.
+void add_windows(const float* image, const ChannelsLast& windows, std::span<const float> values,
+                 std::span<const std::uint32_t> offsets, float* sums);
+/// The window at image + offsets[i] += values[i] · weights, for each i in order, where weights
+/// (size, window_line) are zero behind size · channels of a line.
+void add_to_windows(const float* weights, std::span<const float> values,
+                    std::span<const std::uint32_t> offsets, const ChannelsLast& windows,
+                    float* image);
+
+}  // namespace gradatim::kernels

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstddef>
+#include <limits>
+
+#include "gradatim/diff/check_gradient.hpp"
+
+// How check_gradient looks at f along one coordinate.
+namespace gradatim::detail {
+
+enum class Shape1D { kSmooth, kKink, kJump, kUnbounded, kNonFinite };
+
+/// t -> f(x with x_i = t), counting.
+template <class E>
+struct CheckedSlice {
+  CheckedFunction<E>& f;
+  std::size_t i;
+  std::size_t& evaluations;
+
+  E operator()(E t) const {
+    ++evaluations;
+    return f.value_at(i, t);
+  }
+};
+
+template <class E>
+struct Probed {
+  Shape1D shape = Shape1D::kNonFinite;
+  E value = std::numeric_limits<E>::quiet_NaN();
+  E error = std::numeric_limits<E>::quiet_NaN();
+  E slope_below = std::numeric_limits<E>::quiet_NaN();
+  E slope_above = std::numeric_limits<E>::quiet_NaN();
+  E secant = 0;       // the largest slope at the outermost step: the scale of the derivative
+  bool flat = false;  // every sample equal to g(x)
+};
+
+/// Samples g, whose value at x is g_x, from a relative `step` down until its derivative has a
+/// relative error of `target` or can get no better.
+template <class E>
+Probed<E> probe(const CheckedSlice<E>& g, E x, E g_x, double step, double target);
+
+}  // namespace gradatim::detail

@@ -1,0 +1,131 @@
+#include <fmt/format.h>
+
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "gradatim/core/error.hpp"
+#include "gradatim/io/file.hpp"
+#include "gradatim/train/checkpoint.hpp"
+#include "gradatim/train/search_folder.hpp"
+#include "gradatim/train/train.hpp"
+
+namespace gradatim {
+namespace {
+
+// scores.json: what each rung that was reached came to.
+struct RungScores {
+  std::map<std::size_t, double> by_steps{};
+  std::string failure{};
+  bool ended = false;  // early stopping: there is nothing more to train
+
+  std::optional<TrialScore> at(std::size_t steps) const {
+    if (!failure.empty()) return TrialScore{.failure = failure};
+    if (const auto found = by_steps.find(steps); found != by_steps.end())
+      return TrialScore{.score = found->second, .failure = {}};
+    if (ended) return TrialScore{.score = by_steps.rbegin()->second, .failure = {}};
+    return std::nullopt;
+  }
+};
+
+RungScores read_scores(const std::filesystem::path& file) {
+  RungScores scores;
+  if (!std::filesystem::exists(file)) return scores;
+  try {
+    const auto json = nlohmann::json::parse(read_file(file));
+    for (const auto& rung : json.at("rungs"))
+      scores.by_steps[rung.at("steps").get<std::size_t>()] = rung.at("score").get<double>();
+    scores.failure = json.at("failure").get<std::string>();
+    scores.ended = json.at("ended").get<bool>();
+  } catch (const nlohmann::json::exception& error) {
+    throw DataError(fmt::format("{}: {}", file.string(), error.what()));
+  }
+  return scores;
+}
+
+void write_scores(const std::filesystem::path& file, const RungScores& scores) {
+  nlohmann::ordered_json rungs = nlohmann::ordered_json::array();
+  for (const auto& [steps, score] : scores.by_steps)
+    rungs.push_back({{"steps", steps}, {"score", score}});
+  write_file(
+      file,
+      nlohmann::ordered_json{{"rungs", rungs}, {"failure", scores.failure}, {"ended", scores.ended}}
+              .dump() +
+          "\n");
+}
+
+// Ends a training at the rung, or when the search is stopped, and keeps the newest checkpoint.
+class TrialObserver final : public TrainObserver {
+ public:
+  TrialObserver(std::filesystem::path folder, std::string recipe, std::size_t rung,
+                const std::function<bool()>& stop)
+      : folder_(std::move(folder)), recipe_(std::move(recipe)), rung_(rung), stop_(stop) {}
+
+  bool on_step(const StepRecord& record) override {
+    reached_ = record.step >= rung_;
+    return !reached_ && !stop_();
+  }
+  void on_checkpoint(const TrainState& state) override {
+    save_checkpoint(folder_, {.recipe = recipe_, .metrics_bytes = 0, .state = state}, 1);
+  }
+  bool reached() const { return reached_; }
+
+ private:
+  std::filesystem::path folder_;
+  std::string recipe_;
+  std::size_t rung_;
+  const std::function<bool()>& stop_;
+  bool reached_ = false;
+};
+
+// Where to go on: nowhere if the trial is not known to have been scored up to there.
+std::optional<StoredCheckpoint> find_start(const std::filesystem::path& checkpoints,
+                                           const std::string& recipe, std::size_t steps) {
+  auto newest = find_checkpoint(checkpoints).newest;
+  if (newest && (newest->checkpoint.state.step >= steps || newest->checkpoint.recipe != recipe))
+    newest.reset();
+  return newest;
+}
+
+}  // namespace
+
+TrialTrainer::TrialTrainer(std::filesystem::path folder, const SearchDescription& description,
+                           const Dataset& data, std::function<bool()> stop)
+    : folder_(std::move(folder)), description_(description), data_(data), stop_(std::move(stop)) {
+  if (data.validation.size() == 0)
+    throw InvalidArgument(
+        "search: there are no validation samples to score by; hold some out: "
+        "--set validation.fraction=0.1");
+}
+
+std::optional<TrialScore> TrialTrainer::operator()(const Trial& trial, std::size_t steps) const {
+  const std::filesystem::path folder = folder_ / "trials" / fmt::format("{}", trial.number);
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error)
+    throw DataError(fmt::format("make the folder {}: {}", folder.string(), error.message()));
+  RungScores scores = read_scores(folder / "scores.json");
+  if (const auto known = scores.at(steps)) return known;
+
+  Recipe recipe = trial_recipe(description_, trial);
+  recipe.options.threads = 1;
+  const std::string text = to_toml(recipe);
+  const auto start = find_start(folder / "checkpoints", text, steps);
+  TrialObserver observer(folder / "checkpoints", text, steps, stop_);
+  try {
+    const TrainResult result = train(recipe.network, data_, recipe.options, &observer,
+                                     start ? &start->checkpoint.state : nullptr);
+    if (result.reason == StopReason::stopped_by_observer && !observer.reached())
+      return std::nullopt;
+    if (result.reason == StopReason::non_finite) scores.failure = result.message;
+    scores.ended = result.reason == StopReason::early_stopped;
+    const Figure figure = figures(target_kind(recipe.options.loss, data_.validation)).front();
+    scores.by_steps[steps] = result.validation.*figure.value;
+  } catch (const InvalidArgument& unfit) {  // a network that does not fit
+    scores.failure = unfit.what();
+  }
+  if (!scores.failure.empty()) scores.by_steps.clear();
+  write_scores(folder / "scores.json", scores);
+  return scores.at(steps);
+}
+
+}  // namespace gradatim

@@ -1,0 +1,153 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "app/command.hpp"
+#include "gradatim/io/file.hpp"
+#include "gradatim/train/recipe.hpp"
+#include "support/errors.hpp"
+
+namespace gradatim {
+namespace {
+
+using test::Outcome;
+using test::Workshop;
+
+Outcome search(const Workshop& workshop, const std::vector<std::string>& more) {
+  std::vector<std::string> words{"search", "--data-dir", "data", "--json"};
+  words.insert(words.end(), more.begin(), more.end());
+  return workshop.gradatim(words);
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  return lines;
+}
+
+const std::vector<std::string> kNineTrials{"tiny",
+                                           "--set",
+                                           "optimizer.learning_rate=log(1e-5,1)",
+                                           "--set",
+                                           "layers.0.units=int(4,16)",
+                                           "--set",
+                                           "steps=90",
+                                           "--trials",
+                                           "9"};
+
+TEST(SearchCommand, FindsALearningRateThatLearnsAndLeavesItsRecipe) {
+  const Workshop workshop;
+  const Outcome outcome = search(workshop, kNineTrials);
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const auto json = outcome.json();
+  EXPECT_EQ(json["trials"], 9);
+  EXPECT_EQ(json["complete"], true);
+  EXPECT_EQ(json["search"], "searches/tiny-1");
+  EXPECT_EQ(json["best"]["steps"], 90);
+  EXPECT_GT(json["best"]["score"].get<double>(), 0.5);
+  const double rate =
+      std::stod(json["best"]["settings"]["optimizer.learning_rate"].get<std::string>());
+  EXPECT_GT(rate, 0.01);  // those below learn nothing in 90 steps
+
+  const auto table = lines_of(read_file(workshop / "searches/tiny-1/trials.csv"));
+  ASSERT_EQ(table.size(), 10U);
+  EXPECT_EQ(table[0], "trial,steps,score,optimizer.learning_rate,layers.0.units,failure");
+  const auto with_steps = [&](const std::string& steps) {  // the second column
+    return std::ranges::count_if(table, [&](const std::string& line) {
+      return line.substr(line.find(',') + 1).starts_with(steps + ",");
+    });
+  };
+  EXPECT_EQ(with_steps("10"), 6);
+  EXPECT_EQ(with_steps("30"), 2);
+  EXPECT_EQ(with_steps("90"), 1);
+
+  const auto best =
+      workshop.gradatim({"train", "searches/tiny-1/best.toml", "--data-dir", "data", "--json"})
+          .json();
+  EXPECT_EQ(best["validation_accuracy"], json["best"]["score"]);  // to the same bits
+  EXPECT_TRUE(std::filesystem::exists(workshop / "searches/tiny-1/search.png"));
+}
+
+TEST(SearchCommand, IsTheSameForAnyThreadsAndAfterAnInterruption) {
+  const Workshop workshop;
+  const auto table = [&](const char* folder) {
+    return read_file(workshop / folder / "trials.csv");
+  };
+  const auto run = [&](const char* folder, const char* threads) {
+    std::vector<std::string> words = kNineTrials;
+    words.insert(words.end(), {"--out", folder, "--threads", threads});
+    return search(workshop, words);
+  };
+  ASSERT_EQ(run("one", "1").exit_code, 0);
+  ASSERT_EQ(run("three", "3").exit_code, 0);
+  EXPECT_EQ(table("one"), table("three"));
+
+  std::vector<std::string> words = kNineTrials;
+  words.insert(words.end(), {"--out", "cut", "--budget", "1ms"});
+  EXPECT_EQ(search(workshop, words).exit_code, 2);  // no unit of ours
+  words.back() = "0.000001s";
+  const Outcome cut = search(workshop, words);
+  EXPECT_EQ(cut.exit_code, 0) << cut.err;
+  EXPECT_EQ(cut.json()["complete"], false);
+  EXPECT_CONTAINS(cut.err, "gradatim search --resume cut goes on");
+  EXPECT_NE(table("cut"), table("one"));
+  const Outcome resumed = search(workshop, {"--resume", "cut"});
+  EXPECT_EQ(resumed.exit_code, 0) << resumed.err;
+  EXPECT_EQ(table("cut"), table("one"));
+}
+
+TEST(SearchCommand, GoesOnAfterAKill) {
+  const Workshop workshop;
+  std::vector<std::string> words = kNineTrials;
+  words.insert(words.end(), {"--out", "whole"});
+  ASSERT_EQ(search(workshop, words).exit_code, 0);
+  const std::string arguments =
+      "search tiny --data-dir data --set 'optimizer.learning_rate=log(1e-5,1)' "
+      "--set 'layers.0.units=int(4,16)' --set steps=90 --trials 9";
+  for (const char* delay : {"0.02", "0.1", "0.3"})
+    workshop.shell(
+        "if [ -e killed/search.json ]; then set -- search --data-dir data --resume "
+        "killed; else rm -rf killed; set -- " +
+        arguments + " --out killed; fi; timeout -s KILL " + delay +
+        " \"$GRADATIM\" \"$@\" > /dev/null 2>&1; true");
+  const bool begun = std::filesystem::exists(workshop / "killed/search.json");
+  const Outcome resumed =
+      begun ? search(workshop, {"--resume", "killed"})
+            : workshop.shell("rm -rf killed; \"$GRADATIM\" " + arguments + " --out killed");
+  ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
+  EXPECT_EQ(read_file(workshop / "killed/trials.csv"), read_file(workshop / "whole/trials.csv"));
+}
+
+TEST(SearchCommand, ATrialThatDivergesOrDoesNotFitIsAFailureAndNotTheEnd) {
+  const Workshop workshop;
+  const Outcome outcome = search(workshop, {"tiny", "--set", "layers.2.units=choice(10,3)", "--set",
+                                            "steps=9", "--trials", "8"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(outcome.json()["best"]["settings"]["layers.2.units"], "10");
+  EXPECT_CONTAINS(read_file(workshop / "searches/tiny-1/trials.csv"), "10 classes");
+}
+
+TEST(SearchCommand, WrongInputIsRefusedBeforeAnythingIsTrained) {
+  const Workshop workshop;
+  const auto refused = [&](const std::vector<std::string>& words, std::string_view why) {
+    const Outcome outcome = search(workshop, words);
+    EXPECT_EQ(outcome.exit_code, 2);
+    EXPECT_CONTAINS(outcome.err, why);
+    EXPECT_FALSE(std::filesystem::exists(workshop / "searches"));
+  };
+  refused({"tiny"}, "nothing to search");
+  refused({}, "expected a recipe, or the folder of a search to --resume");
+  refused({"tiny", "--set", "optimizer.lerning_rate=log(1e-4,1)"}, "learning_rate");
+  refused({"tiny", "--set", "batch=uniform(1,2)"}, "batch");
+  refused({"tiny", "--set", "batch=int(5,1)"}, "expected int(LOW, HIGH)");
+  refused({"tiny", "--set", "seed=int(1,9)", "--trials", "0"}, "--trials");
+  refused({"--resume", "recipes"}, "search.json");
+  refused({"tiny", "--resume", "recipes"}, "expected a recipe, or the folder");
+}
+
+}  // namespace
+}  // namespace gradatim
