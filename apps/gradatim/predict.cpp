@@ -112,6 +112,8 @@ void print_guesses(const std::string& image, const std::vector<Guess>& guesses) 
 }
 
 int run_predict(const PredictCommand& command) {
+  if (command.images.empty() && command.row.empty())
+    throw InvalidArgument("predict: expected PNG or CSV files, or a --row");
   Model model = model_of(command.run);
   if (!model.features.empty())
     return predict_rows(model, {command.run, command.images, command.row, command.json});

@@ -46,7 +46,7 @@ TEST(BadInput, Usage) {
       {{"train", "tiny", "--out", ""}, "--out: expected a value, got ''"},
       {{"eval", "run", "--data", ""}, "--data: expected a value, got ''"},
       {{"eval"}, "run is required"},
-      {{"predict", "x"}, "images is required"},
+      {{"predict", "x"}, "predict: expected PNG or CSV files, or a --row"},
       {{"data"}, "A subcommand is required"},
   };
   for (const Refusal& refusal : refusals)

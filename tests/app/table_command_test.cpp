@@ -49,7 +49,7 @@ TEST(Tables, RegressionFromTrainingToPrediction) {
   const auto evaluated = workshop.gradatim({"eval", "run", "--json"}).json();
   EXPECT_EQ(evaluated["r2"], trained.json()["test_r2"]);
   EXPECT_EQ(evaluated["outputs"][0]["name"], "y");
-  EXPECT_EQ(workshop.gradatim({"check", "run", "--json"}).exit_code, 0);
+  EXPECT_EQ(workshop.gradatim({"check", "./line.toml", "--json"}).exit_code, 0);
 
   const auto row = workshop.gradatim({"predict", "run", "--row", "0.5,5500", "--json"}).json();
   EXPECT_NEAR(row["predictions"][0]["values"]["y"].get<double>(), 0.5, 0.1);
