@@ -85,7 +85,7 @@ struct Trial {
   std::size_t number = 0;  // the first is 1
   std::vector<Setting> settings;
   std::size_t steps = 0;  // trained so far
-  TrialScore result;
+  TrialScore result{};
 };
 
 struct SearchOptions {
