@@ -30,8 +30,8 @@ StepGradient::StepGradient(const Network& network, const Split& split, const Tra
     method_ = make_gradient_program(options.gradient, network, options.loss, options.batch);
 }
 
-double StepGradient::of_batch(const Batch& batch, std::span<float> theta,
-                              std::span<float> gradient, TaskPool& pool) {
+double StepGradient::of_batch(const Batch& batch, std::span<float> theta, std::span<float> gradient,
+                              TaskPool& pool) {
   const double loss = method_ != nullptr ? method_->gradient(theta, batch, gradient, pool)
                                          : program_.gradient(theta, batch, gradient, pool);
   if (!std::isfinite(loss) || !program_.has_statistics()) return loss;
