@@ -149,8 +149,8 @@ double weighted_rows(const Loss& loss, ConstTensorView outputs, const Targets& t
     else
       own.labels = targets.labels.subspan(i, 1);
     const float weight = targets.weights[i];
-    sum += static_cast<double>(weight) * loss_and_gradient(loss, outputs.slice(i, 1), own,
-                                                           scale * weight, d_outputs.slice(i, 1));
+    sum += static_cast<double>(weight) *
+           loss_and_gradient(loss, outputs.slice(i, 1), own, scale * weight, d_outputs.slice(i, 1));
   }
   return sum;
 }
