@@ -29,13 +29,20 @@ T plain_change(const SumOfSquaredErrors&, std::span<const T> y, std::span<const 
   return reference::sum_of_squared_errors_change<T>(y, t, dy);
 }
 
-// Losses without a rule of their own: the difference, in double.
-template <class T, class Choice>
-T plain_change(const Choice& loss, std::span<const T> y, std::span<const T> t,
+template <class T>
+T plain_change(const BinaryCrossEntropy&, std::span<const T> y, std::span<const T> t,
                std::span<const T> dy) {
-  std::vector<T> moved(y.begin(), y.end());
-  for (std::size_t k = 0; k < moved.size(); ++k) moved[k] += dy[k];
-  return reference::loss(loss, std::span<const T>(moved), t) - reference::loss(loss, y, t);
+  return reference::binary_cross_entropy_change<T>(y, t, dy);
+}
+template <class T>
+T plain_change(const MeanSquaredError&, std::span<const T> y, std::span<const T> t,
+               std::span<const T> dy) {
+  return reference::mean_squared_error_change<T>(y, t, dy);
+}
+template <class T>
+T plain_change(const Huber& loss, std::span<const T> y, std::span<const T> t,
+               std::span<const T> dy) {
+  return reference::huber_change<T>(y, t, dy, static_cast<T>(loss.delta));
 }
 
 // Targets with the label smoothing of the loss, if it has any.

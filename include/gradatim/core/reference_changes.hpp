@@ -197,4 +197,41 @@ T sum_of_squared_errors_change(std::span<const T> y, std::span<const T> t, std::
   return sum;
 }
 
+/// The mean over k of (y_k - t_k)²: 2 / n of the change of the sum of squared errors.
+template <class T>
+T mean_squared_error_change(std::span<const T> y, std::span<const T> t, std::span<const T> dy) {
+  return T(2) * sum_of_squared_errors_change<T>(y, t, dy) / T(static_cast<double>(y.size()));
+}
+
+/// The mean over k of softplus(x_k) - x_k t_k.
+template <class T>
+T binary_cross_entropy_change(std::span<const T> x, std::span<const T> t, std::span<const T> dx) {
+  T sum = T(0);
+  for (std::size_t k = 0; k < x.size(); ++k)
+    sum = sum + (softplus_change(x[k], dx[k]) - t[k] * dx[k]);
+  return sum / T(static_cast<double>(x.size()));
+}
+
+/// Of Huber's loss of one error e: the integral from e to e + de of u cut to [-delta, delta]. The
+/// part within is (b - a)(a + b) / 2, a part beyond delta times its length.
+template <class T>
+T huber_change_of(const T& e, const T& de, const T& delta) {
+  const auto cut = [&](const T& u) { return std::clamp(u, T(-delta), delta); };
+  const T end = e + de;
+  const T a = cut(e);
+  const T b = cut(end);
+  if (a == b) return a * de;  // beyond, and stays there
+  if (a == e && b == end) return de * (e + de / T(2));
+  return a * (a - e) + (b - a) * (a + b) / T(2) + b * (end - b);
+}
+
+/// The mean over k of the changes of Huber's loss of y_k - t_k.
+template <class T>
+T huber_change(std::span<const T> y, std::span<const T> t, std::span<const T> dy, const T& delta) {
+  T sum = T(0);
+  for (std::size_t k = 0; k < y.size(); ++k)
+    sum = sum + huber_change_of(T(y[k] - t[k]), dy[k], delta);
+  return sum / T(static_cast<double>(y.size()));
+}
+
 }  // namespace gradatim::reference
