@@ -5,6 +5,7 @@
 
 #include "app/command.hpp"
 #include "gradatim/data/catalogue.hpp"
+#include "gradatim/data/generated.hpp"
 #include "gradatim/io/file.hpp"
 #include "support/datasets.hpp"
 #include "support/errors.hpp"
@@ -162,7 +163,7 @@ TEST(DoctorCommand, PrintsThePlanOfARecipe) {
 
 TEST(DataCommand, ListsWhereDataAre) {
   const auto json = trained().gradatim({"data", "list", "--data-dir", "data", "--json"}).json();
-  EXPECT_EQ(json["datasets"].size(), catalogue().size());
+  EXPECT_EQ(json["datasets"].size(), catalogue().size() + generated_datasets().size());
 }
 
 }  // namespace

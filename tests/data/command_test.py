@@ -45,7 +45,7 @@ def check_fetch(gradatim, home, mirror):
     info = last_json(run(gradatim, home, "info", "fashion-mnist", "--json"))
     assert info["folder"] == str(folder) and info["verified"], info
     listed = last_json(run(gradatim, home, "list", "--json"))
-    assert [d["name"] for d in listed["datasets"]] == ["fashion-mnist", "mnist"]
+    assert [d["name"] for d in listed["datasets"]] == ["fashion-mnist", "mnist", "friedman1", "discs"]
     assert listed["datasets"][0]["folder"] == str(folder) and listed["datasets"][1]["folder"] is None
 
 
