@@ -164,7 +164,7 @@ int run_plan(const TrainCommand& command, const Plan& plan, std::FILE* out) {
     folder.emplace(command.out, recipe.name);
   } else {
     folder.emplace(command.resume);
-    prepare_to_resume(command.resume);
+    prepare_to_resume(command.resume, plan.from);
   }
   RunRecorder recorder(folder->path(), recipe, plan.data, plan.from.from());
   Progress progress(out, recipe.options.steps,

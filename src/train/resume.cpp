@@ -1,6 +1,7 @@
 #include "gradatim/train/resume.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -83,7 +84,12 @@ ResumePoint find_resume_point(const std::filesystem::path& folder, const Recipe&
   if (!std::filesystem::exists(folder / "recipe.toml"))
     throw DataError(fmt::format("resume {}: no run, it has no recipe.toml", folder.string()));
   CheckpointSearch search = find_checkpoint(folder / "checkpoints");
-  ResumePoint point{.checkpoint = std::move(search.newest), .notes = {}};
+  if (!search.newest && !search.damaged.empty())
+    throw DataError(fmt::format(
+        "resume {}: none of its checkpoints can be read, and it is not begun anew over them: {}",
+        folder.string(), fmt::join(search.reasons, "; ")));
+  ResumePoint point{
+      .checkpoint = std::move(search.newest), .damaged = std::move(search.damaged), .notes = {}};
   for (const std::string& reason : search.reasons)
     point.notes.push_back(fmt::format("damaged, the one before it is used: {}", reason));
   if (!point.checkpoint) return point;
@@ -95,13 +101,14 @@ ResumePoint find_resume_point(const std::filesystem::path& folder, const Recipe&
   return point;
 }
 
-void prepare_to_resume(const std::filesystem::path& folder) {
+void prepare_to_resume(const std::filesystem::path& folder, const ResumePoint& point) {
   remove_temporaries(folder);
   remove_temporaries(folder / "checkpoints");
   std::error_code ignored;
-  for (const auto& file : find_checkpoint(folder / "checkpoints").damaged)
-    std::filesystem::remove(file, ignored);
-  std::filesystem::remove(folder / "summary.json", ignored);
+  for (std::filesystem::path file : point.damaged) {
+    const std::filesystem::path damaged = file;
+    std::filesystem::rename(damaged, file += ".damaged", ignored);
+  }
 }
 
 }  // namespace gradatim
