@@ -41,19 +41,18 @@ bool spans_all_steps(const Schedule& schedule) {
          std::holds_alternative<OneCycle>(schedule);
 }
 
-void check_same_run(const std::filesystem::path& folder, const Recipe& recipe,
-                    const Checkpoint& checkpoint) {
-  const Recipe before = parse_recipe(checkpoint.recipe, "checkpoint");
+void check_same_run(const std::filesystem::path& folder, const Recipe& recipe, const Recipe& before,
+                    std::size_t taken) {
   if (with_changeable_of(recipe, before) != with_changeable_of(before, before))
     throw InvalidArgument(
         fmt::format("resume {}: '{}' differs from what the run began with; only steps (or epochs), "
                     "checkpoints, name and description may",
                     folder.string(), first_difference(with_changeable_of(recipe, before), before)));
   const std::size_t steps = recipe.options.steps;
-  if (steps < checkpoint.state.step)
+  if (steps < taken)
     throw InvalidArgument(fmt::format("resume {}: it has taken {} steps already, steps is {}",
-                                      folder.string(), checkpoint.state.step, steps));
-  if (steps != before.options.steps && spans_all_steps(recipe.options.schedule))
+                                      folder.string(), taken, steps));
+  if (taken != 0 && steps != before.options.steps && spans_all_steps(recipe.options.schedule))
     throw InvalidArgument(fmt::format(
         "resume {}: its {} schedule spans all of the {} steps; with {}, those taken would have had "
         "other learning rates. Train anew",
@@ -92,12 +91,16 @@ ResumePoint find_resume_point(const std::filesystem::path& folder, const Recipe&
       .checkpoint = std::move(search.newest), .damaged = std::move(search.damaged), .notes = {}};
   for (const std::string& reason : search.reasons)
     point.notes.push_back(fmt::format("damaged, the one before it is used: {}", reason));
-  if (!point.checkpoint) return point;
-  check_same_run(folder, recipe, point.checkpoint->checkpoint);
+  if (!point.checkpoint) {
+    check_same_run(folder, recipe, read_recipe(folder / "recipe.toml"), 0);
+    return point;
+  }
+  const std::size_t taken = point.state()->step;
+  check_same_run(folder, recipe, parse_recipe(point.from()->recipe, "checkpoint"), taken);
   const std::string stopped = how_it_stopped(folder);
+  point.early_stopped = stopped == "early_stopped";
   point.finished =
-      stopped == "early_stopped" ||
-      (stopped == "steps_done" && point.checkpoint->checkpoint.state.step == recipe.options.steps);
+      point.early_stopped || (stopped == "steps_done" && taken == recipe.options.steps);
   return point;
 }
 

@@ -281,6 +281,14 @@ TEST(Resume, RefusesWhatWouldBeAnotherRun) {
   EXPECT_EQ(message_of<DataError>([&] { find_resume_point(folder / "none", recipe); }),
             "resume " + (folder / "none").string() + ": no run, it has no recipe.toml");
 
+  const test::TemporaryFolder early;  // killed before its first checkpoint
+  EXPECT_THROW(run(early.path(), recipe, data, {.thrown_at = 5}), std::runtime_error);
+  EXPECT_FALSE(find_resume_point(early.path(), recipe).checkpoint);
+  Recipe faster = recipe;
+  faster.options.optimizer = Adam{.learning_rate = 5.0F};
+  EXPECT_CONTAINS(message_of<InvalidArgument>([&] { find_resume_point(early.path(), faster); }),
+                  "'optimizer' differs from what the run began with");
+
   const test::TemporaryFolder other;
   Recipe cosine = recipe;
   cosine.options.schedule = CosineSchedule{};

@@ -14,6 +14,7 @@ namespace gradatim {
 struct ResumePoint {
   std::optional<StoredCheckpoint> checkpoint;  // none: from the beginning
   bool finished = false;                       // nothing is left to do
+  bool early_stopped = false;                  // and more steps would change nothing
   std::vector<std::filesystem::path> damaged;  // checkpoints, newer than that
   std::vector<std::string> notes;              // why, a line each
 
