@@ -164,7 +164,7 @@ int run_plan(const TrainCommand& command, const Plan& plan, std::FILE* out) {
     folder.emplace(command.out, recipe.name);
   } else {
     folder.emplace(command.resume);
-    prepare_to_resume(command.resume);
+    prepare_to_resume(command.resume, plan.from);
   }
   RunRecorder recorder(folder->path(), recipe, plan.data, plan.from.from());
   Progress progress(out, recipe.options.steps,
@@ -189,10 +189,16 @@ int run_plan(const TrainCommand& command, const Plan& plan, std::FILE* out) {
 
 int say_that_it_is_finished(const TrainCommand& command, const Plan& plan, std::FILE* out) {
   const std::size_t steps = plan.from.state()->step;
-  fmt::print(out,
-             "{} is finished: {} steps are done, nothing is left to train. To go on, give it more: "
-             "--steps {}\n",
-             command.resume, steps, 2 * steps);
+  if (plan.from.early_stopped)
+    fmt::print(out,
+               "{} is finished: early stopping ended it after {} steps, and more steps would not "
+               "go on from there. To train for longer, train anew with more patience\n",
+               command.resume, steps);
+  else
+    fmt::print(out,
+               "{} is finished: {} steps are done, nothing is left to train. To go on, give it "
+               "more: --steps {}\n",
+               command.resume, steps, 2 * steps);
   if (command.json) {
     const std::string summary = read_file(std::filesystem::path(command.resume) / "summary.json");
     fmt::print("{}\n", nlohmann::ordered_json::parse(summary).dump());

@@ -25,24 +25,27 @@ BestWeights::BestWeights(const EarlyStopping& options, TargetKind kind,
 bool BestWeights::observe(const Scores& validation, std::size_t epoch,
                           std::span<const float> theta) {
   const double value = validation.*value_;
-  const bool better = epoch_ == 0
-                          ? !std::isnan(value)
-                          : sign_ * (value - best_) > static_cast<double>(options_.min_delta);
-  if (better) {
+  const bool first = epoch_ == 0 && !std::isnan(value);
+  if (first || sign_ * (value - best_) > 0) {
     best_ = value;
     epoch_ = epoch;
-    waited_ = 0;
     theta_.assign(theta.begin(), theta.end());
+  }
+  if (first || sign_ * (value - reference_) > static_cast<double>(options_.min_delta)) {
+    reference_ = value;
+    waited_ = 0;
     return true;
   }
   return ++waited_ < options_.patience;
 }
 
 void BestWeights::save(TrainState& state) const {
+  if (!active()) return;
+  state.numbers["best_waited"] = static_cast<double>(waited_);
   if (epoch_ == 0) return;
   state.numbers["best_value"] = best_;
+  state.numbers["best_reference"] = reference_;
   state.numbers["best_epoch"] = static_cast<double>(epoch_);
-  state.numbers["best_waited"] = static_cast<double>(waited_);
   state.tensors.push_back({"best", ConstTensorView(theta_, {theta_.size()})});
 }
 
@@ -53,10 +56,11 @@ void BestWeights::restore(const TrainState& state, std::size_t size) {
       throw DataError(fmt::format("state of step {}: expected a number '{}'", state.step, name));
     return found->second;
   };
-  if (!state.numbers.contains("best_epoch")) return;  // nothing was evaluated yet
-  best_ = number("best_value");
-  epoch_ = static_cast<std::size_t>(number("best_epoch"));
   waited_ = static_cast<std::size_t>(number("best_waited"));
+  if (!state.numbers.contains("best_epoch")) return;  // no evaluation gave a number yet
+  best_ = number("best_value");
+  reference_ = number("best_reference");
+  epoch_ = static_cast<std::size_t>(number("best_epoch"));
   const auto theta = find_tensor(state, "best", size);
   theta_.assign(theta.begin(), theta.end());
 }

@@ -29,10 +29,11 @@ class BestWeights {
  private:
   EarlyStopping options_;
   double Scores::*value_;
-  double sign_;  // of what is better
-  double best_ = 0;
+  double sign_;           // of what is better
+  double best_ = 0;       // of theta_, in epoch_
+  double reference_ = 0;  // to be bettered by more than min_delta
   std::size_t epoch_ = 0;
-  std::size_t waited_ = 0;  // epochs since
+  std::size_t waited_ = 0;  // epochs since reference_, or since the start
   AlignedVector<float> theta_;
 };
 

@@ -13,7 +13,7 @@ namespace {
 
 std::vector<float> balanced(std::span<const std::int32_t> labels, std::size_t classes) {
   std::vector<std::size_t> counts(classes);
-  for (const std::int32_t label : labels) ++counts.at(static_cast<std::size_t>(label));
+  for (const std::int32_t label : labels) ++counts[static_cast<std::size_t>(label)];
   const auto present =
       static_cast<double>(std::ranges::count_if(counts, [](auto n) { return n > 0; }));
   std::vector<float> weights(classes);
@@ -22,6 +22,13 @@ std::vector<float> balanced(std::span<const std::int32_t> labels, std::size_t cl
       weights[c] = static_cast<float>(static_cast<double>(labels.size()) /
                                       (present * static_cast<double>(counts[c])));
   return weights;
+}
+
+void check_labels(std::span<const std::int32_t> labels, std::size_t classes) {
+  for (std::size_t i = 0; i < labels.size(); ++i)
+    if (labels[i] < 0 || static_cast<std::size_t>(labels[i]) >= classes)
+      throw InvalidArgument(fmt::format("class_weights: expected labels in [0, {}), label {} is {}",
+                                        classes, i, labels[i]));
 }
 
 }  // namespace
@@ -37,6 +44,7 @@ std::vector<float> weights_of_classes(const ClassWeights& weights,
   if (std::holds_alternative<EqualClasses>(weights)) return {};
   if (labels.empty())
     throw InvalidArgument("class_weights: expected samples of classes, these have other targets");
+  check_labels(labels, classes);
   if (std::holds_alternative<BalancedClasses>(weights)) return balanced(labels, classes);
   const auto& listed = std::get<ListedClasses>(weights).weights;
   if (listed.size() != classes)

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "gradatim/core/error.hpp"
+#include "gradatim/nn/operation.hpp"
 #include "gradatim/nn/parameters.hpp"
 
 namespace gradatim {
@@ -35,6 +36,31 @@ void check_targets(const Dataset& data, const Shape& output) {
   }
 }
 
+// The samples of the smallest batch that training comes to.
+std::size_t smallest_batch(const Split& split, const TrainOptions& options) {
+  const bool whole_epoch =
+      options.steps >= steps_per_epoch(split.size(), samples_per_step(options));
+  if (options.sampling != Sampling::shuffled_epochs || !whole_epoch) return options.batch;
+  const std::size_t rest = split.size() % options.batch;
+  return rest != 0 ? rest : options.batch;
+}
+
+// Some layers take statistics over a batch, which need several samples.
+void check_batches(const Network& network, const Split& split, const TrainOptions& options) {
+  const std::size_t smallest = smallest_batch(split, options);
+  const auto operations = make_operations(network);
+  for (std::size_t i = 0; i < operations.size(); ++i) {
+    const BatchRule* const rule = operations[i]->over_batch();
+    if (rule == nullptr || smallest >= rule->least_rows()) continue;
+    const std::string got = smallest == options.batch
+                                ? fmt::format("got batches of {}", smallest)
+                                : fmt::format("and {} samples in batches of {} leave one of {}",
+                                              split.size(), options.batch, smallest);
+    throw InvalidArgument(fmt::format("train: {} needs at least {} samples in a batch, {}",
+                                      layer_label(network, i), rule->least_rows(), got));
+  }
+}
+
 }  // namespace
 
 void check_fit(const Network& network, const Dataset& data, const TrainOptions& options) {
@@ -51,6 +77,7 @@ void check_fit(const Network& network, const Dataset& data, const TrainOptions& 
     throw InvalidArgument(
         fmt::format("train: augmentation is of images, '{}' has none", data.name));
   check_targets(data, output_shape(network));
+  check_batches(network, data.train, options);
 }
 
 }  // namespace gradatim

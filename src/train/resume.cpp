@@ -1,6 +1,7 @@
 #include "gradatim/train/resume.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -40,19 +41,18 @@ bool spans_all_steps(const Schedule& schedule) {
          std::holds_alternative<OneCycle>(schedule);
 }
 
-void check_same_run(const std::filesystem::path& folder, const Recipe& recipe,
-                    const Checkpoint& checkpoint) {
-  const Recipe before = parse_recipe(checkpoint.recipe, "checkpoint");
+void check_same_run(const std::filesystem::path& folder, const Recipe& recipe, const Recipe& before,
+                    std::size_t taken) {
   if (with_changeable_of(recipe, before) != with_changeable_of(before, before))
     throw InvalidArgument(
         fmt::format("resume {}: '{}' differs from what the run began with; only steps (or epochs), "
                     "checkpoints, name and description may",
                     folder.string(), first_difference(with_changeable_of(recipe, before), before)));
   const std::size_t steps = recipe.options.steps;
-  if (steps < checkpoint.state.step)
+  if (steps < taken)
     throw InvalidArgument(fmt::format("resume {}: it has taken {} steps already, steps is {}",
-                                      folder.string(), checkpoint.state.step, steps));
-  if (steps != before.options.steps && spans_all_steps(recipe.options.schedule))
+                                      folder.string(), taken, steps));
+  if (taken != 0 && steps != before.options.steps && spans_all_steps(recipe.options.schedule))
     throw InvalidArgument(fmt::format(
         "resume {}: its {} schedule spans all of the {} steps; with {}, those taken would have had "
         "other learning rates. Train anew",
@@ -83,25 +83,35 @@ ResumePoint find_resume_point(const std::filesystem::path& folder, const Recipe&
   if (!std::filesystem::exists(folder / "recipe.toml"))
     throw DataError(fmt::format("resume {}: no run, it has no recipe.toml", folder.string()));
   CheckpointSearch search = find_checkpoint(folder / "checkpoints");
-  ResumePoint point{.checkpoint = std::move(search.newest), .notes = {}};
+  if (!search.newest && !search.damaged.empty())
+    throw DataError(fmt::format(
+        "resume {}: none of its checkpoints can be read, and it is not begun anew over them: {}",
+        folder.string(), fmt::join(search.reasons, "; ")));
+  ResumePoint point{
+      .checkpoint = std::move(search.newest), .damaged = std::move(search.damaged), .notes = {}};
   for (const std::string& reason : search.reasons)
     point.notes.push_back(fmt::format("damaged, the one before it is used: {}", reason));
-  if (!point.checkpoint) return point;
-  check_same_run(folder, recipe, point.checkpoint->checkpoint);
+  if (!point.checkpoint) {
+    check_same_run(folder, recipe, read_recipe(folder / "recipe.toml"), 0);
+    return point;
+  }
+  const std::size_t taken = point.state()->step;
+  check_same_run(folder, recipe, parse_recipe(point.from()->recipe, "checkpoint"), taken);
   const std::string stopped = how_it_stopped(folder);
+  point.early_stopped = stopped == "early_stopped";
   point.finished =
-      stopped == "early_stopped" ||
-      (stopped == "steps_done" && point.checkpoint->checkpoint.state.step == recipe.options.steps);
+      point.early_stopped || (stopped == "steps_done" && taken == recipe.options.steps);
   return point;
 }
 
-void prepare_to_resume(const std::filesystem::path& folder) {
+void prepare_to_resume(const std::filesystem::path& folder, const ResumePoint& point) {
   remove_temporaries(folder);
   remove_temporaries(folder / "checkpoints");
   std::error_code ignored;
-  for (const auto& file : find_checkpoint(folder / "checkpoints").damaged)
-    std::filesystem::remove(file, ignored);
-  std::filesystem::remove(folder / "summary.json", ignored);
+  for (std::filesystem::path file : point.damaged) {
+    const std::filesystem::path damaged = file;
+    std::filesystem::rename(damaged, file += ".damaged", ignored);
+  }
 }
 
 }  // namespace gradatim

@@ -33,6 +33,8 @@ RunRecorder::RunRecorder(std::filesystem::path folder, const Recipe& recipe, con
   metrics_ = std::make_unique<detail::MetricsFile>(file, columns,
                                                    from != nullptr ? from->metrics_bytes : 0);
   write_file(folder_ / "recipe.toml", to_toml(recipe));
+  std::error_code ignored;
+  std::filesystem::remove(folder_ / "summary.json", ignored);
 }
 
 RunRecorder::~RunRecorder() = default;

@@ -108,6 +108,23 @@ TEST(ResumeCommand, AFinishedRunSaysSoAndMoreStepsTrainOn) {
             read_file(longer / "run/metrics.csv", 1U << 26U));
 }
 
+TEST(ResumeCommand, AnEarlyStoppedRunSaysSoAndAdvisesNoMoreSteps) {
+  const Workshop workshop;
+  const Outcome first =
+      workshop.train({"--out", "run", "--steps", "600", "--set", "validation.fraction=0.2", "--set",
+                      "early_stopping={patience=1,min_delta=100.0}"});
+  ASSERT_EQ(first.exit_code, 0) << first.err;
+  ASSERT_EQ(first.json()["stopped"], "early_stopped");
+  for (const char* steps : {"600", "1200"}) {
+    std::vector<std::string> arguments = kResume;
+    arguments.insert(arguments.end(), {"--steps", steps});
+    const Outcome again = workshop.gradatim(arguments);
+    EXPECT_EQ(again.exit_code, 0);
+    EXPECT_CONTAINS(again.err, "early stopping ended it after");
+    EXPECT_EQ(again.err.find("give it more"), std::string::npos) << again.err;
+  }
+}
+
 TEST(ResumeCommand, SaysWhatCanNotBeResumed) {
   const Workshop workshop;
   const auto refused = [&](const std::vector<std::string>& arguments, std::string_view message) {

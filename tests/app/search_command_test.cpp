@@ -105,19 +105,23 @@ TEST(SearchCommand, GoesOnAfterAKill) {
   std::vector<std::string> words = kNineTrials;
   words.insert(words.end(), {"--out", "whole"});
   ASSERT_EQ(search(workshop, words).exit_code, 0);
-  const std::string arguments =
-      "search tiny --data-dir data --set 'optimizer.learning_rate=log(1e-5,1)' "
-      "--set 'layers.0.units=int(4,16)' --set steps=90 --trials 9";
-  for (const char* delay : {"0.02", "0.1", "0.3"})
-    workshop.shell(
-        "if [ -e killed/search.json ]; then set -- search --data-dir data --resume "
-        "killed; else rm -rf killed; set -- " +
-        arguments + " --out killed; fi; timeout -s KILL " + delay +
-        " \"$GRADATIM\" \"$@\" > /dev/null 2>&1; true");
-  const bool begun = std::filesystem::exists(workshop / "killed/search.json");
-  const Outcome resumed =
-      begun ? search(workshop, {"--resume", "killed"})
-            : workshop.shell("rm -rf killed; \"$GRADATIM\" " + arguments + " --out killed");
+  std::vector<std::string> killed = kNineTrials;
+  killed.insert(killed.end(), {"--out", "killed", "--data-dir", "data", "--threads", "1"});
+  killed.insert(killed.begin(), "search");
+  const auto in_the_midst = [&] {
+    if (std::filesystem::exists(workshop / "killed/trials.csv")) return false;
+    for (int trial = 1; trial <= 9; ++trial)
+      if (const auto folder = workshop / "killed/trials" / std::to_string(trial) / "checkpoints";
+          std::filesystem::exists(folder) && !std::filesystem::is_empty(folder))
+        return true;
+    return false;
+  };
+  for (double seconds = 0.02; !in_the_midst() && seconds < 60; seconds *= 1.1) {
+    std::filesystem::remove_all(workshop / "killed");
+    workshop.gradatim_under({"timeout", "-s", "KILL", std::to_string(seconds)}, killed);
+  }
+  ASSERT_TRUE(in_the_midst());
+  const Outcome resumed = search(workshop, {"--resume", "killed"});
   ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
   EXPECT_EQ(read_file(workshop / "killed/trials.csv"), read_file(workshop / "whole/trials.csv"));
 }
@@ -145,6 +149,8 @@ TEST(SearchCommand, WrongInputIsRefusedBeforeAnythingIsTrained) {
   refused({"tiny", "--set", "batch=uniform(1,2)"}, "batch");
   refused({"tiny", "--set", "batch=int(5,1)"}, "expected int(LOW, HIGH)");
   refused({"tiny", "--set", "seed=int(1,9)", "--trials", "0"}, "--trials");
+  refused({"tiny", "--set", "seed=int(1,9)"}, "'seed=int(1,9)' can't be searched");
+  refused({"tiny", "--set", "validation.fraction=uniform(0.1,0.5)"}, "can't be searched");
   refused({"--resume", "recipes"}, "search.json");
   refused({"tiny", "--resume", "recipes"}, "expected a recipe, or the folder");
 }

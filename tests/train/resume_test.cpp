@@ -68,7 +68,7 @@ Outcome resumed(const std::filesystem::path& folder, const Dataset& data, std::s
   recipe.options.threads = threads;
   const ResumePoint point = find_resume_point(folder, recipe);
   EXPECT_FALSE(point.finished);
-  prepare_to_resume(folder);
+  prepare_to_resume(folder, point);
   return run(folder, recipe, data, stops, point);
 }
 
@@ -186,7 +186,31 @@ TEST(Resume, UsesTheCheckpointBeforeADamagedOneAndSaysSo) {
     ASSERT_TRUE(point.checkpoint);
     EXPECT_EQ(point.state()->step, 40U);
     expect_same(resumed(folder.path(), data, 1), whole, "damaged");
+    EXPECT_EQ(read_file(folder / "checkpoints/step-41.safetensors.damaged"), bytes);
   }
+}
+
+TEST(Resume, NeverBeginsAnewOverCheckpointsThatCanNotBeRead) {
+  const Dataset data = test::striped_dataset();
+  const Recipe recipe = sample_recipe();
+  const test::TemporaryFolder folder;
+  const std::string metrics = run(folder.path(), recipe, data, {.stopped_at = 41}).metrics;
+  std::vector<std::string> files;
+  for (const auto& entry : std::filesystem::directory_iterator(folder / "checkpoints")) {
+    files.push_back(entry.path().filename().string());
+    std::string bytes = read_file(entry.path());
+    bytes.back() = static_cast<char>(bytes.back() ^ 1);
+    write_file(entry.path(), bytes);
+  }
+  ASSERT_EQ(files.size(), 2U);
+  const std::string message =
+      message_of<DataError>([&] { find_resume_point(folder.path(), recipe); });
+  EXPECT_CONTAINS(message, "none of its checkpoints can be read");
+  for (const std::string& file : files) {
+    EXPECT_CONTAINS(message, file);
+    EXPECT_TRUE(std::filesystem::exists(folder / "checkpoints" / file));
+  }
+  EXPECT_EQ(read_file(folder / "metrics.csv"), metrics);
 }
 
 TEST(Resume, AFullDiskLeavesTheCheckpointBefore) {
@@ -230,7 +254,9 @@ TEST(Resume, MoreStepsEndAsIfTheyHadBeenWantedAtOnce) {
   recipe.options.steps = 77;
   const ResumePoint point = find_resume_point(folder.path(), recipe);
   EXPECT_FALSE(point.finished);
-  prepare_to_resume(folder.path());
+  prepare_to_resume(folder.path(), point);
+  EXPECT_TRUE(std::filesystem::exists(folder / "summary.json"));
+  RunRecorder(folder.path(), recipe, data, point.from());
   EXPECT_FALSE(std::filesystem::exists(folder / "summary.json"));
   expect_same(run(folder.path(), recipe, data, {}, point), uninterrupted(recipe, data), "77 steps");
   EXPECT_EQ(read_recipe(folder / "recipe.toml").options.steps, 77U);
@@ -254,6 +280,14 @@ TEST(Resume, RefusesWhatWouldBeAnotherRun) {
                   "it has taken 30 steps already, steps is 29");
   EXPECT_EQ(message_of<DataError>([&] { find_resume_point(folder / "none", recipe); }),
             "resume " + (folder / "none").string() + ": no run, it has no recipe.toml");
+
+  const test::TemporaryFolder early;  // killed before its first checkpoint
+  EXPECT_THROW(run(early.path(), recipe, data, {.thrown_at = 5}), std::runtime_error);
+  EXPECT_FALSE(find_resume_point(early.path(), recipe).checkpoint);
+  Recipe faster = recipe;
+  faster.options.optimizer = Adam{.learning_rate = 5.0F};
+  EXPECT_CONTAINS(message_of<InvalidArgument>([&] { find_resume_point(early.path(), faster); }),
+                  "'optimizer' differs from what the run began with");
 
   const test::TemporaryFolder other;
   Recipe cosine = recipe;

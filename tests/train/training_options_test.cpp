@@ -254,5 +254,52 @@ TEST(Scores, OfValuesAndLabelsByHand) {
   EXPECT_NEAR(labels.scores.f1, (0.8 + 2 / 3.0) / 2, 1e-12);
 }
 
+// A label beyond the outputs would be a weight beyond the list.
+TEST(ClassWeights, LabelsOutsideTheClassesAreRefused) {
+  const Network network({36}, {Dense{4}});
+  for (const std::int32_t label : {-1, 4, 1'000'000}) {
+    Dataset data = test::striped_dataset();
+    data.train.labels[17] = label;
+    for (const ClassWeights& weights :
+         {ClassWeights(BalancedClasses{}), ClassWeights(ListedClasses{{1, 2, 3, 4}})}) {
+      TrainOptions options{.steps = 5, .class_weights = weights, .threads = 1};
+      EXPECT_EQ(test::message_of<InvalidArgument>([&] { train(network, data, options); }),
+                "class_weights: expected labels in [0, 4), label 17 is " + std::to_string(label));
+    }
+  }
+}
+
+struct StepCount final : TrainObserver {
+  bool on_step(const StepRecord&) override {
+    ++steps;
+    return true;
+  }
+  std::size_t steps = 0;
+};
+
+TEST(BatchNormInTraining, AShortLastBatchIsRefusedBeforeTheFirstStep) {
+  Dataset data = test::striped_dataset();
+  data.train = test::striped_split(101, 1);
+  const Network network({36}, {Dense{8}, BatchNorm{}, Dense{4}});
+  TrainOptions options{
+      .batch = 100, .steps = 4, .sampling = Sampling::shuffled_epochs, .threads = 1};
+  StepCount count;
+  EXPECT_EQ(test::message_of<InvalidArgument>([&] { train(network, data, options, &count); }),
+            "train: layer 2 (batch_norm) needs at least 2 samples in a batch, and 101 samples in "
+            "batches of 100 leave one of 1");
+  EXPECT_EQ(count.steps, 0U);
+  options.batch = 99;  // leaves two
+  EXPECT_EQ(train(network, data, options).steps, 4U);
+  options.batch = 100;
+  options.steps = 1;  // never gets there
+  EXPECT_EQ(train(network, data, options).steps, 1U);
+  options.sampling = Sampling::with_replacement;
+  options.steps = 4;
+  EXPECT_EQ(train(network, data, options).steps, 4U);
+  options.batch = 1;
+  EXPECT_CONTAINS(test::message_of<InvalidArgument>([&] { train(network, data, options); }),
+                  "needs at least 2 samples in a batch, got batches of 1");
+}
+
 }  // namespace
 }  // namespace gradatim

@@ -14,7 +14,9 @@ namespace gradatim {
 struct ResumePoint {
   std::optional<StoredCheckpoint> checkpoint;  // none: from the beginning
   bool finished = false;                       // nothing is left to do
-  std::vector<std::string> notes;              // checkpoints that are damaged, a line each
+  bool early_stopped = false;                  // and more steps would change nothing
+  std::vector<std::filesystem::path> damaged;  // checkpoints, newer than that
+  std::vector<std::string> notes;              // why, a line each
 
   const Checkpoint* from() const { return checkpoint ? &checkpoint->checkpoint : nullptr; }
   const TrainState* state() const { return checkpoint ? &checkpoint->checkpoint.state : nullptr; }
@@ -24,11 +26,12 @@ struct ResumePoint {
 /// `steps`, `checkpoints`, name and description only, and is resolved. Another number of steps is
 /// refused if the run has taken more already, or if its schedule spans all steps: the ones that
 /// were taken would have been others. Throws InvalidArgument that says what differs; DataError if
-/// the folder is no run. Changes nothing.
+/// the folder is no run, or has checkpoints of which none can be read: a run is never begun anew
+/// over them. Changes nothing.
 ResumePoint find_resume_point(const std::filesystem::path& folder, const Recipe& recipe);
 
-/// Removes what an interrupted process left behind, the damaged checkpoints, and summary.json: from
-/// now on the run is not complete.
-void prepare_to_resume(const std::filesystem::path& folder);
+/// Removes the temporary files that an interrupted process left behind, and renames the damaged
+/// checkpoints of `point` to *.damaged.
+void prepare_to_resume(const std::filesystem::path& folder, const ResumePoint& point);
 
 }  // namespace gradatim

@@ -67,7 +67,8 @@ std::filesystem::path create_numbered_run_folder(const std::filesystem::path& pa
 class RunRecorder final : public TrainObserver {
  public:
   /// `recipe` is resolved; `data` are those it is trained on. With a checkpoint of that folder, it
-  /// goes on from there: what metrics.csv says of later steps is dropped.
+  /// goes on from there: what metrics.csv says of later steps is dropped, and summary.json is gone:
+  /// from now on the run is not complete.
   RunRecorder(std::filesystem::path folder, const Recipe& recipe, const Dataset& data,
               const Checkpoint* from = nullptr);
   ~RunRecorder() override;

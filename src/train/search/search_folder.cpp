@@ -21,6 +21,27 @@ std::string value_of(const Setting& setting) {
   return setting.text.substr(setting.text.find('=') + 1);
 }
 
+// The first part of a dotted key, quoted or not.
+std::string section_of(std::string_view key) {
+  std::string section(key.substr(0, key.find('.')));
+  std::erase_if(section, [](char c) { return c == ' ' || c == '"' || c == '\''; });
+  return section;
+}
+
+// Keys that the trials of a search have in common.
+void check_searchable(const SearchKey& key, const std::string& text) {
+  const std::string section = section_of(key.key);
+  const auto refuse = [&](std::string_view why) {
+    throw InvalidArgument(fmt::format("search: '{}' can't be searched: {}", text, why));
+  };
+  if (section == "data" || section == "table" || section == "validation")
+    refuse("all trials are trained and scored on the same samples");
+  if (section == "seed")
+    refuse("it chooses the validation samples too, and all trials are scored on the same");
+  if (section == "steps" || section == "epochs")
+    refuse("the rungs of the search decide how long a trial is trained");
+}
+
 }  // namespace
 
 void save_search(const std::filesystem::path& folder, const SearchDescription& description) {
@@ -61,6 +82,7 @@ std::vector<SearchKey> search_keys(const SearchDescription& description) {
   for (const std::string& text : description.keys) {
     auto key = parse_search_key({.text = text, .origin = "--set " + text});
     if (!key) throw InvalidArgument(fmt::format("search: '{}' gives no range of values", text));
+    check_searchable(*key, text);
     keys.push_back(*std::move(key));
   }
   if (keys.empty())

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -32,8 +33,11 @@ RungScores read_scores(const std::filesystem::path& file) {
   if (!std::filesystem::exists(file)) return scores;
   try {
     const auto json = nlohmann::json::parse(read_file(file));
-    for (const auto& rung : json.at("rungs"))
-      scores.by_steps[rung.at("steps").get<std::size_t>()] = rung.at("score").get<double>();
+    for (const auto& rung : json.at("rungs")) {
+      const auto& score = rung.at("score");
+      scores.by_steps[rung.at("steps").get<std::size_t>()] =
+          score.is_null() ? Scores::kNothing : score.get<double>();
+    }
     scores.failure = json.at("failure").get<std::string>();
     scores.ended = json.at("ended").get<bool>();
   } catch (const nlohmann::json::exception& error) {
@@ -42,10 +46,15 @@ RungScores read_scores(const std::filesystem::path& file) {
   return scores;
 }
 
+// JSON has no number for what is not finite.
+nlohmann::ordered_json score_json(double score) {
+  return std::isfinite(score) ? nlohmann::ordered_json(score) : nlohmann::ordered_json(nullptr);
+}
+
 void write_scores(const std::filesystem::path& file, const RungScores& scores) {
   nlohmann::ordered_json rungs = nlohmann::ordered_json::array();
   for (const auto& [steps, score] : scores.by_steps)
-    rungs.push_back({{"steps", steps}, {"score", score}});
+    rungs.push_back({{"steps", steps}, {"score", score_json(score)}});
   write_file(
       file,
       nlohmann::ordered_json{{"rungs", rungs}, {"failure", scores.failure}, {"ended", scores.ended}}
@@ -77,11 +86,11 @@ class TrialObserver final : public TrainObserver {
   bool reached_ = false;
 };
 
-// Where to go on: nowhere if the trial is not known to have been scored up to there.
+// Where to go on, unless that is beyond the rung.
 std::optional<StoredCheckpoint> find_start(const std::filesystem::path& checkpoints,
                                            const std::string& recipe, std::size_t steps) {
   auto newest = find_checkpoint(checkpoints).newest;
-  if (newest && (newest->checkpoint.state.step >= steps || newest->checkpoint.recipe != recipe))
+  if (newest && (newest->checkpoint.state.step > steps || newest->checkpoint.recipe != recipe))
     newest.reset();
   return newest;
 }
@@ -110,6 +119,8 @@ std::optional<TrialScore> TrialTrainer::operator()(const Trial& trial, std::size
   recipe.options.threads = 1;
   const std::string text = to_toml(recipe);
   const auto start = find_start(folder / "checkpoints", text, steps);
+  // Trained to the rung but not scored, by a process that ended between the two.
+  if (start && start->checkpoint.state.step == steps) recipe.options.steps = steps;
   TrialObserver observer(folder / "checkpoints", text, steps, stop_);
   try {
     const TrainResult result = train(recipe.network, data_, recipe.options, &observer,
@@ -119,7 +130,8 @@ std::optional<TrialScore> TrialTrainer::operator()(const Trial& trial, std::size
     if (result.reason == StopReason::non_finite) scores.failure = result.message;
     scores.ended = result.reason == StopReason::early_stopped;
     const Figure figure = figures(target_kind(recipe.options.loss, data_.validation)).front();
-    scores.by_steps[steps] = result.validation.*figure.value;
+    const double score = result.validation.*figure.value;
+    scores.by_steps[steps] = std::isfinite(score) ? score : Scores::kNothing;  // as it is read back
   } catch (const InvalidArgument& unfit) {  // a network that does not fit
     scores.failure = unfit.what();
   }
