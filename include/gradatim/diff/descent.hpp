@@ -247,7 +247,8 @@ DescentResult<C> minimise_from(F& f, C x, const MinimiseOptions& options) {
 }  // namespace detail
 
 /// Gradient descent from x with a fixed learning rate. The gradient is taken as gradient(f, x)
-/// would, exactly where f is generic. Throws InvalidArgument for options outside their range.
+/// would, exactly where f is generic; f must use its argument, a copy of x. Throws InvalidArgument
+/// for options outside their range.
 template <class F, Point X>
 auto gradient_descent(F&& f, const X& x, const GradientDescentOptions& options = {}) {
   return detail::descend(f, detail::converted<detail::ElementT<X>>(x), options);
