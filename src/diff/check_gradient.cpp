@@ -44,15 +44,15 @@ Verdict judge_smooth(Evidence& e, double largest, const CheckOptions& options) {
   CheckedEntry& entry = e.entry;
   if (!std::isfinite(entry.analytic)) return Verdict::kNonFinite;
   if (!std::isfinite(entry.numerical)) return Verdict::kUnresolved;
-  if (e.flat && entry.analytic == 0) return Verdict::kPass;  // f does not depend on it at all
   const double magnitude = std::max(std::abs(entry.analytic), std::abs(entry.numerical));
   const double uncertainty = options.error_factor * entry.error;
   double tolerance = options.relative_tolerance * magnitude;
   entry.ratio = std::abs(entry.analytic - entry.numerical) / (tolerance + uncertainty);
   if (!(entry.ratio <= 1)) return Verdict::kFail;
-  // A zero has no relative precision; it is resolved if the error is small next to the gradient.
+  // A zero has no relative precision; it is resolved if the error is small next to the gradient or,
+  // where f does not vary at all, next to 1.
   if (std::abs(entry.analytic) <= kZero * largest && magnitude <= uncertainty)
-    tolerance = options.relative_tolerance * std::max(largest, e.secant);
+    tolerance = options.relative_tolerance * std::max({largest, e.secant, e.flat ? 1.0 : 0.0});
   return entry.error <= tolerance ? Verdict::kPass : Verdict::kUnresolved;
 }
 

@@ -18,13 +18,15 @@ struct Sample {
   E slope_above;  // (g(x+h) - g(x)) / h
   E slope_below;  // (g(x) - g(x-h)) / h
   E noise;        // of either slope, from rounding
+  E kink = 0;     // the gap between the slopes without its part in proportion to h
 
-  E gap() const { return std::abs(slope_above - slope_below); }
+  E gap() const { return slope_above - slope_below; }
 };
 
 /// Samples g at steps that halve until the derivative has settled or the steps run out, then says
-/// what g looks like there. A kink's one-sided slopes keep their distance as h shrinks, a jump
-/// keeps |g(x±h) - g(x)|, a smooth function loses both in proportion to h.
+/// what g looks like there. The gap between the one-sided slopes is K + g''·h + O(h³), K at a kink
+/// and 0 elsewhere: it is extrapolated to h = 0, since as long as g''·h is larger it falls with h
+/// at a kink too. A jump keeps |g(x±h) - g(x)|.
 template <class E>
 class Probe {
  public:
@@ -51,6 +53,7 @@ class Probe {
  private:
   static constexpr int kMostLevels = 44;
   static constexpr int kMostIdleRows = 6;  // of the table, without a better entry
+  static constexpr E kKinkNoise = 20;      // noises of a slope that Sample::kink must exceed
   static constexpr std::size_t kTail = 8;  // samples that must agree on a kink or a jump
 
   void sample_until_settled() {
@@ -67,6 +70,7 @@ class Probe {
       above_missing_ |= !std::isfinite(above);
       below_missing_ |= !std::isfinite(below);
       table_.interrupt();
+      gaps_.interrupt();
       samples_.clear();
       return;
     }
@@ -81,6 +85,7 @@ class Probe {
                         .slope_above = (above - g_x_) / (at.above - x_),
                         .slope_below = (g_x_ - below) / (x_ - at.below),
                         .noise = 4 * std::numeric_limits<E>::epsilon() * magnitude / at.step()});
+    follow_gap();
     const E magnitude_of_slope = std::abs(table_.value());
     const bool precise = table_.error() <= target_ * magnitude_of_slope;
     const bool idle =
@@ -89,16 +94,26 @@ class Probe {
     settled_ = table_.rows() >= kLeastRows && (precise || exhausted) && looks_smooth();
   }
 
-  /// The gap between the one-sided slopes, as long as it stands out of the rounding, falls with h.
+  /// A gap that was taken for a kink's and is gone at a smaller step was a round corner's.
+  void follow_gap() {
+    Sample<E>& s = samples_.back();
+    s.kink = samples_.size() < 2 ? s.gap() : 2 * s.gap() - samples_[samples_.size() - 2].gap();
+    const E settled = std::abs(gaps_.value());
+    const bool rounded_off = 2 * (std::abs(s.kink) + kKinkNoise * s.noise) < settled;
+    if (rounded_off && settled > 4 * gaps_.error()) gaps_ = ExtrapolationTable<E>{2, 1};
+    const E best = gaps_.error();
+    gaps_.add(s.gap(), s.noise, s.step);
+    gaps_since_best_ = gaps_.error() < best ? 0 : gaps_since_best_ + 1;
+  }
+
+  /// The gap at h = 0 is below what matters, or lost in an error that no smaller step reduces.
   bool looks_smooth() const {
-    std::size_t last = samples_.size();
-    while (last > 0 && !is_significant(samples_[last - 1])) --last;
-    const bool visible = last == samples_.size();
-    const auto fell = [this](std::size_t i) {
-      return samples_[i].gap() <= E(0.75) * samples_[i - 1].gap();
-    };
-    if (last < 2) return !visible;
-    return fell(last - 1) && (!visible || last < 3 || fell(last - 2));
+    const E gap = std::abs(gaps_.value());
+    if (gap + gaps_.error() <= 10 * target_ * std::abs(table_.value())) return true;
+    const Sample<E>& last = samples_.back();
+    const bool lost = std::abs(last.kink) <= kKinkNoise * last.noise;
+    const bool exhausted = 2 * last.noise > gaps_.error() || gaps_since_best_ > kMostIdleRows;
+    return lost && exhausted && gap <= 4 * gaps_.error();
   }
 
   /// f is finite only on a speck around x: what lies beyond it on both sides is no function.
@@ -108,7 +123,7 @@ class Probe {
 
   bool is_flat(const Sample<E>& s) const { return s.g_above == g_x_ && s.g_below == g_x_; }
 
-  bool is_significant(const Sample<E>& s) const { return s.gap() > 8 * s.noise; }
+  bool is_significant(const Sample<E>& s) const { return std::abs(s.gap()) > 8 * s.noise; }
 
   const Sample<E>& last_significant() const {
     const auto found = std::find_if(samples_.rbegin(), samples_.rend(),
@@ -123,20 +138,24 @@ class Probe {
       return std::max(std::abs(s.g_above - g_x_), std::abs(s.g_below - g_x_));
     };
     const auto jump_noise = [](const Sample<E>& s) { return 16 * s.noise * s.step; };
-    if (tail_ratio(jump, jump_noise) > 0.9) return Shape1D::kJump;
-    const auto gap = [](const Sample<E>& s) { return s.gap(); };
+    if (tail_ratio(jump, jump_noise, samples_.size()) > 0.9) return Shape1D::kJump;
+    const auto kink = [](const Sample<E>& s) { return std::abs(s.kink); };
+    const auto kink_noise = [](const Sample<E>& s) { return kKinkNoise * s.noise; };
+    for (std::size_t end = samples_.size(); end >= kTail; --end) {
+      const double ratio = tail_ratio(kink, kink_noise, end);
+      if (ratio > 0.85 && ratio < 1.2) return Shape1D::kKink;
+    }
     const auto noise = [](const Sample<E>& s) { return 8 * s.noise; };
-    if (tail_ratio(gap, noise) > 0.85) return Shape1D::kKink;
     const auto slope = [](const Sample<E>& s) { return std::abs(s.slope_above + s.slope_below); };
-    if (tail_ratio(slope, noise) > 1.2) return Shape1D::kUnbounded;
+    if (tail_ratio(slope, noise, samples_.size()) > 1.2) return Shape1D::kUnbounded;
     return Shape1D::kSmooth;
   }
 
   /// The factor by which `measure` changes when the step halves, if it is much the same over the
-  /// last kTail samples where it stands out of its noise; otherwise 0, as for noise itself.
+  /// last kTail of the first `end` samples where it stands out of its noise; otherwise 0, as for
+  /// noise itself.
   template <class Measure, class Noise>
-  double tail_ratio(const Measure& measure, const Noise& noise) const {
-    std::size_t end = samples_.size();
+  double tail_ratio(const Measure& measure, const Noise& noise, std::size_t end) const {
     while (end > 0 && !(measure(samples_[end - 1]) > noise(samples_[end - 1]))) --end;
     if (end < kTail) return 0;
     double low = std::numeric_limits<double>::infinity();
@@ -180,8 +199,10 @@ class Probe {
   double step_;
   E target_;
   ExtrapolationTable<E> table_{2};
+  ExtrapolationTable<E> gaps_{2, 1};
   std::vector<Sample<E>> samples_;
   int rows_since_best_ = 0;
+  int gaps_since_best_ = 0;  // rows of gaps_
   bool settled_ = false;
   bool above_missing_ = false;
   bool below_missing_ = false;

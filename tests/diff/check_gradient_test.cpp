@@ -59,6 +59,23 @@ TEST(NeverPassed, AKinkOnAHillIsSeen) {
   EXPECT_EQ(verdict(f, {std::exp(1.0)}, {1}), Verdict::kKink);
 }
 
+// While f''·h outweighs the kink, the gap between the one-sided slopes falls with h as a smooth
+// f's.
+TEST(NeverPassed, AKinkUnderCurvatureIsSeen) {
+  const auto bent = [](double curvature, double kink) {
+    return [=](const Vector& x) { return curvature * x[0] * x[0] + x[0] + kink * std::abs(x[0]); };
+  };
+  EXPECT_EQ(verdict(bent(100, 0.5), {1}, {0}), Verdict::kKink);
+  EXPECT_EQ(verdict(bent(1e6, 0.1), {1}, {0}), Verdict::kKink);
+  EXPECT_EQ(verdict(bent(1e6, 0), {1}, {0}), Verdict::kPass) << "a control: curvature alone";
+  const auto quartic = [](const Vector& x) {
+    return 1e6 * std::pow(x[0], 4) + x[0] + 0.1 * std::abs(x[0]);
+  };
+  EXPECT_EQ(verdict(quartic, {1}, {0}), Verdict::kKink);
+  const auto corner = [](const Vector& x) { return x[0] + std::sqrt(x[0] * x[0] + 1e-10); };
+  EXPECT_EQ(verdict(corner, {1}, {0}), Verdict::kPass) << "a control: a round corner";
+}
+
 TEST(NeverPassed, TheEdgeOfADomain) {
   const auto root = [](const Vector& x) { return std::sqrt(x[0]); };
   EXPECT_EQ(verdict(root, {0}, {0}), Verdict::kNonFinite);
@@ -122,6 +139,16 @@ TEST(CheckGradient, WhatCannotBeResolvedIsNotPassed) {
   const auto drowned = [](const Vector& x) { return 1e12 + std::sin(x[0]); };
   EXPECT_EQ(verdict(drowned, {std::cos(1.0)}, {1}), Verdict::kUnresolved);
   EXPECT_EQ(verdict(drowned, {7}, {1}), Verdict::kFail) << "it still sees what is plainly wrong";
+}
+
+// No difference shows sin next to 1e17, whose unit in the last place is 16.
+TEST(CheckGradient, AZeroWhereFDrownsIsUnresolved) {
+  const auto drowned = [](const Vector& x) { return 1e17 + std::sin(x[0]); };
+  EXPECT_EQ(verdict(drowned, {0}, {1}), Verdict::kUnresolved);
+  const auto beside = [](const Vector& x) { return 1e17 + std::sin(x[0]) + 1e12 * x[1]; };
+  EXPECT_EQ(check_gradient(beside, Vector{0, 1e12}, {1.0, 1.0}).count(Verdict::kPass), 2U)
+      << "a zero next to the gradient's largest entry";
+  EXPECT_TRUE(check_gradient([](const Vector&) { return 0.0; }, Vector{0}, {1.0}).passed());
 }
 
 // Next to the edge of a domain hardly a difference can be taken: nothing is known, and nothing
@@ -309,6 +336,22 @@ TEST(CheckerPower, SeededWrongGradientsAllFailAndTheRightOnesPass) {
     }
   }
   EXPECT_EQ(rejected, 20 * 9);
+}
+
+TEST(CheckerPower, KinksOfATenthOfTheSlopeAreFoundInRandomSmoothFunctions) {
+  int kinks = 0;
+  for (std::uint64_t seed = 0; seed < 1000; ++seed) {
+    const test::RandomSmooth f(1'000'000 + seed);
+    const double corner = f.x()[0];
+    const Vector slopes = f.gradient(f.x());
+    const double kink = std::abs(slopes[0]) / 10;
+    const PlainFunction bent = [&](const Vector& x) {
+      return f(x) + kink * std::abs(x[0] - corner);
+    };
+    const auto check = check_gradient(bent, slopes, f.x());
+    kinks += check.count(Verdict::kKink) > 0 ? 1 : 0;
+  }
+  EXPECT_GE(kinks, 995);
 }
 
 TEST(CheckerPower, NoFalseAlarmInTenThousandRandomSmoothCases) {

@@ -38,6 +38,31 @@ TEST(GradientDescent, ReportsALearningRateThatIsTooLarge) {
   EXPECT_GT(d.value, 1e20);
 }
 
+TEST(GradientDescent, DivergesInFewStepsToo) {
+  for (const std::size_t steps : {1U, 2U, 9U, 10U, 11U}) {
+    const auto d = gradient_descent(kBowl, {-3.0, 4.0}, {.learning_rate = 10, .steps = steps});
+    EXPECT_EQ(d.stop, Stop::kDiverged) << steps << " steps to " << d.value;
+  }
+}
+
+// Momentum lets f rise for a while below where it started: no reason to stop, still less to say
+// that the steps are used up.
+TEST(GradientDescent, UsesItsStepsUpOrNamesAnotherReason) {
+  for (const double momentum : {0.0, 0.9, 0.99, 0.999}) {
+    for (const double rate : {1e-3, 1e-2, 0.5, 1.5}) {
+      const auto d = gradient_descent(kBowl, {-3.0, 4.0},
+                                      {.learning_rate = rate, .steps = 1000, .momentum = momentum});
+      EXPECT_TRUE(d.steps == 1000 || d.stop != Stop::kStepsUsedUp)
+          << rate << ' ' << momentum << ": " << d.steps << " steps, " << to_string(d.stop);
+    }
+  }
+  const auto swinging = gradient_descent(kBowl, {-3.0, 4.0},
+                                         {.learning_rate = 0.001, .steps = 1000, .momentum = 0.99});
+  EXPECT_EQ(swinging.stop, Stop::kStepsUsedUp);
+  EXPECT_EQ(swinging.steps, 1000U);
+  EXPECT_LT(swinging.value, 1);
+}
+
 TEST(GradientDescent, ReportsALearningRateThatIsTooSmall) {
   const auto d = gradient_descent(kBowl, {-3.0, 4.0}, {.learning_rate = 1e-10, .steps = 100});
   EXPECT_EQ(d.stop, Stop::kHardlyMoved);
@@ -91,6 +116,10 @@ TEST(GradientDescent, ValidatesItsOptions) {
                InvalidArgument);
   EXPECT_THROW(gradient_descent(kBowl, {1.0, 1.0}, {.momentum = 1}), InvalidArgument);
   EXPECT_THROW(minimise(kBowl, {1.0, 1.0}, {.shrink = 1}), InvalidArgument);
+  EXPECT_THROW(gradient_descent(kBowl, {1.0, 1.0}, {.learning_rate = HUGE_VAL}), InvalidArgument);
+  EXPECT_THROW(gradient_descent(kBowl, {1.0, 1.0}, {.tolerance = HUGE_VAL}), InvalidArgument);
+  EXPECT_THROW(minimise(kBowl, {1.0, 1.0}, {.tolerance = HUGE_VAL}), InvalidArgument);
+  EXPECT_THROW(minimise(kBowl, {1.0, 1.0}, {.first_step = HUGE_VAL}), InvalidArgument);
 }
 
 // Known minima: Rosenbrock (1, 1), Beale (3, 0.5), Powell singular the origin, all of value 0.
@@ -115,7 +144,21 @@ TEST(Minimise, FallsAtEveryStep) {
 TEST(Minimise, EndsWhereNoStepHelps) {
   const auto d = minimise([](const auto& x) { return abs(x[0]) + abs(x[1]); }, {0.3, 1e-3});
   EXPECT_NE(d.stop, Stop::kStepsUsedUp);
-  EXPECT_LT(d.value, 0.301);
+  EXPECT_LT(d.value, 0.3) << "it starts from 0.301";
+}
+
+// Each case made a backtracking that only waits for a step without effect wait for ever.
+TEST(Minimise, EndsAtWhateverStep) {
+  const auto narrow = minimise(kBowl, std::array{-3.0F, 4.0F}, {.first_step = 1e300});
+  EXPECT_EQ(narrow.stop, Stop::kConverged) << "infinite in float";
+  const auto large =
+      minimise([](const auto& x) { return 1e-300 * x[0] * x[0]; }, {1e200}, {.tolerance = 0});
+  EXPECT_TRUE(std::isfinite(large.value)) << "squares that overflow";
+  const auto shrinking =
+      minimise([](const auto& x) { return 1e300 * abs(x[0]); }, {0.25}, {.shrink = 0.75});
+  EXPECT_NE(shrinking.stop, Stop::kStepsUsedUp) << "0.75 times the smallest number is that number";
+  const auto hardly = minimise(kBowl, std::array{-3.0F, 4.0F}, {.steps = 5, .shrink = 1 - 1e-12});
+  EXPECT_LE(hardly.steps, 5U) << "1 in float";
 }
 
 }  // namespace

@@ -126,14 +126,35 @@ TYPED_TEST(EveryScalar, SpansAreDifferentiatedInTheirOwnType) {
   EXPECT_EQ(x, (std::vector<TypeParam>{3, 4}));
 }
 
+// f that does not vary, and entries that do not: 0 is a value, never an error.
+TYPED_TEST(EveryScalar, NoErrorIsZero) {
+  using T = TypeParam;
+  constexpr Tape kMeasured{.error = ErrorEstimate::kMeasured};
+  const auto constant = [](const auto& x) { return 0.0 * x[0] + 1.0; };
+  const auto first_only = [](const auto& x) { return x[0] * x[0]; };
+  const std::vector<T> x{1, 2};
+  EXPECT_GT(derivative([](auto t) { return 0.0 * t + 1.0; }, T(1)).error, 0);
+  for (const auto& g :
+       {gradient(constant, x), gradient(first_only, x), gradient(constant, x, Ridders{})}) {
+    EXPECT_GT(g.error[0], 0) << g.method;
+    EXPECT_GT(g.error[1], 0) << g.method;
+  }
+  EXPECT_GT(directional(constant, x, x).error, 0);
+  EXPECT_GT(directional(constant, x, x, kMeasured).error, 0);
+  EXPECT_GT(directional(first_only, x, std::vector<T>{0, 0}, kMeasured).error, 0);
+  EXPECT_TRUE(std::isnan(directional(constant, x, x, Tape{.error = ErrorEstimate::kNone}).error))
+      << "a control: unknown stays unknown";
+}
+
 TEST(Gradient, GivesFTheContainerItTakes) {
   const Vector x{3, 4};
   const auto by_vector = [](const Vector& v) { return v[0] * v[0] + v[1] * v[1]; };
   const auto by_span = [](std::span<const double> v) { return v[0] * v[0] + v[1] * v[1]; };
-  EXPECT_NEAR(gradient(by_vector, x, Central{})[1], 8, 1e-7);
-  EXPECT_NEAR(gradient(by_span, x, Central{})[1], 8, 1e-7);
-  EXPECT_NEAR(gradient(by_vector, std::span(x), Central{})[1], 8, 1e-7);
-  EXPECT_NEAR(gradient(by_span, std::array{3.0, 4.0}, Central{})[1], 8, 1e-7);
+  const Central wide{.step = 0.5};  // exact for a parabola
+  EXPECT_NEAR(gradient(by_vector, x, wide)[1], 8, 1e-12);
+  EXPECT_NEAR(gradient(by_span, x, wide)[1], 8, 1e-12);
+  EXPECT_NEAR(gradient(by_vector, std::span(x), wide)[1], 8, 1e-12);
+  EXPECT_NEAR(gradient(by_span, std::array{3.0, 4.0}, wide)[1], 8, 1e-12);
   EXPECT_EQ(gradient(by_span, x).method, "ridders");
 }
 
@@ -194,6 +215,22 @@ TYPED_TEST(EveryDifference, MovesXInPlaceForAnFThatReadsItThroughAReference) {
   EXPECT_NEAR(g[0], 6, 1e-6);
   EXPECT_NEAR(g[1], 8, 1e-6);
   EXPECT_EQ(weights, (Vector{3, 4}));
+}
+
+// The same idiom with a generic argument, and no method: exact methods would see a constant.
+TEST(Gradient, OfAGenericFThatReadsXThroughAReference) {
+  Vector w{3, 4};
+  const auto loss = [&w](const auto&) { return w[0] * w[0] + w[1] * w[1]; };
+  const auto g = gradient(loss, w);
+  EXPECT_EQ(g.method, "ridders");
+  EXPECT_NEAR(g[0], 6, 1e-11);
+  EXPECT_NEAR(g[1], 8, 1e-11);
+  EXPECT_NEAR(partial(loss, w, 1).value, 8, 1e-11);
+  EXPECT_NEAR(directional(loss, w, Vector{1, 1}).value, 14, 1e-11);
+  std::array<double, 2> small{3, 4};
+  const auto g_small = gradient([&small](const auto&) { return small[0] * small[1]; }, small);
+  EXPECT_NEAR(g_small[0], 4, 1e-11);
+  EXPECT_EQ(w, (Vector{3, 4}));
 }
 
 TYPED_TEST(EveryDifference, PartialAndDirectionalAgreeWithTheGradient) {

@@ -108,6 +108,16 @@ TEST(Jacobian, FixedStepsShareTheirEvaluations) {
   EXPECT_EQ(jacobian(Map{}, {2.0, 0.7}).method, "dual");
 }
 
+// f ignores its argument and reads x, which is moved in place.
+TEST(Jacobian, OfAGenericFThatReadsXThroughAReference) {
+  Vector w{3, 4};
+  const auto j = jacobian([&w](const auto&) { return Vector{w[0] * w[1], w[1]}; }, w);
+  EXPECT_EQ(j.method, "ridders");
+  EXPECT_NEAR(j(0, 0), 4, 1e-11);
+  EXPECT_NEAR(j(0, 1), 3, 1e-11);
+  EXPECT_NEAR(j(1, 1), 1, 1e-11);
+}
+
 TEST(Jacobian, DifferencesReportTheirError) {
   const auto j = jacobian([](Vector& x) { return Map{}(x); }, Vector{2.0, 0.7});
   EXPECT_EQ(j.method, "ridders");

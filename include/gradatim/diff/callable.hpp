@@ -148,6 +148,19 @@ template <class F, class X, class S>
 using VectorResultT =
     decltype(call_with<F, X, S>(std::declval<F&>(), std::declval<StorageT<F, X, S>&>()));
 
+/// f takes a vector of S, a DualNumber or Variable, and answers in what carries a derivative. A
+/// generic f that answers in plain numbers all the same has not used its argument: it reads the
+/// caller's x, say, and has to be differentiated by moving that.
+template <class F, class X, class S>
+consteval bool carries_derivatives() {
+  if constexpr (TakesVector<F, X, S>)
+    return Differential<typename ElementOf<std::remove_cvref_t<VectorResultT<F, X, S>>>::type>;
+  else
+    return false;
+}
+template <class F, class X, class S>
+concept CarriesDerivatives = carries_derivatives<F, X, S>();
+
 template <class F, class X, class T>
 consteval auto vector_evaluation() {
   using Declared = DeclaredT<F>;

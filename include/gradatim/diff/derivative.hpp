@@ -1,7 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <complex>
 #include <concepts>
+#include <limits>
 #include <type_traits>
 
 #include "gradatim/diff/adaptive.hpp"
@@ -41,14 +43,14 @@ struct WatchedFunction {
   }
 };
 
-/// d as the caller's type; rounding to it is part of the error of what the caller is given.
+/// d as the caller's type; rounding to it is part of the error of what the caller is given. An
+/// error too small for that type is its smallest number, not 0.
 template <class T, class E>
 Derivative<T> narrowed(const Derivative<E>& d) {
   const T value = static_cast<T>(d.value);
   const E rounding = std::abs(static_cast<E>(value) - d.value);
-  return {
-      value,   static_cast<T>(d.error + rounding), static_cast<T>(d.step), d.evaluations, d.status,
-      d.method};
+  const T error = std::max(static_cast<T>(d.error + rounding), std::numeric_limits<T>::min());
+  return {value, error, static_cast<T>(d.step), d.evaluations, d.status, d.method};
 }
 
 template <class E, class F>

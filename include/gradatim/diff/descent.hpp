@@ -1,7 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <limits>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -15,7 +17,8 @@ enum class Stop {
   kConverged,  // the gradient's largest entry is at most `tolerance`
   kStepsUsedUp,
   kHardlyMoved,  // steps used up within a millionth of the start: the learning rate is too small
-  kDiverged,     // f rose many steps in a row: the learning rate is too large
+  kDiverged,     // f rose ten steps in a row to above its start, or ended on a rise to more than
+                 // |f(start)| above it: the learning rate is too large
   kNonFinite,    // f or its gradient became NaN or infinite
   kNoDescent,    // minimise(): no step along the gradient lowers f, down to rounding
 };
@@ -143,7 +146,9 @@ DescentResult<C> descend(F& f, C x, const GradientDescentOptions& options) {
   DescentResult<C> d{.point = std::move(x)};
   const T first = d.value = slope.value_and_gradient_at(d.point, d_x);
   record(d, options.keep_path);
-  for (int rises = 0; rises < kMostRises && !ended(d, d_x, options); ++d.steps) {
+  int rises = 0;
+  while (!ended(d, d_x, options)) {
+    ++d.steps;
     for (std::size_t i = 0; i < length(start); ++i) {
       T& v = velocity.data()[i];
       v = static_cast<T>(options.momentum) * v -
@@ -153,11 +158,17 @@ DescentResult<C> descend(F& f, C x, const GradientDescentOptions& options) {
     const T previous = std::exchange(d.value, slope.value_and_gradient_at(d.point, d_x));
     record(d, options.keep_path);
     rises = d.value > previous ? rises + 1 : 0;
-    if (rises == kMostRises && d.value > first) d.stop = Stop::kDiverged;
+    if (rises >= kMostRises && d.value > first && std::isfinite(d.value)) {
+      d.stop = Stop::kDiverged;
+      break;
+    }
   }
   d.evaluations = slope.evaluations;
-  if (d.stop == Stop::kStepsUsedUp && d.steps > 0 && hardly_moved(start, d.point))
+  if (d.stop != Stop::kStepsUsedUp || d.steps == 0) return d;
+  if (hardly_moved(start, d.point))
     d.stop = Stop::kHardlyMoved;
+  else if (rises > 0 && d.value - first > std::abs(first))
+    d.stop = Stop::kDiverged;
   return d;
 }
 
@@ -175,23 +186,36 @@ C minus(const C& a, const C& b) {
   return difference;
 }
 
-/// Moves d.point to the first point along -d_x, from `step` on, where f falls enough; false if a
-/// step that still moves the point does not exist.
+/// Moves d.point to the first point along -d_x, from `step` on, where f falls enough; false if
+/// there is none before the step no longer moves the point or no longer shrinks.
 template <class F, class C>
 bool backtrack(Slope<F, C>& slope, DescentResult<C>& d, const C& d_x, ElementT<C> step,
                const MinimiseOptions& options) {
   using T = ElementT<C>;
   const T fall = static_cast<T>(options.sufficient) * product(d_x, d_x);
-  for (;; step *= static_cast<T>(options.shrink)) {
+  for (T next = 0; step > 0; step = next) {
+    next = step * static_cast<T>(options.shrink);
     C trial = d.point;
     for (std::size_t i = 0; i < length(trial); ++i) trial.data()[i] -= step * d_x.data()[i];
     if (same_bits(trial.data(), d.point.data(), length(trial))) return false;
     const T value = slope.value_at(trial);
-    if (!(value <= d.value - step * fall)) continue;
-    d.point = std::move(trial);
-    d.value = value;
-    return true;
+    if (value <= d.value - step * fall) {
+      d.point = std::move(trial);
+      d.value = value;
+      return true;
+    }
+    if (!(next < step)) return false;
   }
+  return false;
+}
+
+/// The step Barzilai and Borwein propose after `moved` changed the gradient by `d_change`; `first`
+/// where f does not bend upwards or the proposal is no number.
+template <class C>
+ElementT<C> proposed_step(const C& moved, const C& d_change, ElementT<C> first) {
+  const auto bend = product(moved, d_change);
+  const auto step = product(moved, moved) / bend;
+  return bend > 0 && step > 0 && std::isfinite(step) ? step : first;
 }
 
 template <class F, class C>
@@ -203,7 +227,8 @@ DescentResult<C> minimise_from(F& f, C x, const MinimiseOptions& options) {
   DescentResult<C> d{.point = std::move(x)};
   d.value = slope.value_and_gradient_at(d.point, d_x);
   record(d, options.keep_path);
-  T step = static_cast<T>(options.first_step);
+  const T first = std::min(static_cast<T>(options.first_step), std::numeric_limits<T>::max());
+  T step = first;
   for (; !ended(d, d_x, options); ++d.steps) {
     const C from = d.point;
     const C d_from = d_x;
@@ -213,9 +238,7 @@ DescentResult<C> minimise_from(F& f, C x, const MinimiseOptions& options) {
     }
     d.value = slope.value_and_gradient_at(d.point, d_x);
     record(d, options.keep_path);
-    const C moved = minus(d.point, from);
-    const T bend = product(moved, minus(d_x, d_from));
-    step = bend > 0 ? product(moved, moved) / bend : static_cast<T>(options.first_step);
+    step = proposed_step(minus(d.point, from), minus(d_x, d_from), first);
   }
   d.evaluations = slope.evaluations;
   return d;
@@ -224,7 +247,8 @@ DescentResult<C> minimise_from(F& f, C x, const MinimiseOptions& options) {
 }  // namespace detail
 
 /// Gradient descent from x with a fixed learning rate. The gradient is taken as gradient(f, x)
-/// would, exactly where f is generic. Throws InvalidArgument for options outside their range.
+/// would, exactly where f is generic; f must use its argument, a copy of x. Throws InvalidArgument
+/// for options outside their range.
 template <class F, Point X>
 auto gradient_descent(F&& f, const X& x, const GradientDescentOptions& options = {}) {
   return detail::descend(f, detail::converted<detail::ElementT<X>>(x), options);
@@ -236,7 +260,7 @@ auto gradient_descent(F&& f, std::initializer_list<T> x,
 }
 
 /// Gradient descent from x with a backtracking line search: f falls at every step, and no learning
-/// rate has to be found.
+/// rate has to be found. Throws InvalidArgument for options outside their range.
 template <class F, Point X>
 auto minimise(F&& f, const X& x, const MinimiseOptions& options = {}) {
   return detail::minimise_from(f, detail::converted<detail::ElementT<X>>(x), options);

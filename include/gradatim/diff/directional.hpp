@@ -96,12 +96,13 @@ auto directional(F&& f, X&& x, const V& v, const M& method) {
     return detail::narrowed<T>(detail::directional_exact<E>(f, x, v, method));
 }
 
-/// By Dual with its rounding measured where f takes DualNumber, otherwise by Ridders.
+/// By Dual with its rounding measured where f takes and answers in DualNumber, otherwise by
+/// Ridders.
 template <class F, class X, class V>
   requires Point<std::remove_cvref_t<X>> && Point<V>
 auto directional(F&& f, X&& x, const V& v) {
   using E = detail::ValueT<F, X>;
-  if constexpr (detail::TakesVector<F, std::remove_cvref_t<X>, DualNumber<E>>)
+  if constexpr (detail::CarriesDerivatives<F, std::remove_cvref_t<X>, DualNumber<E>>)
     return directional(f, x, v, Dual{.error = ErrorEstimate::kMeasured});
   else
     return directional(f, x, v, Ridders{});

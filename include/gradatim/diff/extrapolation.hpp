@@ -12,9 +12,9 @@
 
 namespace gradatim::detail {
 
-/// Richardson's table for estimates whose truncation is a series in even powers of the step,
-/// row by row as the step shrinks by `ratio`:
-///   T(k, j) = T(k, j-1) + (T(k, j-1) - T(k-1, j-1)) / (ratio^2j - 1).
+/// Richardson's table for estimates whose truncation is a series in every other power of the step,
+/// from `first_power` (2 or 1) on, row by row as the step shrinks by `ratio`:
+///   T(k, j) = T(k, j-1) + (T(k, j-1) - T(k-1, j-1)) / (ratio^(2j - 2 + first_power) - 1).
 /// The error of an entry is its larger distance from the two it was made of (Ridders) plus the
 /// rounding error of the estimate it rests on.
 template <class T>
@@ -22,7 +22,8 @@ class ExtrapolationTable {
  public:
   static constexpr std::size_t kColumns = 10;
 
-  explicit ExtrapolationTable(T ratio) : weights_(ratio == 2 ? kHalving : weights(ratio)) {}
+  explicit ExtrapolationTable(T ratio, int first_power = 2)
+      : weights_(ratio == 2 && first_power == 2 ? kHalving : weights(ratio, first_power)) {}
 
   /// `estimate` at the next smaller step, itself uncertain by `rounding`.
   void add(T estimate, T rounding, T step) {
@@ -54,18 +55,18 @@ class ExtrapolationTable {
     step_ = step;
   }
 
-  using Weights = std::array<T, kColumns - 1>;  // 1 / (ratio^2j - 1)
+  using Weights = std::array<T, kColumns - 1>;  // 1 / (ratio^power - 1)
 
-  static constexpr Weights weights(T ratio) {
+  static constexpr Weights weights(T ratio, int first_power) {
     Weights w{};
-    T power = 1;
+    T power = first_power == 1 ? ratio : ratio * ratio;
     for (T& weight : w) {
-      power *= ratio * ratio;
       weight = 1 / (power - 1);
+      power *= ratio * ratio;
     }
     return w;
   }
-  static constexpr Weights kHalving = weights(2);
+  static constexpr Weights kHalving = weights(2, 2);
 
   Weights weights_;
   std::array<T, kColumns> row_{};

@@ -107,9 +107,9 @@ auto default_method(ErrorEstimate error) {
   using E = ValueT<F, X>;
   using P = std::remove_cvref_t<X>;
   constexpr bool kSmall = FixedSize<P>::value >= 1 && FixedSize<P>::value <= kMostLanes;
-  if constexpr (kSmall && TakesVector<F, P, DualNumber<E, kLanes<P>>>)
+  if constexpr (kSmall && CarriesDerivatives<F, P, DualNumber<E, kLanes<P>>>)
     return Dual{.error = error};
-  else if constexpr (TakesVector<F, P, Variable<E>>)
+  else if constexpr (CarriesDerivatives<F, P, Variable<E>>)
     return Tape{.error = error};
   else
     return Ridders{};
@@ -117,8 +117,9 @@ auto default_method(ErrorEstimate error) {
 
 }  // namespace detail
 
-/// By Tape (Dual for arrays of up to 8) with its rounding measured where f takes Variable,
-/// otherwise by Ridders.
+/// By Tape (Dual for arrays of up to 8) with its rounding measured where f takes Variable and
+/// answers in it, otherwise by Ridders: so too if f ignores its argument and reads x itself, which
+/// is then moved in place. Where x is const it cannot be moved, and such an f has gradient 0.
 template <class F, class X>
   requires Point<std::remove_cvref_t<X>>
 auto gradient(F&& f, X&& x) {

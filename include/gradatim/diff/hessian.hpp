@@ -120,12 +120,13 @@ auto hessian(F&& f, X&& x, const M& method) {
     return detail::narrowed_matrix<T>(detail::hessian_by<E>(f, x, method));
 }
 
-/// By Tape with its rounding measured where f takes Variable<DualNumber>, otherwise by Ridders.
+/// By Tape with its rounding measured where f takes and answers in Variable<DualNumber>, otherwise
+/// by Ridders.
 template <class F, class X>
   requires Point<std::remove_cvref_t<X>>
 auto hessian(F&& f, X&& x) {
   using V = Variable<DualNumber<detail::ValueT<F, X>, 4>>;
-  if constexpr (detail::TakesVector<F, std::remove_cvref_t<X>, V>)
+  if constexpr (detail::CarriesDerivatives<F, std::remove_cvref_t<X>, V>)
     return hessian(f, x, Tape{.error = ErrorEstimate::kMeasured});
   else
     return hessian(f, x, Ridders{});

@@ -191,12 +191,14 @@ auto jacobian(F&& f, X&& x, const M& method) {
         x, method.error, [&](const auto& at) { return detail::jacobian_by<E>(f, at, method); }));
 }
 
-/// By Dual with its rounding measured where f takes DualNumber, otherwise by Ridders.
+/// By Dual with its rounding measured where f takes and answers in DualNumber, otherwise by
+/// Ridders.
 template <class F, class X>
   requires Point<std::remove_cvref_t<X>>
 auto jacobian(F&& f, X&& x) {
   using P = std::remove_cvref_t<X>;
-  if constexpr (detail::TakesVector<F, P, DualNumber<detail::ValueT<F, X>, detail::kLanes<P>>>)
+  if constexpr (detail::CarriesDerivatives<F, P,
+                                           DualNumber<detail::ValueT<F, X>, detail::kLanes<P>>>)
     return jacobian(f, x, Dual{.error = ErrorEstimate::kMeasured});
   else
     return jacobian(f, x, Ridders{});
