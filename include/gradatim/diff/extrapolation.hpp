@@ -168,11 +168,8 @@ Derivative<T> differentiate(G&& g, T x, const Ridders& method) {
   const T ratio = static_cast<T>(method.ratio);
   const T f_x = g(x);
   T secant = 0;
-  T first = 0;
   ExtrapolationTable<T> table(ratio);
-  ExtrapolationTable<T> doubted(ratio);
   std::size_t evaluations = 1;
-  // Estimates that are all the same are those of a straight line or of a whole number of periods.
   for (int level = 0; level < method.levels; ++level, h /= ratio) {
     const auto at = beside(x, h);
     if (!at.moved(x)) break;
@@ -185,16 +182,11 @@ Derivative<T> differentiate(G&& g, T x, const Ridders& method) {
       continue;
     }
     if (secant == 0) secant = larger_slope(f_above, f_x, f_below, at.step());
-    if (table.rows() == 0) first = slope;
     const T rounding = rounding_error(f_above, f_below, at.width());
     table.add(slope, rounding, at.step());
-    if (table.rows() < kLeastRows || !(rounding * ratio >= table.error())) continue;
-    if (std::abs(slope - first) > 4 * rounding) break;
-    evaluations += 2;
-    if (!look_again(g, x, h, slope, table).disagrees()) break;
-    doubted = std::exchange(table, ExtrapolationTable<T>(ratio));
+    if (table.rows() >= kLeastRows && rounding * ratio > table.error()) break;
   }
-  return extrapolated(believed(doubted, table), f_x, secant, evaluations, Ridders::kName);
+  return extrapolated(table, f_x, secant, evaluations, Ridders::kName);
 }
 
 }  // namespace gradatim::detail
