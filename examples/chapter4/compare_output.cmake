@@ -1,4 +1,8 @@
-# Runs PROGRAM in FOLDER and holds what it prints against the file EXPECTED.
+# Runs PROGRAM in FOLDER, holds what it prints against the file EXPECTED and looks for the words SHOWS
+# in the PICTURE it draws.
+if(PICTURE)
+  file(REMOVE ${FOLDER}/${PICTURE})
+endif()
 execute_process(COMMAND ${PROGRAM} ${FOLDER} OUTPUT_VARIABLE output RESULT_VARIABLE result)
 file(READ ${EXPECTED} expected)
 if(NOT result EQUAL 0)
@@ -9,4 +13,10 @@ if(NOT output STREQUAL expected)
 endif()
 if(PICTURE AND NOT EXISTS ${FOLDER}/${PICTURE})
   message(FATAL_ERROR "${PROGRAM} drew no ${PICTURE}")
+endif()
+if(PICTURE)
+  file(READ ${FOLDER}/${PICTURE} drawn)
+  if(NOT drawn MATCHES "${SHOWS}" OR NOT drawn MATCHES "</svg>")
+    message(FATAL_ERROR "${PROGRAM} drew a ${PICTURE} without '${SHOWS}'")
+  endif()
 endif()

@@ -123,7 +123,8 @@ template <class E>
 Evidence look_at(const CheckedSlice<E>& slice, double analytic, E f_x,
                  const CheckOptions& options) {
   const E x_i = slice.f.coordinate(slice.i);
-  const auto p = detail::probe(slice, x_i, f_x, options.step, options.relative_tolerance / 10);
+  const auto p = detail::probe(slice, x_i, f_x, analytic,
+                               {.step = options.step, .target = options.relative_tolerance / 10});
   const E aside = detail::around(x_i, options.step, "check_gradient").above;
   const bool random = differs(slice(aside), slice(aside));
   slice.f.put_back(slice.i);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 #include <vector>
 
 #include "gradatim/diff/extrapolation.hpp"
@@ -30,16 +31,22 @@ struct Sample {
 template <class E>
 class Probe {
  public:
-  Probe(const CheckedSlice<E>& g, E x, E g_x, double step, double target)
-      : g_(g), x_(x), g_x_(g_x), step_(step), target_(static_cast<E>(target)) {}
+  Probe(const CheckedSlice<E>& g, E x, E g_x, double analytic, const ProbeOptions& options)
+      : g_(g),
+        x_(x),
+        g_x_(g_x),
+        analytic_(static_cast<E>(analytic)),
+        step_(options.step),
+        target_(static_cast<E>(options.target)) {}
 
   Probed<E> run() {
     Probed<E> p;
     if (!std::isfinite(g_x_)) return p;
     sample_until_settled();
     if (samples_.empty() || is_island()) return p;
-    p.value = table_.value();
-    p.error = table_.error();
+    const auto& table = believed(doubted_, table_);
+    p.value = table.value();
+    p.error = table.error();
     p.flat = std::ranges::all_of(samples_, [this](const auto& s) { return is_flat(s); });
     p.secant =
         std::max(std::abs(samples_.front().slope_above), std::abs(samples_.front().slope_below));
@@ -58,7 +65,7 @@ class Probe {
 
   void sample_until_settled() {
     double step = step_;
-    const double smallest = 4 * static_cast<double>(smallest_step(x_));
+    const double smallest = 8 * static_cast<double>(smallest_step(x_));
     for (int level = 0; level < kMostLevels && step >= smallest && !settled_; ++level, step /= 2)
       sample(around(x_, step, "check_gradient"));
   }
@@ -91,7 +98,8 @@ class Probe {
     const bool idle =
         rows_since_best_ > kMostIdleRows && 1000 * table_.error() < magnitude_of_slope;
     const bool exhausted = 2 * rounding > table_.error() || idle;
-    settled_ = table_.rows() >= kLeastRows && (precise || exhausted) && looks_smooth();
+    settled_ =
+        table_.rows() >= kLeastRows && (precise || exhausted) && looks_smooth() && is_confirmed();
   }
 
   /// A gap that was taken for a kink's and is gone at a smaller step was a round corner's.
@@ -114,6 +122,20 @@ class Probe {
     const bool lost = std::abs(last.kink) <= kKinkNoise * last.noise;
     const bool exhausted = 2 * last.noise > gaps_.error() || gaps_since_best_ > kMostIdleRows;
     return lost && exhausted && gap <= 4 * gaps_.error();
+  }
+
+  /// Halved steps may all be whole periods of f, or all miss what happens near x. Where `analytic`
+  /// would fail, one difference at a far smaller step in no simple ratio to them decides whether to
+  /// believe them; where it disagrees the table begins anew.
+  bool is_confirmed() {
+    const Sample<E>& last = samples_.back();
+    const E value = table_.value();
+    if (!(std::abs(value - analytic_) > table_.error() + target_ * std::abs(value))) return true;
+    const E central = (last.g_above - last.g_below) / (2 * last.step);
+    if (!look_again(g_, x_, last.step, central, table_).disagrees()) return true;
+    doubted_ = std::exchange(table_, ExtrapolationTable<E>{2});
+    gaps_ = ExtrapolationTable<E>{2, 1};
+    return false;
   }
 
   /// f is finite only on a speck around x: what lies beyond it on both sides is no function.
@@ -196,9 +218,11 @@ class Probe {
   CheckedSlice<E> g_;
   E x_;
   E g_x_;
+  E analytic_;
   double step_;
   E target_;
   ExtrapolationTable<E> table_{2};
+  ExtrapolationTable<E> doubted_{2};
   ExtrapolationTable<E> gaps_{2, 1};
   std::vector<Sample<E>> samples_;
   int rows_since_best_ = 0;
@@ -211,13 +235,15 @@ class Probe {
 }  // namespace
 
 template <class E>
-Probed<E> probe(const CheckedSlice<E>& g, E x, E g_x, double step, double target) {
-  return Probe<E>(g, x, g_x, step, target).run();
+Probed<E> probe(const CheckedSlice<E>& g, E x, E g_x, double analytic,
+                const ProbeOptions& options) {
+  return Probe<E>(g, x, g_x, analytic, options).run();
 }
 
-template Probed<float> probe(const CheckedSlice<float>&, float, float, double, double);
-template Probed<double> probe(const CheckedSlice<double>&, double, double, double, double);
+template Probed<float> probe(const CheckedSlice<float>&, float, float, double, const ProbeOptions&);
+template Probed<double> probe(const CheckedSlice<double>&, double, double, double,
+                              const ProbeOptions&);
 template Probed<long double> probe(const CheckedSlice<long double>&, long double, long double,
-                                   double, double);
+                                   double, const ProbeOptions&);
 
 }  // namespace gradatim::detail

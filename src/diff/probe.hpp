@@ -34,9 +34,14 @@ struct Probed {
   bool flat = false;  // every sample equal to g(x)
 };
 
-/// Samples g, whose value at x is g_x, from a relative `step` down until its derivative has a
-/// relative error of `target` or can get no better.
+struct ProbeOptions {
+  double step = 0;    // the first, relative
+  double target = 0;  // relative error of the derivative at which to stop
+};
+
+/// Samples g, whose value at x is g_x, at ever smaller steps until its derivative is precise or can
+/// get no better. What would refute `analytic` is looked at twice.
 template <class E>
-Probed<E> probe(const CheckedSlice<E>& g, E x, E g_x, double step, double target);
+Probed<E> probe(const CheckedSlice<E>& g, E x, E g_x, double analytic, const ProbeOptions& options);
 
 }  // namespace gradatim::detail

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <numbers>
 #include <string>
 #include <vector>
 
@@ -185,6 +186,18 @@ TEST(CheckGradient, AtAStationaryPointAndOfAConstant) {
   EXPECT_TRUE(check_gradient([](const Vector& x) { return std::max(x[0], 0.0); }, Vector{0}, {-0.1})
                   .passed())
       << "a kink nearby is not one here";
+}
+
+// Steps that are whole periods of f, and a corner narrower than all steps but the last.
+TEST(CheckGradient, DoesNotRefuteARightGradientByChance) {
+  const double rate = 32 * std::numbers::pi / 0.13;
+  const auto wave = [rate](const Vector& x) { return std::sin(rate * x[0]) + x[0]; };
+  EXPECT_EQ(verdict(wave, {rate + 1}, {0}), Verdict::kPass);
+  EXPECT_EQ(verdict(wave, {-3}, {0}), Verdict::kFail);
+  const auto step = [](const Vector& x) { return std::sin(x[0]) + 1e-9 * std::tanh(1e9 * x[0]); };
+  const Verdict right = verdict(step, {2}, {0});
+  EXPECT_TRUE(right == Verdict::kPass || right == Verdict::kUnresolved) << to_string(right);
+  EXPECT_EQ(verdict(step, {7}, {0}), Verdict::kFail);
 }
 
 TEST(CheckGradient, ComparesMethodsAndFunctions) {

@@ -220,7 +220,7 @@ TEST(Derivative, AStepThatVanishesThrowsAndNamesTheSmallestUsable) {
   } catch (const InvalidArgument& error) {
     EXPECT_EQ(std::string(error.what()),
               "central: the step 1e-49 vanishes at x = 5: x + h rounds to x in 53 bits of "
-              "precision; the smallest usable step there is 8.882e-16");
+              "precision; the smallest usable step there is 4.445e-16");
   }
 }
 
@@ -244,8 +244,49 @@ TEST(Derivative, TheSmallestUsableStepIsUsable) {
     const double step = smallest_step(x);
     EXPECT_NEAR(derivative(f, x, Central{.step = step}).value, 1.0, 1e-9) << x;
     if (x != 0 && std::abs(x) > 1e-300) {
-      EXPECT_THROW(derivative(f, x, Central{.step = step / 4}), InvalidArgument) << x;
+      EXPECT_THROW(derivative(f, x, Central{.step = 0.99 * step}), InvalidArgument) << x;
     }
+  }
+}
+
+// Richardson's last step is the one that must not vanish.
+TEST(Derivative, TheSmallestUsableStepOfRichardsonIsUsable) {
+  const auto f = [](auto x) { return x; };
+  const double step = 32 * smallest_step(5.0);
+  EXPECT_NEAR(derivative(f, 5.0, Richardson{.step = step}).value, 1.0, 1e-9);
+  try {
+    derivative(f, 5.0, Richardson{.step = 0.99 * step});
+    FAIL() << "its last step vanishes";
+  } catch (const InvalidArgument& error) {
+    const std::string message = error.what();
+    const std::string words = "the smallest usable step there is ";
+    const double named = std::stod(message.substr(message.find(words) + words.size()));
+    EXPECT_NEAR(named, step, 1e-3 * step) << message;
+    EXPECT_NEAR(derivative(f, 5.0, Richardson{.step = named}).value, 1.0, 1e-9);
+  }
+}
+
+template <class M>
+class EveryExtrapolation : public testing::Test {};
+using Extrapolations = testing::Types<Richardson, Ridders>;
+TYPED_TEST_SUITE(EveryExtrapolation, Extrapolations);
+
+// Differences beside a pole are finite, and cancel where it is even.
+TYPED_TEST(EveryExtrapolation, LookAtFItself) {
+  const auto status = [](double (*f)(double)) { return derivative(f, 0.0, TypeParam{}).status; };
+  EXPECT_EQ(status([](double x) { return 1 / (x * x); }), Status::kNonFinite);
+  EXPECT_EQ(status([](double x) { return std::log(std::abs(x)); }), Status::kNonFinite);
+  EXPECT_EQ(status([](double x) { return 1e-12 / x; }), Status::kNonFinite);
+  EXPECT_EQ(status([](double x) { return x * x; }), Status::kOk);
+  EXPECT_EQ(status([](double) { return 4.0; }), Status::kOk);
+  EXPECT_EQ(status([](double x) { return 1e-30 * std::sin(x); }), Status::kOk);
+}
+
+// What never agrees to a digit is said not to, whatever its scale.
+TEST(Ridders, JudgesConvergenceOnTheScaleOfF) {
+  for (const double scale : {1e-12, 1.0, 1e12}) {
+    const auto jump = [scale](double x) { return x > 0 ? scale : x < 0 ? -scale : 0; };
+    EXPECT_EQ(derivative(jump, 0.0, Ridders{}).status, Status::kNotConverged) << scale;
   }
 }
 

@@ -78,7 +78,7 @@ Derivative<T> differentiate(G&& g, T x, const Adaptive& method) {
   const auto at = around(x, method.step == 0 ? 0.05 : method.step, Adaptive::kName);
   Derivative<T> d{.method = Adaptive::kName};
   const T noise = measured_noise(g, x, d.evaluations);
-  const T smallest = smallest_step(x) * step_scale(x);
+  const T smallest = 2 * smallest_step(x) * step_scale(x);
   const T largest = kLargestGrowth * at.step();
   StencilTrial<T> best;
   T h = at.step();

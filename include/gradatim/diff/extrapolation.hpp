@@ -6,6 +6,7 @@
 #include <limits>
 #include <utility>
 
+#include "gradatim/diff/finite_difference.hpp"
 #include "gradatim/diff/methods.hpp"
 #include "gradatim/diff/result.hpp"
 #include "gradatim/diff/step.hpp"
@@ -76,38 +77,87 @@ class ExtrapolationTable {
   T step_ = std::numeric_limits<T>::quiet_NaN();
 };
 
+/// The table's best entry. `secant` is the larger one-sided slope at the first step: the scale on
+/// which a derivative counts as 0 rather than unknown (1 where f does not vary at all).
 template <class T>
-Derivative<T> extrapolated(const ExtrapolationTable<T>& table, std::size_t evaluations,
-                           std::string_view name) {
+Derivative<T> extrapolated(const ExtrapolationTable<T>& table, T f_x, T secant,
+                           std::size_t evaluations, std::string_view name) {
   Derivative<T> d{.value = table.value(), .evaluations = evaluations, .method = name};
+  d.status = finite_status(f_x);
   if (!std::isfinite(table.error()) || !std::isfinite(d.value)) {
     d.status = Status::kNonFinite;
     return d;
   }
   d.error = table.error();
   d.step = table.step();
-  if (d.error > std::abs(d.value) / 2 && d.error > std::sqrt(std::numeric_limits<T>::epsilon()))
-    d.status = Status::kNotConverged;
+  const T zero = std::sqrt(std::numeric_limits<T>::epsilon()) * (secant > 0 ? secant : T(1));
+  if (d.error > std::abs(d.value) / 2 && d.error > zero)
+    d.status = worse(d.status, Status::kNotConverged);
   return d;
+}
+
+template <class T>
+T larger_slope(T f_above, T f_x, T f_below, T h) {
+  return std::max(std::abs(f_above - f_x), std::abs(f_below - f_x)) / h;
 }
 
 template <class T, class G>
 Derivative<T> differentiate(G&& g, T x, const Richardson& method) {
   if (method.levels < 2) throw_invalid_levels(Richardson::kName, method.levels);
   double step = method.step == 0 ? 0.0625 : method.step;
+  around(x, step, method.levels - 1, Richardson::kName);
+  const T f_x = g(x);
+  T secant = 0;
   ExtrapolationTable<T> table(2);
   for (int level = 0; level < method.levels; ++level, step /= 2) {
     const auto at = around(x, step, Richardson::kName);
     const T f_above = g(at.above);
     const T f_below = g(at.below);
+    if (level == 0) secant = larger_slope(f_above, f_x, f_below, at.step());
     table.add((f_above - f_below) / at.width(), rounding_error(f_above, f_below, at.width()),
               at.step());
   }
-  return extrapolated(table, 2 * static_cast<std::size_t>(method.levels), Richardson::kName);
+  const auto evaluations = 1 + 2 * static_cast<std::size_t>(method.levels);
+  return extrapolated(table, f_x, secant, evaluations, Richardson::kName);
 }
 
 /// Rows below which agreement may be chance, such as a step that is a whole number of periods.
 inline constexpr std::size_t kLeastRows = 5;
+
+/// A step in no simple ratio to halved ones, and far smaller than the last of them.
+template <class T>
+inline constexpr T kConfirmingStep = T(0.37) / 64;
+
+/// One difference at kConfirmingStep·h beside a table whose last estimate, at h, was `last`: its
+/// distance from the table's value, and what truncation and rounding explain of it.
+template <class T>
+struct SecondLook {
+  T slope;
+  T off = 0;
+  T allowed = 0;
+  bool disagrees() const { return off > allowed; }
+};
+
+template <class T, class G>
+SecondLook<T> look_again(G&& g, T x, T h, T last, const ExtrapolationTable<T>& table) {
+  const auto at = beside(x, h * kConfirmingStep<T>);
+  if (!at.moved(x)) return {table.value()};
+  const T f_above = g(at.above);
+  const T f_below = g(at.below);
+  const T slope = (f_above - f_below) / at.width();
+  const T truncation = 8 * kConfirmingStep<T> * kConfirmingStep<T> * std::abs(last - table.value());
+  return {slope, std::abs(slope - table.value()),
+          4 * table.error() + truncation + 8 * rounding_error(f_above, f_below, at.width())};
+}
+
+/// Of a table that was doubted and the one begun in its place: the first, if the second has nothing
+/// against it.
+template <class T>
+const ExtrapolationTable<T>& believed(const ExtrapolationTable<T>& doubted,
+                                      const ExtrapolationTable<T>& fresh) {
+  const bool refuted = std::abs(fresh.value() - doubted.value()) > 4 * fresh.error();
+  return std::isfinite(doubted.error()) && !refuted ? doubted : fresh;
+}
 
 template <class T, class G>
 Derivative<T> differentiate(G&& g, T x, const Ridders& method) {
@@ -116,24 +166,27 @@ Derivative<T> differentiate(G&& g, T x, const Ridders& method) {
   const double step = method.step == 0 ? 0.13 : method.step;
   T h = around(x, step, Ridders::kName).step();
   const T ratio = static_cast<T>(method.ratio);
+  const T f_x = g(x);
+  T secant = 0;
   ExtrapolationTable<T> table(ratio);
-  std::size_t evaluations = 0;
+  std::size_t evaluations = 1;
   for (int level = 0; level < method.levels; ++level, h /= ratio) {
     const auto at = beside(x, h);
     if (!at.moved(x)) break;
     const T f_above = g(at.above);
     const T f_below = g(at.below);
     evaluations += 2;
-    const T rise = f_above - f_below;
-    if (!std::isfinite(rise)) {
+    const T slope = (f_above - f_below) / at.width();
+    if (!std::isfinite(slope)) {
       table.interrupt();
       continue;
     }
+    if (secant == 0) secant = larger_slope(f_above, f_x, f_below, at.step());
     const T rounding = rounding_error(f_above, f_below, at.width());
-    table.add(rise / at.width(), rounding, at.step());
+    table.add(slope, rounding, at.step());
     if (table.rows() >= kLeastRows && rounding * ratio > table.error()) break;
   }
-  return extrapolated(table, evaluations, Ridders::kName);
+  return extrapolated(table, f_x, secant, evaluations, Ridders::kName);
 }
 
 }  // namespace gradatim::detail

@@ -13,12 +13,14 @@ inline T step_scale(T x) {
   return std::max(T(1), std::abs(x) / T(16));
 }
 
-/// The smallest relative step that moves x both ways: one unit in the last place of x.
+/// The smallest relative step that moves x both ways, rounded up by a thousandth so that it
+/// survives being printed: what is more than half a unit in the last place of x.
 template <class T>
 T smallest_step(T x) {
   const T magnitude = std::abs(x);
   const T ulp = std::nextafter(magnitude, std::numeric_limits<T>::infinity()) - magnitude;
-  return std::max(ulp, std::numeric_limits<T>::min()) / step_scale(x);
+  const T half = ulp / 2 * T(1 + 1. / 1024);
+  return std::max(half, std::numeric_limits<T>::min()) / step_scale(x);
 }
 
 namespace detail {
@@ -66,6 +68,19 @@ inline Abscissae<T> around(T x, double relative_step, std::string_view method) {
   const bool is_finite = relative_step <= 16 || h < std::numeric_limits<T>::infinity();
   if (!(at.moved(x) && is_finite)) [[unlikely]]
     refuse_step(x, relative_step, method);
+  return at;
+}
+
+/// As around(), where `halvings` further steps, each half the one before, have to be usable as
+/// well.
+template <class T>
+inline Abscissae<T> around(T x, double relative_step, int halvings, std::string_view method) {
+  const auto at = around(x, relative_step, method);
+  const double last = std::ldexp(relative_step, -halvings);
+  if (!beside(x, static_cast<T>(last) * step_scale(x)).moved(x))
+    throw_vanishing_step(method, relative_step, static_cast<double>(x),
+                         std::ldexp(static_cast<double>(smallest_step(x)), halvings),
+                         std::numeric_limits<T>::digits);
   return at;
 }
 
