@@ -13,8 +13,9 @@
 #include "commands.hpp"
 #include "exit_codes.hpp"
 #include "gradatim/core/error.hpp"
-#include "gradatim/data/catalogue.hpp"
-#include "gradatim/data/hold_out.hpp"
+#include "gradatim/train/checkpoint.hpp"
+#include "gradatim/train/folder_lock.hpp"
+#include "gradatim/train/recipe_data.hpp"
 #include "gradatim/train/run_folder.hpp"
 #include "gradatim/train/search_folder.hpp"
 #include "interrupt.hpp"
@@ -31,7 +32,11 @@ constexpr std::size_t kShownTrials = 10;
 struct SearchCommand {
   std::string recipe;
   std::string resume;  // a search's folder, instead of a recipe
+  std::string data;
   std::string data_dir;
+  std::string steps;
+  std::string epochs;
+  std::string batch;
   std::vector<std::string> settings;
   SearchOptions options{};
   double budget = 0;  // seconds; 0: none
@@ -49,13 +54,16 @@ struct Plan {
 };
 
 Dataset data_of(const Recipe& recipe, const SearchCommand& command) {
-  return hold_out(load_dataset(recipe.data, data_paths(command.data_dir)), recipe.validation,
-                  recipe.options.seed);
+  return load_recipe_data(recipe, data_paths(command.data_dir));
 }
 
 Plan resumed_plan(const SearchCommand& command) {
   Plan plan{.description = load_search(command.resume), .data = {}, .folder = command.resume};
   plan.data = data_of(plan.description.recipe, command);
+  if (data_sha256(plan.data) != plan.description.data_sha256)
+    throw InvalidArgument(
+        fmt::format("resume {}: the data '{}' are not those that the search began with",
+                    command.resume, plan.data.name));
   return plan;
 }
 
@@ -65,9 +73,25 @@ Recipe validated(Recipe recipe) {
   return recipe;
 }
 
+// The options that stand for a key of the recipe; --set has the last word.
+std::vector<Setting> named_settings(const SearchCommand& command) {
+  std::vector<Setting> settings;
+  const auto add = [&](const char* option, const char* key, const std::string& value) {
+    if (!value.empty())
+      settings.push_back(
+          {fmt::format("{}={}", key, value), fmt::format("{} {}", option, shortened(value))});
+  };
+  // A JSON string is a TOML string.
+  add("--data", "data", command.data.empty() ? "" : nlohmann::json(command.data).dump());
+  add("--steps", "steps", command.steps);
+  add("--epochs", "epochs", command.epochs);
+  add("--batch", "batch", command.batch);
+  return settings;
+}
+
 Plan new_plan(const SearchCommand& command) {
   Plan plan;
-  std::vector<Setting> fixed;
+  std::vector<Setting> fixed = named_settings(command);
   for (const std::string& text : command.settings) {
     const Setting setting{text, "--set " + shortened(text)};
     if (parse_search_key(setting))
@@ -79,6 +103,7 @@ Plan new_plan(const SearchCommand& command) {
   plan.description.recipe = validated(read_recipe(find_recipe(command.recipe, folders), fixed));
   plan.data = data_of(plan.description.recipe, command);
   plan.description.recipe = resolve(std::move(plan.description.recipe), plan.data.train.size());
+  plan.description.data_sha256 = data_sha256(plan.data);
   plan.description.options = command.options;
   plan.description.options.steps = plan.description.recipe.options.steps;
   return plan;
@@ -208,12 +233,12 @@ int run_search(const SearchCommand& command) {
     throw InvalidArgument("search: expected a recipe, or the folder of a search to --resume");
   Plan plan = command.resume.empty() ? new_plan(command) : resumed_plan(command);
   check_trials(plan.description);
-  if (command.resume.empty()) {
+  if (command.resume.empty())
     plan.folder = command.out.empty()
                       ? create_numbered_run_folder("searches", plan.description.recipe.name)
                       : create_run_folder(command.out);
-    save_search(plan.folder, plan.description);
-  }
+  const FolderLock lock(plan.folder);
+  if (command.resume.empty()) save_search(plan.folder, plan.description);
   const Interrupt interrupt;
   return Search(command, std::move(plan)).run();
 }
@@ -234,6 +259,15 @@ void add_search_command(CLI::App& app, int& exit_code) {
                                "KEY=int(16,256), KEY=choice(A,B); or one value for all, KEY=VALUE")
                    ->allow_extra_args(false)
                    ->type_name("KEY=VALUES"));
+  of_a_new_one(sub->add_option("--data", command->data, "Dataset instead of the recipe's")
+                   ->check(not_empty()));
+  auto* steps = sub->add_option("--steps", command->steps, "Steps of the trials of the last rung");
+  of_a_new_one(steps->check(not_empty()));
+  of_a_new_one(sub->add_option("--epochs", command->epochs, "Their epochs instead")
+                   ->excludes(steps)
+                   ->check(not_empty()));
+  of_a_new_one(
+      sub->add_option("--batch", command->batch, "Samples in a mini-batch")->check(not_empty()));
   of_a_new_one(sub->add_option("--trials", command->options.trials, "Trials to begin with")
                    ->check(CLI::Range(1, 100'000))
                    ->capture_default_str());

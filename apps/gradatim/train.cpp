@@ -153,7 +153,8 @@ Plan plan_of(const TrainCommand& command) {
   plan.recipe.options.threads = command.threads;
   plan.data = load_recipe_data(plan.recipe, data_paths(command.data_dir));
   plan.recipe = resolve(std::move(plan.recipe), plan.data.train.size());
-  if (!command.resume.empty()) plan.from = find_resume_point(command.resume, plan.recipe);
+  if (!command.resume.empty())
+    plan.from = find_resume_point(command.resume, plan.recipe, plan.data);
   return plan;
 }
 

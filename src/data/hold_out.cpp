@@ -23,7 +23,7 @@ BasicTensor<T> select_rows(const BasicTensor<T>& all, std::span<const std::uint3
 }
 
 std::size_t count_of(const HoldOut& part, std::size_t samples) {
-  if (part.fraction < 0 || part.fraction >= 1 || (part.fraction > 0 && part.count > 0))
+  if (!(part.fraction >= 0 && part.fraction < 1) || (part.fraction > 0 && part.count > 0))
     throw InvalidArgument(
         fmt::format("hold_out: expected a fraction in [0, 1) or a count, got {} and {}",
                     part.fraction, part.count));

@@ -14,6 +14,7 @@ namespace {
 constexpr std::string_view kPrefix = "step-";
 constexpr std::string_view kSuffix = ".safetensors";
 constexpr const char* kRecipeKey = "gradatim.recipe";
+constexpr const char* kDataKey = "gradatim.data_sha256";
 constexpr const char* kMetricsKey = "gradatim.metrics_bytes";
 constexpr const char* kStepKey = "gradatim.step";
 constexpr const char* kLossKey = "gradatim.loss";
@@ -38,6 +39,7 @@ std::string content_hash(const Metadata& metadata, const Tensors& tensors) {
 Metadata metadata_of(const Checkpoint& checkpoint) {
   const TrainState& state = checkpoint.state;
   Metadata metadata{{kRecipeKey, checkpoint.recipe},
+                    {kDataKey, checkpoint.data_sha256},
                     {kMetricsKey, fmt::format("{}", checkpoint.metrics_bytes)},
                     {kStepKey, fmt::format("{}", state.step)},
                     {kLossKey, fmt::format("{}", state.loss)},
@@ -72,6 +74,12 @@ std::optional<std::size_t> step_of(const std::filesystem::path& file) {
   return step;
 }
 
+template <class T>
+std::string tensor_hash(const BasicTensor<T>& tensor) {
+  return fmt::format("{} {}\n", tensor.size() != 0 ? tensor.shape().to_string() : "none",
+                     sha256_hex(std::as_bytes(tensor.view().values())));
+}
+
 struct Entry {
   std::size_t step;
   std::filesystem::path file;
@@ -88,6 +96,15 @@ std::vector<Entry> entries_of(const std::filesystem::path& folder) {
 }
 
 }  // namespace
+
+std::string data_sha256(const Dataset& data) {
+  std::string text;
+  for (const Split* split : {&data.train, &data.validation, &data.test})
+    text += tensor_hash(split->images) + tensor_hash(split->features) +
+            tensor_hash(split->targets) + sha256_hex(std::as_bytes(std::span(split->labels))) +
+            "\n";
+  return sha256_hex(std::as_bytes(std::span(text)));
+}
 
 std::span<const float> find_tensor(const TrainState& state, std::string_view name,
                                    std::size_t size) {
@@ -121,10 +138,13 @@ StoredCheckpoint load_checkpoint(const std::filesystem::path& file) {
     const auto hash = metadata.find(kHashKey);
     if (hash == metadata.end() || hash->second != content_hash(metadata, content.tensors))
       throw DataError("its contents are not those it was written with");
-    StoredCheckpoint stored{.checkpoint = {.recipe = {}, .metrics_bytes = 0, .state = {}},
-                            .tensors = std::move(content.tensors)};
+    StoredCheckpoint stored{
+        .checkpoint = {.recipe = {}, .data_sha256 = {}, .metrics_bytes = 0, .state = {}},
+        .tensors = std::move(content.tensors)};
     if (const auto recipe = metadata.find(kRecipeKey); recipe != metadata.end())
       stored.checkpoint.recipe = recipe->second;
+    if (const auto data = metadata.find(kDataKey); data != metadata.end())
+      stored.checkpoint.data_sha256 = data->second;
     stored.checkpoint.metrics_bytes = number_in<std::uint64_t>(metadata, kMetricsKey);
     TrainState& state = stored.checkpoint.state;
     state.step = number_in<std::size_t>(metadata, kStepKey);

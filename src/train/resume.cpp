@@ -8,6 +8,7 @@
 
 #include "gradatim/core/error.hpp"
 #include "gradatim/io/file.hpp"
+#include "gradatim/train/folder_lock.hpp"
 
 namespace gradatim {
 namespace {
@@ -59,6 +60,15 @@ void check_same_run(const std::filesystem::path& folder, const Recipe& recipe, c
         folder.string(), kind(recipe.options.schedule), before.options.steps, steps));
 }
 
+void check_same_data(const std::filesystem::path& folder, const Dataset& data,
+                     const Checkpoint& checkpoint) {
+  if (data_sha256(data) != checkpoint.data_sha256)
+    throw InvalidArgument(fmt::format(
+        "resume {}: the data '{}' are not those that the run was trained on: other samples, or in "
+        "another order",
+        folder.string(), data.name));
+}
+
 // What summary.json says, "" if there is none that can be read.
 std::string how_it_stopped(const std::filesystem::path& folder) {
   try {
@@ -79,7 +89,8 @@ void remove_temporaries(const std::filesystem::path& folder) {
 
 }  // namespace
 
-ResumePoint find_resume_point(const std::filesystem::path& folder, const Recipe& recipe) {
+ResumePoint find_resume_point(const std::filesystem::path& folder, const Recipe& recipe,
+                              const Dataset& data) {
   if (!std::filesystem::exists(folder / "recipe.toml"))
     throw DataError(fmt::format("resume {}: no run, it has no recipe.toml", folder.string()));
   CheckpointSearch search = find_checkpoint(folder / "checkpoints");
@@ -97,6 +108,7 @@ ResumePoint find_resume_point(const std::filesystem::path& folder, const Recipe&
   }
   const std::size_t taken = point.state()->step;
   check_same_run(folder, recipe, parse_recipe(point.from()->recipe, "checkpoint"), taken);
+  check_same_data(folder, data, *point.from());
   const std::string stopped = how_it_stopped(folder);
   point.early_stopped = stopped == "early_stopped";
   point.finished =
@@ -105,6 +117,7 @@ ResumePoint find_resume_point(const std::filesystem::path& folder, const Recipe&
 }
 
 void prepare_to_resume(const std::filesystem::path& folder, const ResumePoint& point) {
+  const FolderLock lock(folder);  // lest they be those of a process that is at work
   remove_temporaries(folder);
   remove_temporaries(folder / "checkpoints");
   std::error_code ignored;

@@ -16,7 +16,9 @@ namespace gradatim {
 RunRecorder::RunRecorder(std::filesystem::path folder, const Recipe& recipe, const Dataset& data,
                          const Checkpoint* from)
     : folder_(std::move(folder)),
+      lock_(folder_),
       recipe_(recipe),
+      data_sha256_(data_sha256(data)),
       epoch_steps_(steps_per_epoch(data.train.size(), samples_per_step(recipe.options))),
       model_{recipe.network,    Parameters(parameter_layout(recipe.network)),
              data.class_names,  data.features,
@@ -65,7 +67,8 @@ void RunRecorder::on_checkpoint(const TrainState& state) {
   if (failure_) return;
   try {
     metrics_->sync();
-    save_checkpoint(folder_ / "checkpoints", {to_toml(recipe_), metrics_->bytes(), state},
+    save_checkpoint(folder_ / "checkpoints",
+                    {to_toml(recipe_), data_sha256_, metrics_->bytes(), state},
                     recipe_.options.checkpoints.keep);
   } catch (const DataError&) {
     failure_ = std::current_exception();

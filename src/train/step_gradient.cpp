@@ -18,6 +18,15 @@ MiniBatchPlan plan_of(const Split& split, const TrainOptions& options, std::size
           .class_weights = weights_of_classes(options.class_weights, split.labels, classes)};
 }
 
+// The tensors that no gradient moves.
+void copy_statistics(const ParameterLayout& layout, std::span<const float> from,
+                     std::span<float> to) {
+  for (const ParameterTensor& tensor : layout.tensors)
+    if (!tensor.trained)
+      std::ranges::copy(from.subspan(tensor.offset, tensor.shape.size()),
+                        to.subspan(tensor.offset).begin());
+}
+
 }  // namespace
 
 StepGradient::StepGradient(const Network& network, const Split& split, const TrainOptions& options)
@@ -25,7 +34,8 @@ StepGradient::StepGradient(const Network& network, const Split& split, const Tra
       batches_(split, plan_of(split, options, output_shape(network).size()),
                program_.accepts_bytes()),
       gradient_(program_.layout().size),
-      part_gradient_(options.accumulation > 1 ? program_.layout().size : 0) {
+      part_gradient_(options.accumulation > 1 ? program_.layout().size : 0),
+      statistics_(program_.has_statistics() ? part_gradient_.size() : 0) {
   if (options.gradient != GradientMethod::backprop)
     method_ = make_gradient_program(options.gradient, network, options.loss, options.batch);
 }
@@ -44,12 +54,15 @@ double StepGradient::at(std::size_t step, std::span<float> theta, TaskPool& pool
   parts_ = batches_.begin(step);
   if (parts_ == 1) return of_batch(batches_.gather(0, pool), theta, gradient_, pool);
   std::ranges::fill(gradient_, 0.0F);
+  if (program_.has_statistics()) copy_statistics(layout(), theta, statistics_);
   double loss = 0;
   for (std::size_t part = 0; part < parts_; ++part) {
     const double share = batches_.share(part);
     loss += share * of_batch(batches_.gather(part, pool), theta, part_gradient_, pool);
     add_part(share, pool);
   }
+  if (program_.has_statistics() && !std::isfinite(loss))
+    copy_statistics(layout(), statistics_, theta);
   return loss;
 }
 

@@ -18,7 +18,7 @@ class StepGradient {
   StepGradient(const Network& network, const Split& split, const TrainOptions& options);
 
   /// The mean loss over the samples of a step, counted from 0, at theta; then gradient() is its.
-  /// Moves the running statistics in theta, which no gradient depends on.
+  /// Moves the running statistics in theta, which no gradient depends on, if the loss is finite.
   double at(std::size_t step, std::span<float> theta, TaskPool& pool);
   std::span<const float> gradient() const { return gradient_; }
   const ParameterLayout& layout() const { return program_.layout(); }
@@ -37,6 +37,7 @@ class StepGradient {
   std::size_t parts_ = 0;  // batches of the last step
   AlignedVector<float> gradient_;
   AlignedVector<float> part_gradient_;  // where steps have several batches
+  AlignedVector<float> statistics_;     // in theta's places, before such a step
 };
 
 }  // namespace gradatim

@@ -126,6 +126,48 @@ TEST(SearchCommand, GoesOnAfterAKill) {
   EXPECT_EQ(read_file(workshop / "killed/trials.csv"), read_file(workshop / "whole/trials.csv"));
 }
 
+TEST(SearchCommand, OptionsStandForKeysAsTheyDoForTrain) {
+  const Workshop workshop;
+  std::filesystem::rename(workshop / "data", workshop / "elsewhere");
+  write_file(workshop / "points.csv", [] {
+    std::string rows = "x,y\n";
+    for (int i = 0; i < 60; ++i)
+      rows += std::to_string(i % 7) + "," + std::to_string(2 * (i % 7)) + "\n";
+    return rows;
+  }());
+  write_file(workshop / "recipes/line.toml",
+             "data = \"mnist\"\ninput = [1]\nlayers = [{ kind = \"dense\", units = 1 }]\n"
+             "loss = \"mean_squared_error\"\ntable = { targets = [\"y\"] }\n");
+  const std::vector<std::string> words{"line",
+                                       "--data",
+                                       "points.csv",
+                                       "--steps",
+                                       "12",
+                                       "--batch",
+                                       "7",
+                                       "--trials",
+                                       "2",
+                                       "--out",
+                                       "lines",
+                                       "--set",
+                                       "optimizer.learning_rate=log(0.01,0.1)"};
+  const Outcome outcome = search(workshop, words);
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(outcome.json()["data"], "points.csv");
+  const Recipe best = read_recipe(workshop / "lines/best.toml");
+  EXPECT_EQ(best.options.steps, 12U);
+  EXPECT_EQ(best.options.batch, 7U);
+
+  EXPECT_CONTAINS(workshop.shell("flock lines \"$GRADATIM\" search --resume lines").err,
+                  "lines is in use by another process");
+
+  write_file(workshop / "points.csv", read_file(workshop / "points.csv") + "3,6\n");
+  const Outcome other = search(workshop, {"--resume", "lines"});
+  EXPECT_EQ(other.exit_code, 2);
+  EXPECT_CONTAINS(other.err, "are not those that the search began with");
+  EXPECT_CONTAINS(search(workshop, {"--resume", "lines", "--steps", "3"}).err, "excludes");
+}
+
 TEST(SearchCommand, ATrialThatDivergesOrDoesNotFitIsAFailureAndNotTheEnd) {
   const Workshop workshop;
   const Outcome outcome = search(workshop, {"tiny", "--set", "layers.2.units=choice(10,3)", "--set",

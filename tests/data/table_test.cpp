@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <set>
 
 #include "gradatim/data/generated.hpp"
@@ -152,6 +153,10 @@ TEST(HoldOut, PartsTheSamplesBySeed) {
   EXPECT_EQ(values(hold_out(data, {}, 1).train), values(data.train));
   EXPECT_CONTAINS(message_of<InvalidArgument>([&] { hold_out(data, {.count = 50}, 1); }),
                   "leave none to train on");
+  constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+  for (const float fraction : {kNan, -0.1F, 1.0F})
+    EXPECT_CONTAINS(message_of<InvalidArgument>([&] { hold_out(data, {.fraction = fraction}, 1); }),
+                    "expected a fraction in [0, 1)");
 }
 
 }  // namespace

@@ -66,7 +66,7 @@ Outcome resumed(const std::filesystem::path& folder, const Dataset& data, std::s
                 const Stops& stops = {}) {
   Recipe recipe = read_recipe(folder / "recipe.toml");
   recipe.options.threads = threads;
-  const ResumePoint point = find_resume_point(folder, recipe);
+  const ResumePoint point = find_resume_point(folder, recipe, data);
   EXPECT_FALSE(point.finished);
   prepare_to_resume(folder, point);
   return run(folder, recipe, data, stops, point);
@@ -180,7 +180,7 @@ TEST(Resume, UsesTheCheckpointBeforeADamagedOneAndSaysSo) {
     const test::TemporaryFolder folder;
     std::filesystem::copy(origin.path(), folder.path(), std::filesystem::copy_options::recursive);
     write_file(folder / "checkpoints/step-41.safetensors", bytes);
-    const ResumePoint point = find_resume_point(folder.path(), recipe);
+    const ResumePoint point = find_resume_point(folder.path(), recipe, data);
     ASSERT_EQ(point.notes.size(), 1U);
     EXPECT_CONTAINS(point.notes[0], "step-41.safetensors");
     ASSERT_TRUE(point.checkpoint);
@@ -204,7 +204,7 @@ TEST(Resume, NeverBeginsAnewOverCheckpointsThatCanNotBeRead) {
   }
   ASSERT_EQ(files.size(), 2U);
   const std::string message =
-      message_of<DataError>([&] { find_resume_point(folder.path(), recipe); });
+      message_of<DataError>([&] { find_resume_point(folder.path(), recipe, data); });
   EXPECT_CONTAINS(message, "none of its checkpoints can be read");
   for (const std::string& file : files) {
     EXPECT_CONTAINS(message, file);
@@ -224,7 +224,7 @@ TEST(Resume, AFullDiskLeavesTheCheckpointBefore) {
     return message_of<DataError>([&] { resumed(folder.path(), data, 1); });
   }();
   EXPECT_CONTAINS(message, "checkpoints/step-40.safetensors: File too large");
-  const ResumePoint point = find_resume_point(folder.path(), recipe);
+  const ResumePoint point = find_resume_point(folder.path(), recipe, data);
   EXPECT_TRUE(point.notes.empty());
   EXPECT_EQ(point.state()->step, 21U);
   expect_same(resumed(folder.path(), data, 1), whole, "full disk");
@@ -250,9 +250,9 @@ TEST(Resume, MoreStepsEndAsIfTheyHadBeenWantedAtOnce) {
   Recipe recipe = sample_recipe();
   const test::TemporaryFolder folder;
   run(folder.path(), recipe, data);
-  EXPECT_TRUE(find_resume_point(folder.path(), recipe).finished);
+  EXPECT_TRUE(find_resume_point(folder.path(), recipe, data).finished);
   recipe.options.steps = 77;
-  const ResumePoint point = find_resume_point(folder.path(), recipe);
+  const ResumePoint point = find_resume_point(folder.path(), recipe, data);
   EXPECT_FALSE(point.finished);
   prepare_to_resume(folder.path(), point);
   EXPECT_TRUE(std::filesystem::exists(folder / "summary.json"));
@@ -260,6 +260,39 @@ TEST(Resume, MoreStepsEndAsIfTheyHadBeenWantedAtOnce) {
   EXPECT_FALSE(std::filesystem::exists(folder / "summary.json"));
   expect_same(run(folder.path(), recipe, data, {}, point), uninterrupted(recipe, data), "77 steps");
   EXPECT_EQ(read_recipe(folder / "recipe.toml").options.steps, 77U);
+}
+
+TEST(Resume, ARunBelongsToOneProcessAtATime) {
+  const Dataset data = test::striped_dataset();
+  const Recipe recipe = sample_recipe();
+  const test::TemporaryFolder folder;
+  {
+    const RunRecorder first(folder.path(), recipe, data);
+    const std::string in_use = folder.path().string() + " is in use by another process";
+    EXPECT_EQ(message_of<DataError>([&] { RunRecorder(folder.path(), recipe, data); }), in_use);
+    EXPECT_EQ(message_of<DataError>([&] { prepare_to_resume(folder.path(), {}); }), in_use);
+  }
+  EXPECT_NO_THROW(prepare_to_resume(folder.path(), {}));
+  EXPECT_NO_THROW(RunRecorder(folder.path(), recipe, data));
+}
+
+TEST(Resume, RefusesOtherData) {
+  const Recipe recipe = sample_recipe();
+  const Dataset data = test::striped_dataset();
+  const test::TemporaryFolder folder;
+  run(folder.path(), recipe, data, {.stopped_at = 30});
+  EXPECT_TRUE(find_resume_point(folder.path(), recipe, test::striped_dataset()).checkpoint);
+  const auto change_input = [](Split& split) { split.images.values().back() ^= 1; };
+  const auto change_label = [](Split& split) { split.labels.front() ^= 1; };
+  for (Split Dataset::*split : {&Dataset::train, &Dataset::test}) {
+    for (int part = 0; part < 2; ++part) {
+      Dataset other = data;
+      part == 0 ? change_input(other.*split) : change_label(other.*split);
+      EXPECT_CONTAINS(
+          message_of<InvalidArgument>([&] { find_resume_point(folder.path(), recipe, other); }),
+          "the data 'stripes' are not those that the run was trained on");
+    }
+  }
 }
 
 TEST(Resume, RefusesWhatWouldBeAnotherRun) {
@@ -270,7 +303,7 @@ TEST(Resume, RefusesWhatWouldBeAnotherRun) {
   const auto refusal = [&](auto change) {
     Recipe other = recipe;
     change(other);
-    return message_of<InvalidArgument>([&] { find_resume_point(folder.path(), other); });
+    return message_of<InvalidArgument>([&] { find_resume_point(folder.path(), other, data); });
   };
   EXPECT_CONTAINS(refusal([](Recipe& r) { r.options.batch = 10; }), "'batch' differs from what");
   EXPECT_CONTAINS(refusal([](Recipe& r) { r.options.seed = 9; }), "'seed' differs from what");
@@ -278,16 +311,17 @@ TEST(Resume, RefusesWhatWouldBeAnotherRun) {
   EXPECT_CONTAINS(refusal([](Recipe& r) { r.network.layers[1] = Relu{}; }), "'layers' differs");
   EXPECT_CONTAINS(refusal([](Recipe& r) { r.options.steps = 29; }),
                   "it has taken 30 steps already, steps is 29");
-  EXPECT_EQ(message_of<DataError>([&] { find_resume_point(folder / "none", recipe); }),
+  EXPECT_EQ(message_of<DataError>([&] { find_resume_point(folder / "none", recipe, data); }),
             "resume " + (folder / "none").string() + ": no run, it has no recipe.toml");
 
   const test::TemporaryFolder early;  // killed before its first checkpoint
   EXPECT_THROW(run(early.path(), recipe, data, {.thrown_at = 5}), std::runtime_error);
-  EXPECT_FALSE(find_resume_point(early.path(), recipe).checkpoint);
+  EXPECT_FALSE(find_resume_point(early.path(), recipe, data).checkpoint);
   Recipe faster = recipe;
   faster.options.optimizer = Adam{.learning_rate = 5.0F};
-  EXPECT_CONTAINS(message_of<InvalidArgument>([&] { find_resume_point(early.path(), faster); }),
-                  "'optimizer' differs from what the run began with");
+  EXPECT_CONTAINS(
+      message_of<InvalidArgument>([&] { find_resume_point(early.path(), faster, data); }),
+      "'optimizer' differs from what the run began with");
 
   const test::TemporaryFolder other;
   Recipe cosine = recipe;
@@ -295,7 +329,7 @@ TEST(Resume, RefusesWhatWouldBeAnotherRun) {
   run(other.path(), cosine, data, {.stopped_at = 30});
   cosine.options.steps = 60;
   EXPECT_CONTAINS(
-      message_of<InvalidArgument>([&] { find_resume_point(other.path(), cosine); }),
+      message_of<InvalidArgument>([&] { find_resume_point(other.path(), cosine, data); }),
       "its cosine schedule spans all of the 45 steps; with 60, those taken would have had other "
       "learning rates");
 }

@@ -147,7 +147,8 @@ TEST(RunFolder, HoldsTheModelOfTheLastEpochWhateverEndsTheRun) {
 TEST(RunFolder, SavesTheModelBeforeItReportsThatMetricsFail) {
   const Dataset data = test::striped_dataset();
   Recipe recipe = sample_recipe();
-  // At an epoch's end, and within the first of 200,000 steps, when the rows no longer fit memory.
+  // A checkpoint fits, the rows don't: at an epoch's end, and within the first of 200,000 steps,
+  // when the rows no longer fit memory.
   for (const auto& [batch, bytes] : {std::pair{20U, 12'000U}, std::pair{1U, 20'000U}}) {
     const test::TemporaryFolder folder;
     recipe.options.batch = batch;

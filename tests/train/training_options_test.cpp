@@ -2,7 +2,9 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 #include <stdexcept>
+#include <utility>
 
 #include "gradatim/data/hold_out.hpp"
 #include "gradatim/nn/program.hpp"
@@ -299,6 +301,32 @@ TEST(BatchNormInTraining, AShortLastBatchIsRefusedBeforeTheFirstStep) {
   options.batch = 1;
   EXPECT_CONTAINS(test::message_of<InvalidArgument>([&] { train(network, data, options); }),
                   "needs at least 2 samples in a batch, got batches of 1");
+}
+
+// Wherever among the parts of a step the bad sample is, the good ones have not moved them.
+TEST(BatchNormInTraining, AStepThatIsNotFiniteLeavesTheRunningStatistics) {
+  const Network network({1}, {Dense{3}, BatchNorm{}, Dense{1}});
+  Dataset data{.name = "line"};
+  data.train = {.features = Tensor({6, 1}), .targets = Tensor({6, 1})};
+  for (std::size_t i = 0; i < 6; ++i)
+    data.train.features.values()[i] = static_cast<float>(i) - 2.0F;
+  TrainOptions options{.loss = MeanSquaredError{},
+                       .batch = 2,
+                       .accumulation = 3,
+                       .steps = 1,
+                       .sampling = Sampling::shuffled_epochs,
+                       .threads = 1};
+  const auto mean_after = [&] {
+    const TrainResult result = train(network, data, options);
+    return std::abs(result.parameters["batch_norm1.running_mean"].values()[0]);
+  };
+  EXPECT_GT(mean_after(), 0.0F);
+  for (std::size_t bad = 0; bad < 6; ++bad) {
+    const float good =
+        std::exchange(data.train.features.values()[bad], std::numeric_limits<float>::infinity());
+    EXPECT_EQ(mean_after(), 0.0F) << bad;
+    data.train.features.values()[bad] = good;
+  }
 }
 
 }  // namespace

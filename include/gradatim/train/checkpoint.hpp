@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "gradatim/data/dataset.hpp"
 #include "gradatim/train/state.hpp"
 
 namespace gradatim {
@@ -13,9 +14,13 @@ namespace gradatim {
 /// What a run folder must know to go on with a training.
 struct Checkpoint {
   std::string recipe;               // TOML, resolved
+  std::string data_sha256;          // of what it is trained on: see data_sha256()
   std::uint64_t metrics_bytes = 0;  // of metrics.csv, without the row of state.step
   TrainState state;
 };
+
+/// SHA-256 of all samples of a data set, inputs and targets, as training gets them.
+std::string data_sha256(const Dataset& data);
 
 /// Writes FOLDER/step-N.safetensors (the folder is made if it is absent), whole or not at all, and
 /// then removes all but the newest `keep`. The file holds a SHA-256 of its contents. Throws

@@ -36,8 +36,9 @@ enum class Monitor {
   score,  // the figure that says most (figures()), the higher the better
 };
 
-/// Training ends when so many epochs in a row have not bettered the best by more than min_delta on
-/// the validation samples. Whatever ends it, the result is the best weights that were evaluated.
+/// Training ends when so many epochs in a row have not bettered, by more than min_delta on the
+/// validation samples, what the last that did so came to. Whatever ends it, the result is the best
+/// weights that were evaluated.
 struct EarlyStopping {
   std::size_t patience = 0;  // epochs; 0: none
   float min_delta = 0;

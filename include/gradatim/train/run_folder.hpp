@@ -11,6 +11,7 @@
 
 #include "gradatim/train/checkpoint.hpp"
 #include "gradatim/train/curves.hpp"
+#include "gradatim/train/folder_lock.hpp"
 #include "gradatim/train/model_file.hpp"
 #include "gradatim/train/recipe.hpp"
 #include "gradatim/train/train.hpp"
@@ -62,8 +63,9 @@ std::filesystem::path create_numbered_run_folder(const std::filesystem::path& pa
 ///     curves.svg, .png   by gnuplot, if it is there
 ///     summary.json       last: a folder that has it is complete
 ///
-/// All but metrics.csv appear whole or not at all. Throws DataError that names the file; if that is
-/// metrics.csv, the model is saved first, and training stopped before.
+/// It holds the folder's FolderLock. All but metrics.csv appear whole or not at all. Throws
+/// DataError that names the file; if that is metrics.csv, the model is saved first, and training
+/// stopped before.
 class RunRecorder final : public TrainObserver {
  public:
   /// `recipe` is resolved; `data` are those it is trained on. With a checkpoint of that folder, it
@@ -87,7 +89,9 @@ class RunRecorder final : public TrainObserver {
   void draw_curves(const std::filesystem::path& gnuplot);
 
   std::filesystem::path folder_;
+  FolderLock lock_;
   Recipe recipe_;
+  std::string data_sha256_;
   std::size_t epoch_steps_;
   Model model_;
   std::vector<Figure> figures_;

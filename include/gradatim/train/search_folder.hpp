@@ -18,6 +18,7 @@ struct SearchDescription {
   Recipe recipe;                  // of every trial before its own settings; resolved
   std::vector<std::string> keys;  // "optimizer.learning_rate=log(1e-4, 1e-1)"
   SearchOptions options;          // but for threads
+  std::string data_sha256{};      // see data_sha256()
 };
 
 /// Writes search.json into the folder. Throws DataError.

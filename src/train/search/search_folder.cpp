@@ -54,6 +54,7 @@ void save_search(const std::filesystem::path& folder, const SearchDescription& d
       {"factor", description.options.factor},
       {"rungs", description.options.most_rungs},
       {"seed", description.options.seed},
+      {"data_sha256", description.data_sha256},
   };
   write_file(folder / "search.json", json.dump(2) + "\n");
 }
@@ -69,7 +70,8 @@ SearchDescription load_search(const std::filesystem::path& folder) {
                     .steps = json.at("steps").get<std::size_t>(),
                     .factor = json.at("factor").get<std::size_t>(),
                     .most_rungs = json.at("rungs").get<std::size_t>(),
-                    .seed = json.at("seed").get<std::uint64_t>()}};
+                    .seed = json.at("seed").get<std::uint64_t>()},
+        .data_sha256 = json.at("data_sha256").get<std::string>()};
     description.recipe.name = json.at("name").get<std::string>();
     return description;
   } catch (const nlohmann::json::exception& error) {

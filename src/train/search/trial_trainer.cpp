@@ -74,7 +74,8 @@ class TrialObserver final : public TrainObserver {
     return !reached_ && !stop_();
   }
   void on_checkpoint(const TrainState& state) override {
-    save_checkpoint(folder_, {.recipe = recipe_, .metrics_bytes = 0, .state = state}, 1);
+    save_checkpoint(folder_,
+                    {.recipe = recipe_, .data_sha256 = {}, .metrics_bytes = 0, .state = state}, 1);
   }
   bool reached() const { return reached_; }
 
