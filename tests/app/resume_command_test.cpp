@@ -39,18 +39,23 @@ void expect_same(const Workshop& workshop, const nlohmann::json& summary, const 
   EXPECT_EQ(read_file(workshop / "run/metrics.csv", 1U << 26U), whole.metrics);
 }
 
+// Goes on with the run, or begins it where nothing is there yet.
+std::vector<std::string> next_arguments(const Workshop& workshop) {
+  if (std::filesystem::exists(workshop / "run/recipe.toml")) return kResume;
+  std::filesystem::remove_all(workshop / "run");
+  return kRun;
+}
+
 // kill -9 at random times, in the midst of whatever the process is doing, until it gets through.
 TEST(ResumeCommand, KilledAgainAndAgainEndsWithTheSameBits) {
   const Whole whole;
   const Workshop workshop;
   int killed = 0;
   for (std::uint32_t i = 0; i < 300; ++i) {
-    const bool begun = std::filesystem::exists(workshop / "run/recipe.toml");
-    if (!begun) std::filesystem::remove_all(workshop / "run");
-    std::vector<std::string> arguments = begun ? kResume : kRun;
+    std::vector<std::string> arguments = next_arguments(workshop);
     arguments.insert(arguments.end(), {"--threads", std::to_string(1 + i % 3)});
     // Ever longer, lest a slow machine never get to the next checkpoint.
-    const double seconds = (0.03 + 1e-3 * (philox({.seed = 1}, i)[0] % 150)) * (1 + 0.1 * i);
+    const double seconds = (0.01 + 1e-3 * (philox({.seed = 1}, i)[0] % 30)) * (1 + 0.3 * i);
     const Outcome outcome =
         workshop.gradatim_under({"timeout", "-s", "KILL", std::to_string(seconds)}, arguments);
     if (outcome.exit_code == 0) {
@@ -69,12 +74,11 @@ TEST(ResumeCommand, KilledAgainAndAgainEndsWithTheSameBits) {
 TEST(ResumeCommand, CtrlCIsResumed) {
   const Whole whole;
   const Workshop workshop;
-  std::vector<std::string> arguments = kRun;
   int interrupted = 0;
-  for (int i = 0; i < 100; ++i) {
-    const std::string seconds = std::to_string(0.15 * (1 + i));
-    const Outcome outcome =
-        workshop.gradatim_under({"timeout", "--preserve-status", "-s", "INT", seconds}, arguments);
+  for (int i = 0; i < 300; ++i) {
+    const std::string seconds = std::to_string(0.02 * (1 + i));
+    const Outcome outcome = workshop.gradatim_under(
+        {"timeout", "--preserve-status", "-s", "INT", seconds}, next_arguments(workshop));
     if (outcome.exit_code == 0) {
       expect_same(workshop, outcome.json(), whole);
       break;
@@ -84,7 +88,6 @@ TEST(ResumeCommand, CtrlCIsResumed) {
       EXPECT_EQ(outcome.json()["stopped"], "interrupted");
     }
     ++interrupted;
-    arguments = kResume;
   }
   EXPECT_GT(interrupted, 0);
 }
