@@ -155,11 +155,21 @@ void throw_analytic_size(std::size_t n, std::size_t analytic) {
                   n, analytic));
 }
 
+// An infinite tolerance would pass anything.
+static void require_tolerances(const CheckOptions& options) {
+  require_at_least_zero(options.relative_tolerance, "a relative_tolerance");
+  require_at_least_zero(options.error_factor, "an error_factor");
+  if (options.relative_tolerance < 1 && std::isfinite(options.error_factor)) return;
+  throw InvalidArgument(fmt::format(
+      "check_gradient: expected a relative_tolerance below 1 and a finite error_factor, "
+      "got {} and {}",
+      options.relative_tolerance, options.error_factor));
+}
+
 template <class E>
 GradientCheck check_entries(CheckedFunction<E>& f, std::span<const double> analytic,
                             const CheckOptions& options) {
-  require_at_least_zero(options.relative_tolerance, "a relative_tolerance");
-  require_at_least_zero(options.error_factor, "an error_factor");
+  require_tolerances(options);
   std::size_t evaluations = 0;
   const CheckedSlice<E> first{f, 0, evaluations};
   const E f_x = first(f.coordinate(0));

@@ -239,6 +239,9 @@ TEST(CheckGradient, ValidatesItsOptions) {
   EXPECT_THROW(check_gradient(f, Vector{1}, Vector{1}, {.relative_tolerance = -1}),
                InvalidArgument);
   EXPECT_THROW(check_gradient(f, Vector{1}, Vector{1}, {.error_factor = kNan}), InvalidArgument);
+  EXPECT_THROW(check_gradient(f, Vector{1}, Vector{1}, {.error_factor = kInfinity}),
+               InvalidArgument);
+  EXPECT_THROW(check_gradient(f, Vector{1}, Vector{1}, {.relative_tolerance = 1}), InvalidArgument);
   EXPECT_THROW(check_gradient(f, Vector{1}, Vector{1}, {.step = 1e-50}), InvalidArgument);
   EXPECT_THROW(check_gradient(f, Vector{1}, Vector{kNan}), InvalidArgument);
 }
