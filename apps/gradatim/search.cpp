@@ -19,6 +19,7 @@
 #include "gradatim/train/run_folder.hpp"
 #include "gradatim/train/search_folder.hpp"
 #include "interrupt.hpp"
+#include "named_settings.hpp"
 #include "not_empty.hpp"
 #include "paths.hpp"
 #include "recipe_folders.hpp"
@@ -75,25 +76,19 @@ Recipe validated(Recipe recipe) {
 
 // The options that stand for a key of the recipe; --set has the last word.
 std::vector<Setting> named_settings(const SearchCommand& command) {
-  std::vector<Setting> settings;
-  const auto add = [&](const char* option, const char* key, const std::string& value) {
-    if (!value.empty())
-      settings.push_back(
-          {fmt::format("{}={}", key, value), fmt::format("{} {}", option, shortened(value))});
-  };
-  // A JSON string is a TOML string.
-  add("--data", "data", command.data.empty() ? "" : nlohmann::json(command.data).dump());
-  add("--steps", "steps", command.steps);
-  add("--epochs", "epochs", command.epochs);
-  add("--batch", "batch", command.batch);
-  return settings;
+  NamedSettings named;
+  named.add_text("--data", "data", command.data);
+  named.add("--steps", "steps", command.steps);
+  named.add("--epochs", "epochs", command.epochs);
+  named.add("--batch", "batch", command.batch);
+  return named.settings;
 }
 
 Plan new_plan(const SearchCommand& command) {
   Plan plan;
   std::vector<Setting> fixed = named_settings(command);
   for (const std::string& text : command.settings) {
-    const Setting setting{text, "--set " + shortened(text)};
+    const Setting setting = set_option(text);
     if (parse_search_key(setting))
       plan.description.keys.push_back(text);
     else

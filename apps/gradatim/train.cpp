@@ -17,6 +17,7 @@
 #include "gradatim/train/resume.hpp"
 #include "gradatim/train/run_folder.hpp"
 #include "interrupt.hpp"
+#include "named_settings.hpp"
 #include "not_empty.hpp"
 #include "paths.hpp"
 #include "progress.hpp"
@@ -46,25 +47,17 @@ struct TrainCommand {
 
 // The options that stand for a key of the recipe, and then --set, which has the last word.
 std::vector<Setting> settings_of(const TrainCommand& command) {
-  std::vector<Setting> settings;
-  const auto add = [&](const char* option, const char* key, const std::string& value) {
-    if (!value.empty())
-      settings.push_back(
-          {fmt::format("{}={}", key, value), fmt::format("{} {}", option, shortened(value))});
-  };
-  // A JSON string is a TOML string.
-  add("--data", "data", command.data.empty() ? "" : nlohmann::json(command.data).dump());
-  add("--steps", "steps", command.steps);
-  add("--epochs", "epochs", command.epochs);
-  add("--batch", "batch", command.batch);
-  add("--lr", "optimizer.learning_rate", command.learning_rate);
-  add("--gradient", "gradient",
-      command.gradient.empty() ? "" : nlohmann::json(command.gradient).dump());
-  add("--seed", "seed", command.seed);
-  add("--checkpoint-every", "checkpoints.every", command.checkpoint_every);
-  for (const std::string& setting : command.settings)
-    settings.push_back({setting, "--set " + shortened(setting)});
-  return settings;
+  NamedSettings named;
+  named.add_text("--data", "data", command.data);
+  named.add("--steps", "steps", command.steps);
+  named.add("--epochs", "epochs", command.epochs);
+  named.add("--batch", "batch", command.batch);
+  named.add("--lr", "optimizer.learning_rate", command.learning_rate);
+  named.add_text("--gradient", "gradient", command.gradient);
+  named.add("--seed", "seed", command.seed);
+  named.add("--checkpoint-every", "checkpoints.every", command.checkpoint_every);
+  for (const std::string& text : command.settings) named.settings.push_back(set_option(text));
+  return named.settings;
 }
 
 // Watches for Ctrl-C.
