@@ -4,7 +4,6 @@
 #include <openssl/crypto.h>
 #include <png.h>
 #include <sched.h>
-#include <tbb/version.h>
 #include <zlib.h>
 
 #include <hwy/highway.h>
@@ -94,7 +93,6 @@ Json libraries() {
   const std::string gnuplot = gnuplot_version();
   return {{"oneDNN", fmt::format("{}.{}.{}", onednn->major, onednn->minor, onednn->patch)},
           {"Highway", fmt::format("{}.{}.{}", HWY_MAJOR, HWY_MINOR, HWY_PATCH)},
-          {"oneTBB", TBB_runtime_version()},
           {"zlib", zlibVersion()},
           {"libpng", png_get_libpng_ver(nullptr)},
           {"libcurl", curl_version_info(CURLVERSION_NOW)->version},

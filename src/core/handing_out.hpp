@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 
 namespace gradatim {
@@ -8,9 +9,10 @@ namespace gradatim {
 /// On a quiet machine it does; where other processes hold the cores, a helper may be put aside in
 /// the middle of a task and the caller waits for it. Decides who computes, never what.
 ///
-/// The first kTrials calls take turns; then the quicker way is kept, and the other one is tried
-/// again in a few of every kPeriod calls. Loops longer than kLong are handed out regardless: there
-/// the helpers' share outweighs a wait.
+/// The first kTrials calls try each way kProbes times in turn; then the quicker one is kept, and
+/// the other is tried again kProbes times in every kPeriod calls. The call behind a change is not
+/// counted: helpers sleep and caches are cold. Loops longer than kLong are handed out regardless:
+/// there the helpers' share outweighs a wait.
 class HandingOut {
  public:
   static constexpr std::size_t kTrials = 16;
@@ -22,29 +24,31 @@ class HandingOut {
   bool next() const {
     const std::size_t turn = calls_ % kPeriod;
     if (alone_.seconds > kLong) return turn != 0;
-    if (calls_ < kTrials) return turn % 2 == 0;
+    if (calls_ < kTrials) return turn / kProbes % 2 == 0;
     const bool pays = shared_.seconds <= alone_.seconds;
     return turn < kProbes ? !pays : pays;
   }
 
   /// Records that a call took `seconds`.
   void record(bool handed_out, double seconds) {
-    (handed_out ? shared_ : alone_).add(seconds);
+    if (handed_out == last_handed_out_) (handed_out ? shared_ : alone_).add(seconds);
+    last_handed_out_ = handed_out;
     ++calls_;
   }
 
  private:
-  struct Mean {  // over about the last 16 calls
+  struct Mean {  // over the calls so far, and over about the last 32 once there are as many
     double seconds = 0;
-    bool empty = true;
+    double weight = 0;
 
     void add(double sample) {
-      seconds = empty ? sample : seconds + (sample - seconds) / 16;
-      empty = false;
+      weight = std::min(weight + 1, 32.0);
+      seconds += (sample - seconds) / weight;
     }
   };
 
   std::size_t calls_ = 0;
+  bool last_handed_out_ = false;
   Mean shared_;
   Mean alone_;
 };

@@ -37,6 +37,11 @@ std::size_t BatchSampler::steps_per_epoch() const {
   return plan_.samples / plan_.batch + (plan_.samples % plan_.batch != 0 ? 1 : 0);
 }
 
+std::size_t BatchSampler::count(std::uint64_t step) const {
+  if (plan_.sampling == Sampling::with_replacement) return plan_.batch;
+  return std::min(plan_.batch, plan_.samples - step % steps_per_epoch() * plan_.batch);
+}
+
 std::span<const std::uint32_t> BatchSampler::indices(std::uint64_t step) {
   if (plan_.sampling == Sampling::with_replacement) {
     choice(order_, static_cast<std::uint32_t>(plan_.samples),
@@ -48,8 +53,7 @@ std::span<const std::uint32_t> BatchSampler::indices(std::uint64_t step) {
     permutation(order_, {.seed = plan_.seed, .stream = kShuffleStream, .step = epoch});
     epoch_ = epoch;
   }
-  const std::size_t first = step % steps_per_epoch() * plan_.batch;
-  return std::span(order_).subspan(first, std::min(plan_.batch, plan_.samples - first));
+  return std::span(order_).subspan(step % steps_per_epoch() * plan_.batch, count(step));
 }
 
 }  // namespace gradatim

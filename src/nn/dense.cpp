@@ -124,6 +124,13 @@ void DenseOperation::pack_weight(std::span<const float> theta, TensorView<float>
   kernels::pack_rows(weight(theta), packed);
 }
 
+void DenseOperation::pack_weight(std::size_t task, std::size_t rows, std::span<const float> theta,
+                                 TensorView<float> packed) const {
+  const InputRange range = input_range(task, rows);
+  kernels::pack_rows(weight(theta).slice(range.first, range.count),
+                     packed.slice(range.first, range.count));
+}
+
 void DenseOperation::forward_bytes(std::span<const float> theta,
                                    TensorView<const std::uint8_t> bytes, float scale,
                                    ConstTensorView packed_weight, TensorView<float> y) const {

@@ -83,8 +83,13 @@ ConstTensorView Program::Plan::input(std::size_t layer, const RowRange& range) c
   return outputs[slot[layer - 1]].view().slice(range.first, range.count);
 }
 
-void Program::Plan::pack(std::span<const float> theta) {
-  if (byte_inputs.size() != 0) byte_layer->pack_weight(parameters(theta, 0), bytes.weight);
+// By the tasks that the gradient of the weight is cut into: a thread has as a rule just written the
+// part that it packs.
+void Program::Plan::pack(std::span<const float> theta, TaskPool& pool) {
+  if (byte_inputs.size() == 0) return;
+  pool.parallel_for(byte_layer->gradient_tasks(max_rows), [&](std::size_t task) {
+    byte_layer->pack_weight(task, max_rows, parameters(theta, 0), bytes.weight);
+  });
 }
 
 void Program::Plan::forward_layer(std::size_t layer, std::span<const float> theta,
@@ -249,13 +254,18 @@ const ParameterLayout& Program::layout() const { return plan_->layout; }
 bool Program::accepts_bytes() const { return plan_->byte_layer != nullptr; }
 
 double Program::gradient(std::span<const float> theta, const Batch& batch, std::span<float> d_theta,
-                         TaskPool& pool) {
+                         TaskPool& pool, const Aside& aside) {
   Plan& plan = *plan_;
   check_parameters("gradient", plan.layout.size, {theta.size(), d_theta.size()});
   plan.bind(batch);
-  plan.pack(theta);
+  plan.pack(theta, pool);
   plan.forward_and_backward(theta, pool);
-  pool.parallel_for(plan.gradient_tasks.size(), [&](std::size_t i) {
+  const std::size_t own = plan.gradient_tasks.size();
+  pool.parallel_for(own + aside.tasks, [&](std::size_t i) {
+    if (i >= own) {
+      aside.run(i - own);
+      return;
+    }
     const auto [layer, task] = plan.gradient_tasks[i];
     plan.parameter_gradient(layer, task, d_theta);
   });
@@ -266,7 +276,7 @@ double Program::loss(std::span<const float> theta, const Batch& batch, TaskPool&
   Plan& plan = *plan_;
   check_parameters("loss", plan.layout.size, {theta.size()});
   plan.bind(batch);
-  plan.pack(theta);
+  plan.pack(theta, pool);
   plan.forward(theta, pool);
   return plan.mean_loss();
 }
@@ -275,7 +285,8 @@ std::optional<std::string> Program::first_non_finite(std::span<const float> thet
                                                      const Batch& batch) {
   Plan& plan = *plan_;
   plan.bind(batch);
-  plan.pack(theta);
+  TaskPool alone(1);
+  plan.pack(theta, alone);
   if (!kernels::all_finite(plan.float_inputs.values())) return "the inputs";
   for (const ParameterTensor& tensor : plan.layout.tensors)
     if (!kernels::all_finite(theta.subspan(tensor.offset, tensor.shape.size()))) return tensor.name;

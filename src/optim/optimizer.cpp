@@ -14,7 +14,7 @@ namespace gradatim {
 namespace {
 
 // Below this many parameters an update is quicker than handing it out.
-constexpr std::size_t kParametersPerTask = std::size_t{1} << 16;
+constexpr std::size_t kParametersPerTask = std::size_t{1} << 13;
 
 // How many floats an optimizer remembers for each parameter.
 std::size_t state_count(const Optimizer& optimizer) {

@@ -11,6 +11,8 @@ namespace {
 // bench/METHOD.md. A property of the data, so the path, and with it every bit, is always the same.
 constexpr double kEnoughZeros = 0.2;
 
+constexpr std::size_t kRowsOfATask = 32;
+
 bool mostly_worth_skipping(const ByteTensor& images) {
   const auto zeros = static_cast<double>(kernels::count_zeros(images.values()));
   return zeros >= kEnoughZeros * static_cast<double>(images.size());
@@ -27,88 +29,133 @@ MiniBatches::MiniBatches(const Split& split, const MiniBatchPlan& plan, bool net
   split.check();
   check_augmentation(plan.augmentation);
   if (plan_.most_rows == 0) plan_.most_rows = plan.step.batch;
-  const std::size_t rows = plan_.most_rows;
-  const Shape shape = {rows, split.sample().size()};
-  if (as_bytes_)
-    bytes_ = ByteTensor(shape);
-  else
-    floats_ = Tensor(shape);
-  if (split.labels.empty())
-    targets_ = Tensor(split.targets.shape().sample().batched(rows));
-  else
-    labels_.resize(rows);
-  if (!plan.class_weights.empty()) weights_.resize(rows);
+  for (Slot& slot : slots_) slot = make_slot();
 }
 
-std::size_t MiniBatches::begin(std::size_t step) {
-  step_ = step;
-  indices_ = sampler_.indices(step);
-  weight_sum_ = 0;
-  if (!weights_.empty())
-    for (const std::uint32_t index : indices_) weight_sum_ += weight_of(index);
-  return task_count(indices_.size(), plan_.most_rows);
+MiniBatches::Slot MiniBatches::make_slot() const {
+  Slot slot;
+  const std::size_t rows = plan_.most_rows;
+  slot.indices.reserve(rows);
+  const Shape shape = {rows, split_->sample().size()};
+  if (as_bytes_)
+    slot.bytes = ByteTensor(shape);
+  else
+    slot.floats = Tensor(shape);
+  if (split_->labels.empty())
+    slot.targets = Tensor(split_->targets.shape().sample().batched(rows));
+  else
+    slot.labels.resize(rows);
+  if (!plan_.class_weights.empty()) slot.weights.resize(rows);
+  return slot;
+}
+
+std::size_t MiniBatches::parts(std::size_t step) const {
+  return task_count(sampler_.count(step), plan_.most_rows);
+}
+
+std::size_t MiniBatches::rows(std::size_t step, std::size_t part) const {
+  return std::min(plan_.most_rows, sampler_.count(step) - part * plan_.most_rows);
+}
+
+double MiniBatches::share(std::size_t step, std::size_t part) const {
+  return static_cast<double>(rows(step, part)) / static_cast<double>(sampler_.count(step));
 }
 
 double MiniBatches::weight_of(std::uint32_t index) const {
   return static_cast<double>(plan_.class_weights[static_cast<std::size_t>(split_->labels[index])]);
 }
 
-std::span<const std::uint32_t> MiniBatches::part_indices(std::size_t part) const {
-  const std::size_t first = first_row(part);
-  return indices_.subspan(first, std::min(plan_.most_rows, indices_.size() - first));
+Batch MiniBatches::batch(std::size_t step, std::size_t part, TaskPool& pool) {
+  const auto found = std::ranges::find_if(slots_, [&](const Slot& slot) {
+    return slot.filled && slot.step == step && slot.part == part;
+  });
+  current_ = found != slots_.end() ? static_cast<std::size_t>(found - slots_.begin()) : 0;
+  Slot& slot = slots_[current_];
+  if (found == slots_.end()) {
+    draw(slot, step, part);
+    pool.parallel_for(task_count(slot.indices.size(), kRowsOfATask),
+                      [&](std::size_t task) { fill(slot, task); });
+  }
+  return view(slot);
 }
 
-double MiniBatches::share(std::size_t part) const {
-  return static_cast<double>(part_indices(part).size()) / static_cast<double>(indices_.size());
+Aside MiniBatches::prepare_next() {
+  const Slot& last = slots_[current_];
+  Slot& next = slots_[1 - current_];
+  if (last.part + 1 < parts(last.step))
+    draw(next, last.step, last.part + 1);
+  else
+    draw(next, last.step + 1, 0);
+  return {task_count(next.indices.size(), kRowsOfATask),
+          [this](std::size_t task) { fill(slots_[1 - current_], task); }};
 }
 
-Batch MiniBatches::gather(std::size_t part, TaskPool& pool) {
-  const auto indices = part_indices(part);
-  Batch batch;
-  batch.key = {.seed = plan_.step.seed, .step = step_, .first_row = first_row(part)};
-  gather_inputs(indices, batch, pool);
-  gather_targets(indices, batch);
-  return batch;
+void MiniBatches::draw(Slot& slot, std::size_t step, std::size_t part) {
+  slot.step = step;
+  slot.part = part;
+  slot.filled = true;
+  const std::span<const std::uint32_t> all = sampler_.indices(step);
+  const auto own = all.subspan(part * plan_.most_rows, rows(step, part));
+  slot.indices.assign(own.begin(), own.end());
+  if (slot.weights.empty()) return;
+  double sum = 0;
+  for (const std::uint32_t index : all) sum += weight_of(index);
+  slot.weight_scale = sum > 0 ? static_cast<double>(all.size()) / sum : 0.0;
 }
 
-void MiniBatches::gather_inputs(std::span<const std::uint32_t> indices, Batch& batch,
-                                TaskPool& pool) {
+void MiniBatches::fill(Slot& slot, std::size_t task) const {
+  const std::size_t first = task * kRowsOfATask;
+  const std::size_t count = std::min(kRowsOfATask, slot.indices.size() - first);
+  gather_inputs(slot, first, count);
+  gather_targets(slot, first, count);
+}
+
+void MiniBatches::gather_inputs(Slot& slot, std::size_t first, std::size_t count) const {
+  const auto indices = std::span(slot.indices).subspan(first, count);
   if (as_bytes_) {
-    const auto inputs = bytes_.view().slice(0, indices.size());
-    gradatim::gather(*split_, indices, inputs);
-    batch.inputs = ByteInputs{inputs, kByteScale};
+    gather(*split_, indices, slot.bytes.view().slice(first, count));
     return;
   }
-  const auto inputs = floats_.view().slice(0, indices.size());
-  batch.inputs = ConstTensorView(inputs);
+  const auto inputs = slot.floats.view().slice(first, count);
   if (!split_->has_images() || !is_active(plan_.augmentation)) {
-    gradatim::gather(*split_, indices, inputs);
+    gather(*split_, indices, inputs);
     return;
   }
   const auto images = split_->images.view();
-  pool.parallel_for(indices.size(), [&](std::size_t i) {
-    const ImageChange change = draw_change(plan_.augmentation, plan_.step.seed, step_, indices[i]);
+  for (std::size_t i = 0; i < count; ++i) {
+    const ImageChange change =
+        draw_change(plan_.augmentation, plan_.step.seed, slot.step, indices[i]);
     apply_change(change, {images.row(indices[i]), split_->sample()}, kByteScale, inputs.row(i));
-  });
+  }
 }
 
-void MiniBatches::gather_targets(std::span<const std::uint32_t> indices, Batch& batch) {
-  if (labels_.empty()) {
-    const auto targets = targets_.view().slice(0, indices.size());
-    for (std::size_t i = 0; i < indices.size(); ++i)
-      std::ranges::copy(split_->targets.view().row(indices[i]), targets.row(i).begin());
-    batch.targets.values = targets;
-    return;
+void MiniBatches::gather_targets(Slot& slot, std::size_t first, std::size_t count) const {
+  for (std::size_t i = first; i < first + count; ++i) {
+    const std::uint32_t index = slot.indices[i];
+    if (slot.labels.empty())
+      std::ranges::copy(split_->targets.view().row(index), slot.targets.view().row(i).begin());
+    else
+      slot.labels[i] = split_->labels[index];
+    if (!slot.weights.empty())
+      slot.weights[i] = static_cast<float>(weight_of(index) * slot.weight_scale);
   }
-  const std::span<std::int32_t> labels = std::span(labels_).first(indices.size());
-  for (std::size_t i = 0; i < indices.size(); ++i) labels[i] = split_->labels[indices[i]];
-  batch.targets.labels = labels;
-  if (weights_.empty()) return;
-  const std::span<float> weights = std::span(weights_).first(indices.size());
-  const double scale = weight_sum_ > 0 ? static_cast<double>(indices_.size()) / weight_sum_ : 0.0;
-  for (std::size_t i = 0; i < indices.size(); ++i)
-    weights[i] = static_cast<float>(weight_of(indices[i]) * scale);
-  batch.targets.weights = weights;
+}
+
+Batch MiniBatches::view(const Slot& slot) const {
+  const std::size_t rows = slot.indices.size();
+  Batch batch;
+  batch.key = {
+      .seed = plan_.step.seed, .step = slot.step, .first_row = slot.part * plan_.most_rows};
+  if (as_bytes_)
+    batch.inputs = ByteInputs{slot.bytes.view().slice(0, rows), kByteScale};
+  else
+    batch.inputs = slot.floats.view().slice(0, rows);
+  if (slot.labels.empty())
+    batch.targets.values = slot.targets.view().slice(0, rows);
+  else
+    batch.targets.labels = std::span(slot.labels).first(rows);
+  if (!slot.weights.empty()) batch.targets.weights = std::span(slot.weights).first(rows);
+  return batch;
 }
 
 }  // namespace gradatim

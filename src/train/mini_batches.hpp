@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <vector>
 
 #include "gradatim/core/batch.hpp"
@@ -17,39 +18,51 @@ struct MiniBatchPlan {
 };
 
 /// The mini-batches of a training, gathered into memory of its own: images as bytes where the
-/// network can skip their zeros and there are enough of them, as floats otherwise.
+/// network can skip their zeros and there are enough of them, as floats otherwise. There is memory
+/// for two, so that the next one can be gathered while the last one is in use.
 class MiniBatches {
  public:
   MiniBatches(const Split& split, const MiniBatchPlan& plan, bool network_accepts_bytes);
 
-  /// Draws the samples of a step, counted from 0, and says how many batches they make.
-  std::size_t begin(std::size_t step);
-  /// One of these batches; valid until the next call. Weights are scaled so that the mean over the
-  /// whole step is the weighted mean. The same bits for any pool.
-  Batch gather(std::size_t part, TaskPool& pool);
-  /// The share of the step's samples that are in it.
-  double share(std::size_t part) const;
-  /// Among the samples of the step.
-  std::size_t first_row(std::size_t part) const { return part * plan_.most_rows; }
+  /// How many batches make a step, counted from 0, and the share of its samples that are in one.
+  std::size_t parts(std::size_t step) const;
+  double share(std::size_t step, std::size_t part) const;
+
+  /// One of these batches; valid until the second call from now. Weights are scaled so that the
+  /// mean over the whole step is the weighted mean. The same bits for any pool, and whether
+  /// prepared or not.
+  Batch batch(std::size_t step, std::size_t part, TaskPool& pool);
+  /// What gathers the batch behind that of the last call, to run before the next one, beside
+  /// anything.
+  Aside prepare_next();
 
  private:
-  std::span<const std::uint32_t> part_indices(std::size_t part) const;
-  void gather_inputs(std::span<const std::uint32_t> indices, Batch& batch, TaskPool& pool);
-  void gather_targets(std::span<const std::uint32_t> indices, Batch& batch);
+  struct Slot {
+    std::size_t step = 0, part = 0;
+    bool filled = false;
+    std::vector<std::uint32_t> indices;  // (rows)
+    double weight_scale = 0;
+    ByteTensor bytes;                  // (rows, values), or
+    Tensor floats;                     // (rows, values)
+    std::vector<std::int32_t> labels;  // (rows), or
+    Tensor targets;                    // (rows, outputs)
+    std::vector<float> weights;        // (rows), or none
+  };
+  Slot make_slot() const;
+  std::size_t rows(std::size_t step, std::size_t part) const;
+  void draw(Slot& slot, std::size_t step, std::size_t part);
+  void fill(Slot& slot, std::size_t task) const;
+  void gather_inputs(Slot& slot, std::size_t first, std::size_t count) const;
+  void gather_targets(Slot& slot, std::size_t first, std::size_t count) const;
+  Batch view(const Slot& slot) const;
   double weight_of(std::uint32_t index) const;
 
   const Split* split_;
   MiniBatchPlan plan_;
   BatchSampler sampler_;
   bool as_bytes_;
-  std::size_t step_ = 0;
-  std::span<const std::uint32_t> indices_;  // of the step
-  double weight_sum_ = 0;                   // of these
-  ByteTensor bytes_;                        // (rows, values), or
-  Tensor floats_;                           // (rows, values)
-  std::vector<std::int32_t> labels_;        // (rows), or
-  Tensor targets_;                          // (rows, outputs)
-  std::vector<float> weights_;              // (rows), or none
+  std::array<Slot, 2> slots_;
+  std::size_t current_ = 0;  // the slot of the last call of batch()
 };
 
 }  // namespace gradatim

@@ -40,10 +40,13 @@ StepGradient::StepGradient(const Network& network, const Split& split, const Tra
     method_ = make_gradient_program(options.gradient, network, options.loss, options.batch);
 }
 
-double StepGradient::of_batch(const Batch& batch, std::span<float> theta, std::span<float> gradient,
-                              TaskPool& pool) {
+double StepGradient::of_part(std::size_t part, std::span<float> theta, std::span<float> gradient,
+                             TaskPool& pool) {
+  const Batch batch = batches_.batch(step_, part, pool);
+  const Aside next = batches_.prepare_next();
   const double loss = method_ != nullptr ? method_->gradient(theta, batch, gradient, pool)
-                                         : program_.gradient(theta, batch, gradient, pool);
+                                         : program_.gradient(theta, batch, gradient, pool, next);
+  if (method_ != nullptr) pool.parallel_for(next.tasks, next.run);
   if (!std::isfinite(loss) || !program_.has_statistics()) return loss;
   if (method_ != nullptr) program_.loss(theta, batch, pool);
   program_.update_statistics(theta);
@@ -51,14 +54,15 @@ double StepGradient::of_batch(const Batch& batch, std::span<float> theta, std::s
 }
 
 double StepGradient::at(std::size_t step, std::span<float> theta, TaskPool& pool) {
-  parts_ = batches_.begin(step);
-  if (parts_ == 1) return of_batch(batches_.gather(0, pool), theta, gradient_, pool);
+  step_ = step;
+  const std::size_t parts = batches_.parts(step);
+  if (parts == 1) return of_part(0, theta, gradient_, pool);
   std::ranges::fill(gradient_, 0.0F);
   if (program_.has_statistics()) copy_statistics(layout(), theta, statistics_);
   double loss = 0;
-  for (std::size_t part = 0; part < parts_; ++part) {
-    const double share = batches_.share(part);
-    loss += share * of_batch(batches_.gather(part, pool), theta, part_gradient_, pool);
+  for (std::size_t part = 0; part < parts; ++part) {
+    const double share = batches_.share(step, part);
+    loss += share * of_part(part, theta, part_gradient_, pool);
     add_part(share, pool);
   }
   if (program_.has_statistics() && !std::isfinite(loss))
@@ -76,8 +80,8 @@ void StepGradient::add_part(double share, TaskPool& pool) {
 }
 
 std::string StepGradient::first_non_finite(std::span<const float> theta, TaskPool& pool) {
-  for (std::size_t part = 0; part < parts_; ++part)
-    if (const auto place = program_.first_non_finite(theta, batches_.gather(part, pool)))
+  for (std::size_t part = 0; part < batches_.parts(step_); ++part)
+    if (const auto place = program_.first_non_finite(theta, batches_.batch(step_, part, pool)))
       return *place;
   return "the loss";
 }

@@ -27,14 +27,14 @@ class StepGradient {
   std::string first_non_finite(std::span<const float> theta, TaskPool& pool);
 
  private:
-  double of_batch(const Batch& batch, std::span<float> theta, std::span<float> gradient,
-                  TaskPool& pool);
+  double of_part(std::size_t part, std::span<float> theta, std::span<float> gradient,
+                 TaskPool& pool);
   void add_part(double share, TaskPool& pool);
 
   Program program_;
   std::unique_ptr<GradientProgram> method_;  // instead of the program's gradient, if any
   MiniBatches batches_;
-  std::size_t parts_ = 0;  // batches of the last step
+  std::size_t step_ = 0;  // the last one
   AlignedVector<float> gradient_;
   AlignedVector<float> part_gradient_;  // where steps have several batches
   AlignedVector<float> statistics_;     // in theta's places, before such a step

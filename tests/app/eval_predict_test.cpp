@@ -138,8 +138,7 @@ TEST(DoctorCommand, SaysWhatThereIs) {
   for (const auto* key : {"version", "cpu", "cpu_features", "highway_target", "onednn_isa",
                           "usable_cores", "libraries", "data"})
     EXPECT_TRUE(json.contains(key)) << key;
-  for (const auto* library :
-       {"oneDNN", "Highway", "oneTBB", "zlib", "libcurl", "OpenSSL", "gnuplot"})
+  for (const auto* library : {"oneDNN", "Highway", "zlib", "libcurl", "OpenSSL", "gnuplot"})
     EXPECT_TRUE(json["libraries"].contains(library)) << library;
   EXPECT_EQ(json["data"]["mnist"], "data");
   EXPECT_EQ(workshop.gradatim({"doctor"}).exit_code, 0);

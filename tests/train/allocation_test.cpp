@@ -1,5 +1,5 @@
-// Counts every allocation of this process: malloc and its kin, oneDNN's and oneTBB's calls
-// included, and operator new, which calls them, end here. The sanitizers bring their own malloc.
+// Counts every allocation of this process: malloc and its kin, oneDNN's calls included, and
+// operator new, which calls them, end here. The sanitizers bring their own malloc.
 #include <gtest/gtest.h>
 
 #include <atomic>

@@ -1,6 +1,9 @@
 #include "train/mini_batches.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+
+#include <string>
 
 #include "support/datasets.hpp"
 
@@ -12,8 +15,7 @@ const MiniBatchPlan kPlan{.step = {.samples = 400, .batch = 20, .seed = 1}};
 bool takes_bytes(const Split& split, bool network_accepts_bytes) {
   MiniBatches batches(split, kPlan, network_accepts_bytes);
   TaskPool pool(1);
-  batches.begin(0);
-  return std::holds_alternative<ByteInputs>(batches.gather(0, pool).inputs);
+  return std::holds_alternative<ByteInputs>(batches.batch(0, 0, pool).inputs);
 }
 
 TEST(MiniBatches, BytesWhereThereAreZerosToSkipAndTheNetworkCan) {
@@ -31,10 +33,9 @@ TEST(MiniBatches, BothFormsHoldTheSameNumbersAndLabels) {
   MiniBatches as_floats(split, kPlan, false);
   TaskPool pool(1);
   for (std::size_t step = 0; step < 5; ++step) {
-    EXPECT_EQ(as_bytes.begin(step), 1U);
-    EXPECT_EQ(as_floats.begin(step), 1U);
-    const Batch a = as_bytes.gather(0, pool);
-    const Batch b = as_floats.gather(0, pool);
+    EXPECT_EQ(as_bytes.parts(step), 1U);
+    const Batch a = as_bytes.batch(step, 0, pool);
+    const Batch b = as_floats.batch(step, 0, pool);
     const auto& bytes = std::get<ByteInputs>(a.inputs);
     const auto& floats = std::get<ConstTensorView>(b.inputs);
     ASSERT_EQ(bytes.bytes.shape(), floats.shape());
@@ -42,6 +43,46 @@ TEST(MiniBatches, BothFormsHoldTheSameNumbersAndLabels) {
       ASSERT_EQ(bytes.scale * static_cast<float>(bytes.bytes.values()[i]), floats.values()[i]);
     EXPECT_TRUE(std::ranges::equal(a.targets.labels, b.targets.labels));
   }
+}
+
+void expect_same(const Batch& a, const Batch& b, const std::string& where) {
+  EXPECT_EQ(a.key, b.key) << where;
+  EXPECT_TRUE(std::ranges::equal(a.targets.labels, b.targets.labels)) << where;
+  EXPECT_TRUE(std::ranges::equal(a.targets.weights, b.targets.weights)) << where;
+  const auto* floats = std::get_if<ConstTensorView>(&a.inputs);
+  if (floats == nullptr)
+    EXPECT_TRUE(std::ranges::equal(std::get<ByteInputs>(a.inputs).bytes.values(),
+                                   std::get<ByteInputs>(b.inputs).bytes.values()))
+        << where;
+  else
+    EXPECT_TRUE(std::ranges::equal(floats->values(), std::get<ConstTensorView>(b.inputs).values()))
+        << where;
+}
+
+// Steps of 50 samples in parts of 16, over the end of an epoch: what was prepared, in any order of
+// tasks, is what is gathered when it is asked for.
+TEST(MiniBatches, PreparedBatchesAreThoseThatAreAskedFor) {
+  const Split split = test::striped_split(120, 1);
+  MiniBatchPlan plan{.step = {.samples = 120, .batch = 50, .seed = 3},
+                     .most_rows = 16,
+                     .class_weights = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10}};
+  TaskPool pool(2);
+  for (const Sampling sampling : {Sampling::with_replacement, Sampling::shuffled_epochs})
+    for (const bool augmented : {false, true}) {
+      plan.step.sampling = sampling;
+      plan.augmentation.shift = augmented ? 2.0F : 0.0F;
+      MiniBatches ahead(split, plan, true);
+      MiniBatches asked(split, plan, true);
+      for (std::size_t step = 0; step < 7; ++step)
+        for (std::size_t part = 0; part < asked.parts(step); ++part) {
+          const Batch now = ahead.batch(step, part, pool);
+          const Aside next = ahead.prepare_next();
+          for (std::size_t task = next.tasks; task-- > 0;) next.run(task);
+          expect_same(now, asked.batch(step, part, pool),
+                      fmt::format("step {} part {}", step, part));
+        }
+      EXPECT_EQ(asked.parts(2), sampling == Sampling::shuffled_epochs ? 2U : 4U) << "20 samples";
+    }
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <type_traits>
 
@@ -38,9 +39,16 @@ class TaskPool {
  private:
   void run(std::size_t count, void* context, void (*task)(void*, std::size_t));
 
-  struct Arena;
-  std::unique_ptr<Arena> arena_;
+  struct Helpers;
+  std::unique_ptr<Helpers> helpers_;
   std::size_t threads_;
+};
+
+/// Tasks that a loop may run along with its own: work that nobody waits for yet. run(i) once for
+/// each i in [0, tasks).
+struct Aside {
+  std::size_t tasks = 0;
+  std::function<void(std::size_t)> run{};
 };
 
 /// How many tasks a loop of `items` is cut into, each of at least `grain` items (the last may have

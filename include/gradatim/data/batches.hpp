@@ -34,6 +34,9 @@ class BatchSampler {
   /// is shorter where batch does not divide samples.
   std::span<const std::uint32_t> indices(std::uint64_t step);
 
+  /// How many these are.
+  std::size_t count(std::uint64_t step) const;
+
   /// ceil(samples / batch): the steps in which as many samples are drawn as there are.
   std::size_t steps_per_epoch() const;
   const BatchPlan& plan() const { return plan_; }

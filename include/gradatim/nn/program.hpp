@@ -43,9 +43,10 @@ class Program {
   bool accepts_bytes() const;
 
   /// The mean loss over the batch at theta, and its gradient, written (not added) to d_theta.
-  /// theta and d_theta have layout().size floats. Bit-for-bit the same for any pool.
+  /// theta and d_theta have layout().size floats. Bit-for-bit the same for any pool. `aside` runs
+  /// beside the last tasks; it must touch nothing of this call.
   double gradient(std::span<const float> theta, const Batch& batch, std::span<float> d_theta,
-                  TaskPool& pool);
+                  TaskPool& pool, const Aside& aside = {});
   /// Moves the running statistics in theta (BatchNorm) towards those of the batch that gradient()
   /// or loss() was called for last. A training loop calls it once a batch; without such layers it
   /// does nothing.

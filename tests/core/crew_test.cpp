@@ -1,0 +1,104 @@
+#include "core/crew.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <numeric>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+namespace gradatim {
+namespace {
+
+template <class Body>
+void run(Crew& crew, std::size_t count, Body body) {
+  crew.run(count, &body, [](void* context, std::size_t i) { (*static_cast<Body*>(context))(i); });
+}
+
+TEST(Crew, RunsEveryTaskOfEveryRoundOnce) {
+  for (const std::size_t helpers : {0U, 1U, 2U, 6U}) {
+    Crew crew(helpers);
+    for (std::size_t round = 0; round < 2'000; ++round) {
+      const std::size_t count = round % 9;
+      std::vector<std::atomic<int>> runs(count);
+      run(crew, count, [&](std::size_t i) { ++runs[i]; });
+      for (const auto& r : runs) ASSERT_EQ(r, 1) << helpers << " helpers, round " << round;
+    }
+  }
+}
+
+TEST(Crew, MoreTasksThanFitOneWord) {
+  Crew crew(2);
+  for (const std::size_t count : {32'768U, 32'769U, 100'003U, 300'000U}) {
+    std::vector<int> runs(count);
+    run(crew, count, [&](std::size_t i) { ++runs[i]; });
+    EXPECT_EQ(std::accumulate(runs.begin(), runs.end(), std::size_t{0}), count);
+    EXPECT_EQ(std::ranges::count(runs, 1), static_cast<std::ptrdiff_t>(count));
+  }
+}
+
+// What tasks wrote without any atomics is there for the caller, and for the tasks of the next
+// round.
+TEST(Crew, RoundsAreOrdered) {
+  Crew crew(3);
+  std::vector<int> values(8);
+  for (int round = 0; round < 5'000; ++round) {
+    run(crew, values.size(), [&](std::size_t i) { values[i] += 1; });
+    std::vector<int> mirrored(values.size());
+    run(crew, values.size(), [&](std::size_t i) { mirrored[i] = values[values.size() - 1 - i]; });
+    ASSERT_EQ(mirrored, std::vector<int>(values.size(), round + 1));
+  }
+}
+
+TEST(Crew, AllHelpersTakePart) {
+  Crew crew(3);
+  for (int round = 0; round < 20; ++round) {
+    std::atomic<int> arrived = 0;
+    // Each task waits for the other three.
+    run(crew, 4, [&](std::size_t) {
+      ++arrived;
+      while (arrived < 4) std::this_thread::yield();
+    });
+    EXPECT_EQ(arrived, 4);
+  }
+}
+
+TEST(Crew, HelpersWakeUpAfterAPause) {
+  Crew crew(1);
+  for (int round = 0; round < 5; ++round) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));  // they look for 50 us
+    std::atomic<int> arrived = 0;
+    run(crew, 2, [&](std::size_t) {
+      ++arrived;
+      while (arrived < 2) std::this_thread::yield();
+    });
+    EXPECT_EQ(arrived, 2);
+  }
+}
+
+TEST(Crew, AnExceptionEndsItsRoundAlone) {
+  Crew crew(2);
+  for (int round = 0; round < 200; ++round) {
+    EXPECT_THROW(run(crew, 50,
+                     [](std::size_t i) {
+                       if (i % 7 == 3) throw std::runtime_error("task");
+                     }),
+                 std::runtime_error);
+    std::atomic<int> runs = 0;
+    run(crew, 50, [&](std::size_t) { ++runs; });
+    EXPECT_EQ(runs, 50);
+  }
+}
+
+TEST(Crew, EndsAtOnceWhateverItsHelpersDo) {
+  for (int i = 0; i < 200; ++i) {
+    Crew crew(4);
+    if (i % 2 == 0) run(crew, 3, [](std::size_t) {});
+  }
+}
+
+}  // namespace
+}  // namespace gradatim
