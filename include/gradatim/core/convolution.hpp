@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <span>
 
 #include "gradatim/core/tensor.hpp"
@@ -29,6 +28,8 @@ constexpr std::size_t windows_along(std::size_t extent, const Window& window) {
   return (extent + 2 * window.padding - window.size) / window.stride + 1;
 }
 
+struct GroupShape;  // of one group, src/core/kernels/convolution_passes.hpp
+
 /// What is called convolution in neural networks (cross-correlation):
 ///
 ///     y(f, i, j) = b(f) + sum_{c, u, v} w(f, c, u, v) · x(c, i·stride + u - padding, j·stride + v
@@ -36,17 +37,15 @@ constexpr std::size_t windows_along(std::size_t extent, const Window& window) {
 ///
 /// with x zero outside the image. Filters and channels are cut into `groups` that see only each
 /// other: w is (filters, channels / groups, size, size). One call works through its rows (samples)
-/// on the calling thread, one after the other, so a row has the same bits in any slice. oneDNN's
-/// primitives, in the layout they like, with reorders at the edges.
+/// on the calling thread, one after the other, so a row has the same bits in any slice. It works in
+/// memory that the thread keeps for its next call.
 class Convolution {
  public:
-  /// groups divides channels and filters; the window fits. The primitives are made in the first
-  /// call of each kind.
+  /// groups divides channels and filters; the window fits.
   Convolution(const ImageShape& image, const Window& window, std::size_t filters,
               std::size_t groups);
-  ~Convolution();
 
-  ImageShape output() const;
+  const ImageShape& output() const { return output_; }
   std::size_t weights() const;  // number of them
 
   /// y (rows, output) from x (rows, image).
@@ -86,8 +85,14 @@ class Convolution {
                            std::span<float> db) const;
 
  private:
-  struct Primitives;
-  std::unique_ptr<Primitives> primitives_;
+  GroupShape group() const;
+  template <class T>
+  std::span<T> part(std::span<T> values, std::size_t group) const;
+
+  ImageShape image_;
+  Window window_;
+  ImageShape output_;
+  std::size_t groups_;
 };
 
 }  // namespace gradatim::kernels

@@ -1,74 +1,95 @@
-// Convolution::forward_pooled; the way back is in pooled_gradient.cpp.
-#include <algorithm>
-
+// A convolution with a pool of 2 x 2 and relu in one pass, and the dense way back.
 #include "core/kernels/checks.hpp"
-#include "core/kernels/convolution_primitives.hpp"
+#include "core/kernels/convolution_passes.hpp"
+#include "core/kernels/pooled_gradient.hpp"
 #include "core/kernels/pooled_windows.hpp"
+#include "core/kernels/scratch.hpp"
+#include "core/kernels/transpose.hpp"
+#include "gradatim/core/kernels.hpp"
 
 namespace gradatim::kernels {
 namespace {
 
-// Memory of the calling thread, kept for its next convolution.
-std::span<float> scratch(std::size_t count) {
-  thread_local AlignedVector<float> memory;
-  if (memory.size() < count) memory.resize(count);
-  return std::span(memory).first(count);
-}
-
-std::size_t blocks_of(std::size_t channels, std::size_t block) {
-  return (channels + block - 1) / block;
+// What of a sample's gradient the pool, and relu, passed on: planes of the pooled output.
+std::span<const float> passed_back(const Convolution::PooledGradient& gradient, std::size_t row) {
+  if (!gradient.relu) return gradient.dy.row(row);
+  const std::span<float> passed = scratch<Use::passed>(gradient.dy.row_size());
+  relu_backward(gradient.y.row(row), gradient.dy.row(row), passed);
+  return passed;
 }
 
 }  // namespace
 
 ImageShape Convolution::pooled_output() const {
-  const ImageShape y = output();
-  return {y.channels, y.height / 2, y.width / 2};
+  return {output_.channels, output_.height / 2, output_.width / 2};
 }
 
 std::size_t Convolution::places() const {
-  const ImageShape y = pooled_output();
-  const std::size_t block = primitives_->result_block();
-  return blocks_of(y.channels, block) * block * y.height * y.width;
+  return pooled_output().height * pooled_output().width * packed_columns(output_.channels);
 }
 
 void Convolution::forward_pooled(std::span<const float> w, std::span<const float> b, bool relu,
                                  ConstTensorView x, TensorView<float> y,
                                  TensorView<std::uint8_t> places) const {
   check_sizes("convolution weights", weights(), {w.size()});
-  check_sizes("convolution bias", output().channels, {b.size()});
-  check_shape("convolution", {x.rows(), primitives_->image.size()}, x.shape());
+  check_sizes("convolution bias", output_.channels, {b.size()});
+  check_shape("convolution", {x.rows(), image_.size()}, x.shape());
   check_shape("convolution", {x.rows(), pooled_output().size()}, y.shape());
-  reporting([&] {
-    const Forward& f = primitives_->forward.get([&] { return primitives_->make_forward(); });
-    const ImageShape before = output();
-    const std::size_t block = primitives_->result_block();
-    const BlockedImages images{block, blocks_of(before.channels, block), before.height,
-                               before.width};
-    const std::size_t area = before.height * before.width / 4;
-    const std::span<float> pooled = scratch(images.blocks * block * area);
-    Scratch memory{f.x.inside, f.w.inside, f.b.inside, f.y.inside, f.scratchpad};
-    Passage input(f.x, x.data(), memory);
-    Passage weight(f.w, w.data(), memory);
-    Passage bias(f.b, b.data(), memory);
-    const dnnl::memory result = memory.take(f.y.inside);
-    const dnnl::memory scratchpad = memory.take(f.scratchpad);
-    weight.carry_in();
-    bias.carry_in();
-    for (std::size_t i = 0; i < x.rows(); ++i) {
-      input.move_to(x.row(i).data());
-      input.carry_in();
-      f.primitive.execute(stream(), {{DNNL_ARG_SRC, input.inner()},
-                                     {DNNL_ARG_WEIGHTS, weight.inner()},
-                                     {DNNL_ARG_BIAS, bias.inner()},
-                                     {DNNL_ARG_DST, result},
-                                     {DNNL_ARG_SCRATCHPAD, scratchpad}});
-      pool_blocks(images, static_cast<const float*>(result.get_data_handle()), relu,
-                  block == 1 ? y.row(i).data() : pooled.data(),
-                  places.size() == 0 ? nullptr : places.row(i).data());
-      if (block != 1) unpack_channels(pooled.data(), block, before.channels, area, y.row(i).data());
+  const GroupShape shape = group();
+  const ImageShape pooled = pooled_output();
+  const std::size_t filters = shape.packed_filters();
+  const std::size_t line = output_.width * filters;
+  const std::size_t area = pooled.height * pooled.width;
+  const std::span<float> lines = scratch<Use::line_pair>(2 * line);
+  const std::span<float> blocked = scratch<Use::pooled>(area * filters);
+  ForwardPass pass(shape, w, b);
+  for (std::size_t n = 0; n < x.rows(); ++n) {
+    pass.begin(x.row(n));
+    for (std::size_t i = 0; i < pooled.height; ++i) {
+      pass.line(2 * i, lines.data());
+      pass.line(2 * i + 1, lines.data() + line);
+      const std::size_t first = i * pooled.width * filters;
+      pool_lines({.pairs = pooled.width, .filters = filters}, lines.data(), relu,
+                 blocked.data() + first,
+                 places.size() == 0 ? nullptr : places.row(n).data() + first);
     }
-  });
+    transpose(area, pooled.channels, {blocked.data(), static_cast<std::ptrdiff_t>(filters)},
+              {y.row(n).data(), static_cast<std::ptrdiff_t>(area)});
+  }
+}
+
+void Convolution::backward_pooled(std::span<const float> w, const PooledGradient& gradient,
+                                  TensorView<float> dx) const {
+  check_sizes("convolution weights", weights(), {w.size()});
+  check_shape("convolution", {dx.rows(), image_.size()}, dx.shape());
+  check_shape("convolution", {dx.rows(), pooled_output().size()}, gradient.dy.shape());
+  const GroupShape shape = group();
+  OutputGradient dy(shape);
+  BackwardPass pass(shape, w);
+  for (std::size_t n = 0; n < dx.rows(); ++n) {
+    dy.fill_from_pooled(passed_back(gradient, n), gradient.places.row(n).data());
+    pass.run(dy, dx.row(n));
+  }
+}
+
+void Convolution::add_gradient_pooled(ConstTensorView x, const PooledGradient& gradient,
+                                      std::span<float> dw, std::span<float> db) const {
+  check_sizes("convolution weights", weights(), {dw.size()});
+  check_sizes("convolution bias", output_.channels, {db.size()});
+  check_shape("convolution", {x.rows(), image_.size()}, x.shape());
+  check_shape("convolution", {x.rows(), pooled_output().size()}, gradient.dy.shape());
+  const GroupShape shape = group();
+  if (sparse_gradient_pays(shape)) {
+    add_sparse_gradient(shape, x, gradient, dw, db);
+    return;
+  }
+  OutputGradient dy(shape);
+  GradientPass pass(shape);
+  for (std::size_t n = 0; n < x.rows(); ++n) {
+    dy.fill_from_pooled(passed_back(gradient, n), gradient.places.row(n).data());
+    pass.add(x.row(n), dy);
+  }
+  pass.finish(dw, db);
 }
 
 }  // namespace gradatim::kernels

@@ -12,50 +12,57 @@
 HWY_BEFORE_NAMESPACE();
 namespace gradatim::kernels::HWY_NAMESPACE {
 
-// One window of each channel of a block.
-template <class D>
-HWY_INLINE void PoolWindow(D d, std::size_t block, std::size_t line, const float* x, bool relu,
-                           float* y, std::uint8_t* places) {
-  const hn::RebindToSigned<D> d32;
-  const hn::Rebind<std::uint8_t, D> d8;
-  for (std::size_t c = 0; c < block; c += hn::Lanes(d)) {
-    const auto a = hn::LoadU(d, x + c);
-    const auto b = hn::LoadU(d, x + block + c);
-    const auto e = hn::LoadU(d, x + line + c);
-    const auto f = hn::LoadU(d, x + line + block + c);
-    auto top = hn::Max(hn::Max(a, b), hn::Max(e, f));
-    if (places != nullptr) {
-      auto place =
-          hn::IfThenElse(hn::RebindMask(d32, hn::Eq(e, top)), hn::Set(d32, 2), hn::Set(d32, 3));
-      place = hn::IfThenElse(hn::RebindMask(d32, hn::Eq(b, top)), hn::Set(d32, 1), place);
-      place = hn::IfThenZeroElse(hn::RebindMask(d32, hn::Eq(a, top)), place);
-      hn::StoreU(hn::DemoteTo(d8, place), d8, places + c);
+void PoolLines(const PairedLines& lines, const float* x, bool relu, float* y,
+               std::uint8_t* places) {
+  const hn::CappedTag<float, 16> d;
+  const hn::RebindToSigned<decltype(d)> d32;
+  const hn::Rebind<std::uint8_t, decltype(d)> d8;
+  const std::size_t line = 2 * lines.pairs * lines.filters;
+  for (std::size_t j = 0; j < lines.pairs; ++j, x += lines.filters)
+    for (std::size_t f = 0; f < lines.filters; f += hn::Lanes(d), x += hn::Lanes(d)) {
+      const auto a = hn::LoadU(d, x);
+      const auto b = hn::LoadU(d, x + lines.filters);
+      const auto c = hn::LoadU(d, x + line);
+      const auto e = hn::LoadU(d, x + line + lines.filters);
+      auto top = hn::Max(hn::Max(a, b), hn::Max(c, e));
+      if (places != nullptr) {
+        auto place =
+            hn::IfThenElse(hn::RebindMask(d32, hn::Eq(c, top)), hn::Set(d32, 2), hn::Set(d32, 3));
+        place = hn::IfThenElse(hn::RebindMask(d32, hn::Eq(b, top)), hn::Set(d32, 1), place);
+        place = hn::IfThenZeroElse(hn::RebindMask(d32, hn::Eq(a, top)), place);
+        hn::StoreU(hn::DemoteTo(d8, place), d8, places);
+        places += hn::Lanes(d);
+      }
+      if (relu) top = hn::IfThenZeroElse(hn::Le(top, hn::Zero(d)), top);
+      hn::StoreU(top, d, y);
+      y += hn::Lanes(d);
     }
-    if (relu) top = hn::IfThenZeroElse(hn::Le(top, hn::Zero(d)), top);
-    hn::StoreU(top, d, y + c);
-  }
 }
 
-template <std::size_t kBlock>
-void PoolBlocksOf(const BlockedImages& images, const float* x, bool relu, float* y,
-                  std::uint8_t* places) {
-  const hn::CappedTag<float, kBlock> d;
-  const std::size_t line = images.width * kBlock;
-  for (std::size_t i = 0; i < images.blocks * images.height / 2; ++i) {
-    const float* above = x + 2 * i * line;
-    for (std::size_t j = 0; j < images.width / 2; ++j) {
-      PoolWindow(d, kBlock, line, above + 2 * j * kBlock, relu, y, places);
-      y += kBlock;
-      if (places != nullptr) places += kBlock;
+void SpreadPooled(const ImageOfFilters& image, const float* pooled, const std::uint8_t* places,
+                  float* dy) {
+  const hn::CappedTag<float, 16> d;
+  const hn::RebindToSigned<decltype(d)> d32;
+  const hn::Rebind<std::uint8_t, decltype(d)> d8;
+  const std::size_t line = image.width * image.filters;
+  for (std::size_t i = 0; i < image.height / 2; ++i)
+    for (std::size_t j = 0; j < image.width / 2; ++j) {
+      float* corner = dy + 2 * i * line + 2 * j * image.filters;
+      for (std::size_t f = 0; f < image.filters; f += hn::Lanes(d)) {
+        const auto value = hn::LoadU(d, pooled + f);
+        const auto place = hn::PromoteTo(d32, hn::LoadU(d8, places + f));
+        const auto store = [&](std::int32_t n, float* to) HWY_ATTR {
+          const auto here = hn::RebindMask(d, hn::Eq(place, hn::Set(d32, n)));
+          hn::StoreU(hn::IfThenElseZero(here, value), d, to + f);
+        };
+        store(0, corner);
+        store(1, corner + image.filters);
+        store(2, corner + line);
+        store(3, corner + line + image.filters);
+      }
+      pooled += image.filters;
+      places += image.filters;
     }
-  }
-}
-
-void PoolBlocks(const BlockedImages& images, const float* x, bool relu, float* y,
-                std::uint8_t* places) {
-  if (images.block == 16) return PoolBlocksOf<16>(images, x, relu, y, places);
-  if (images.block == 8) return PoolBlocksOf<8>(images, x, relu, y, places);
-  PoolBlocksOf<1>(images, x, relu, y, places);
 }
 
 std::size_t KeepNonzero(std::span<const float> dy, std::span<const float> y,
@@ -141,38 +148,9 @@ void AddWindowsOf(D d, const float* image, const ChannelsLast& windows,
     AddColumns<1>(d, image + column, windows, values, offsets, sums + column, line);
 }
 
-// The tag that suits a line of a window.
-template <class Work>
-HWY_INLINE void WithLineTag(const ChannelsLast& windows, Work work) {
-  // Where vectors are short, both are the same. NOLINTNEXTLINE(bugprone-branch-clone)
-  if (windows.size * windows.channels <= 8)
-    work(hn::CappedTag<float, 8>());
-  else
-    work(hn::CappedTag<float, 16>());
-}
-
 void AddWindows(const float* image, const ChannelsLast& windows, std::span<const float> values,
                 std::span<const std::uint32_t> offsets, float* sums) {
-  WithLineTag(windows,
-              [&](auto d) HWY_ATTR { AddWindowsOf(d, image, windows, values, offsets, sums); });
-}
-
-void AddToWindows(const float* HWY_RESTRICT weights, std::span<const float> values,
-                  std::span<const std::uint32_t> offsets, const ChannelsLast& windows,
-                  float* HWY_RESTRICT image) {
-  const std::size_t line = window_line(windows.size, windows.channels);
-  const std::size_t width = windows.size * windows.channels;
-  WithLineTag(windows, [&](auto d) HWY_ATTR {
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      const auto value = hn::Set(d, values[i]);
-      for (std::size_t u = 0; u < windows.size; ++u) {
-        float* to = image + offsets[i] + u * windows.stride;
-        for (std::size_t j = 0; j < width; j += hn::Lanes(d))
-          hn::StoreU(hn::MulAdd(value, hn::LoadU(d, weights + u * line + j), hn::LoadU(d, to + j)),
-                     d, to + j);
-      }
-    }
-  });
+  AddWindowsOf(hn::CappedTag<float, 16>(), image, windows, values, offsets, sums);
 }
 
 }  // namespace gradatim::kernels::HWY_NAMESPACE
@@ -181,15 +159,20 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace gradatim::kernels {
 namespace {
-HWY_EXPORT(PoolBlocks);
+HWY_EXPORT(PoolLines);
+HWY_EXPORT(SpreadPooled);
 HWY_EXPORT(KeepNonzero);
 HWY_EXPORT(AddWindows);
-HWY_EXPORT(AddToWindows);
 }  // namespace
 
-void pool_blocks(const BlockedImages& images, const float* x, bool relu, float* y,
-                 std::uint8_t* places) {
-  HWY_DYNAMIC_DISPATCH(PoolBlocks)(images, x, relu, y, places);
+void pool_lines(const PairedLines& lines, const float* x, bool relu, float* y,
+                std::uint8_t* places) {
+  HWY_DYNAMIC_DISPATCH(PoolLines)(lines, x, relu, y, places);
+}
+
+void spread_pooled(const ImageOfFilters& image, const float* pooled, const std::uint8_t* places,
+                   float* dy) {
+  HWY_DYNAMIC_DISPATCH(SpreadPooled)(image, pooled, places, dy);
 }
 
 std::size_t keep_nonzero(std::span<const float> dy, std::span<const float> y,
@@ -205,12 +188,6 @@ std::size_t window_line(std::size_t size, std::size_t channels) {
 void add_windows(const float* image, const ChannelsLast& windows, std::span<const float> values,
                  std::span<const std::uint32_t> offsets, float* sums) {
   HWY_DYNAMIC_DISPATCH(AddWindows)(image, windows, values, offsets, sums);
-}
-
-void add_to_windows(const float* weights, std::span<const float> values,
-                    std::span<const std::uint32_t> offsets, const ChannelsLast& windows,
-                    float* image) {
-  HWY_DYNAMIC_DISPATCH(AddToWindows)(weights, values, offsets, windows, image);
 }
 
 }  // namespace gradatim::kernels

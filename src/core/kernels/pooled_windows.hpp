@@ -6,16 +6,23 @@
 
 namespace gradatim::kernels {
 
-/// Images in blocks of channels, (blocks, height, width, block), height and width even.
-struct BlockedImages {
-  std::size_t block, blocks, height, width;
+/// Two lines of an output with its filters last, x (2, 2 · pairs, filters); filters fill vectors.
+struct PairedLines {
+  std::size_t pairs, filters;
 };
+/// The largest of each window of 2 x 2 pixels side by side, max(·, 0) of it if relu, to y (pairs,
+/// filters), and which it was, the first of equals, to places of the same shape, unless it is null:
+/// 2 · (lower line) + (right column).
+void pool_lines(const PairedLines& lines, const float* x, bool relu, float* y,
+                std::uint8_t* places);
 
-/// The largest of each window of 2 x 2 pixels side by side, max(·, 0) of it if relu, to y (blocks,
-/// height / 2, width / 2, block), and which it was, the first of equals, to places of the same
-/// shape, unless it is null: 2 · (lower line) + (right column). block is 1, 8 or 16.
-void pool_blocks(const BlockedImages& images, const float* x, bool relu, float* y,
-                 std::uint8_t* places);
+struct ImageOfFilters {
+  std::size_t height, width, filters;
+};
+/// The way back: dy (height, width, filters) has pooled (height / 2, width / 2, filters) at its
+/// places and is 0 elsewhere.
+void spread_pooled(const ImageOfFilters& image, const float* pooled, const std::uint8_t* places,
+                   float* dy);
 
 /// The values of a gradient that are not zero, and where they are.
 struct SparseGradient {
@@ -29,7 +36,7 @@ std::size_t keep_nonzero(std::span<const float> dy, std::span<const float> y,
 
 /// Windows of an image with its channels last, (height, width, channels), whose lines of pixels are
 /// `stride` floats apart: `size` pixels of `channels` floats high and wide. Behind the image, a
-/// vector can be read and written.
+/// vector can be read.
 struct ChannelsLast {
   std::size_t stride, size, channels;
 };
@@ -39,10 +46,4 @@ std::size_t window_line(std::size_t size, std::size_t channels);
 /// behind size · channels of a line of sums means nothing.
 void add_windows(const float* image, const ChannelsLast& windows, std::span<const float> values,
                  std::span<const std::uint32_t> offsets, float* sums);
-/// The window at image + offsets[i] += values[i] · weights, for each i in order, where weights
-/// (size, window_line) are zero behind size · channels of a line.
-void add_to_windows(const float* weights, std::span<const float> values,
-                    std::span<const std::uint32_t> offsets, const ChannelsLast& windows,
-                    float* image);
-
 }  // namespace gradatim::kernels

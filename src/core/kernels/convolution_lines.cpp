@@ -1,0 +1,97 @@
+#include "core/kernels/convolution_lines.hpp"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "core/kernels/convolution_lines.cpp"
+#include <hwy/foreach_target.h>  // compiles this file again for each instruction set
+#include <hwy/highway.h>
+
+#include <algorithm>
+
+#include "core/kernels/tiles-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace gradatim::kernels::HWY_NAMESPACE {
+
+constexpr std::size_t kFloatsOfLines = 4096;  // of dy, which stay in the first-level cache
+
+void ConvolveLine(const WindowLines& p, const float* x, const float* w, const float* b, float* y) {
+  const TileTag d;
+  const std::size_t lanes = hn::Lanes(d);
+  ForEachPanel(p.filters, [&]<std::size_t V>(std::size_t filter) HWY_ATTR {
+    ForEachTile(p.pixels, [&]<std::size_t R>(std::size_t pixel) HWY_ATTR {
+      hn::Vec<TileTag> sum[R][V];
+      for (auto& of_pixel : sum)
+        for (std::size_t v = 0; v < V; ++v) of_pixel[v] = hn::LoadU(d, b + filter + v * lanes);
+      for (std::size_t u = 0; u < p.lines; ++u)
+        AddProducts<R, V>({x + u * p.line_step + pixel * p.pixel_step, p.pixel_step, 1},
+                          w + u * p.run * p.filters + filter, p.filters, p.run, sum);
+      for (std::size_t r = 0; r < R; ++r)
+        for (std::size_t v = 0; v < V; ++v)
+          hn::StoreU(sum[r][v], d, y + (pixel + r) * p.filters + filter + v * lanes);
+    });
+  });
+}
+
+// All windows and filters by some lines of the output, whose sum is made before it is added: one
+// running sum over a whole batch would lose digits.
+void AddGradientOf(const WindowLines& p, const OutputLines& outputs, const float* x,
+                   const float* dy, float* dw) {
+  for (std::size_t u = 0; u < p.lines; ++u)
+    ForEachPanel(p.filters, [&]<std::size_t V>(std::size_t filter) HWY_ATTR {
+      ForEachTile(p.run, [&]<std::size_t R>(std::size_t k) HWY_ATTR {
+        hn::Vec<TileTag> sum[R][V];
+        Clear(sum);
+        for (std::size_t i = 0; i < outputs.rows; ++i)
+          AddProducts<R, V>({x + i * outputs.row_step + u * p.line_step + k, 1, p.pixel_step},
+                            dy + i * p.pixels * p.filters + filter, p.filters, p.pixels, sum);
+        AddTo(sum, dw + (u * p.run + k) * p.filters + filter, p.filters);
+      });
+    });
+}
+
+void AddLinesGradient(const WindowLines& p, const OutputLines& outputs, const float* x,
+                      const float* dy, float* dw) {
+  const std::size_t line = p.pixels * p.filters;
+  const std::size_t block = std::max<std::size_t>(1, kFloatsOfLines / line);
+  for (std::size_t i = 0; i < outputs.rows; i += block)
+    AddGradientOf(p, {std::min(block, outputs.rows - i), outputs.row_step},
+                  x + i * outputs.row_step, dy + i * line, dw);
+}
+
+void AddRows(std::size_t rows, std::size_t columns, const float* x, float* sums) {
+  const float one = 1;
+  ForEachPanel(columns, [&]<std::size_t V>(std::size_t column) HWY_ATTR {
+    hn::Vec<TileTag> sum[1][V];
+    Clear(sum);
+    AddProducts<1, V>({&one, 0, 0}, x + column, columns, rows, sum);
+    AddTo(sum, sums + column, columns);
+  });
+}
+
+}  // namespace gradatim::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace gradatim::kernels {
+namespace {
+HWY_EXPORT(ConvolveLine);
+HWY_EXPORT(AddLinesGradient);
+HWY_EXPORT(AddRows);
+}  // namespace
+
+void convolve_line(const WindowLines& windows, const float* x, const float* w, const float* b,
+                   float* y) {
+  HWY_DYNAMIC_DISPATCH(ConvolveLine)(windows, x, w, b, y);
+}
+
+void add_lines_gradient(const WindowLines& windows, const OutputLines& outputs, const float* x,
+                        const float* dy, float* dw) {
+  HWY_DYNAMIC_DISPATCH(AddLinesGradient)(windows, outputs, x, dy, dw);
+}
+
+void add_rows(std::size_t rows, std::size_t columns, const float* x, float* sums) {
+  HWY_DYNAMIC_DISPATCH(AddRows)(rows, columns, x, sums);
+}
+
+}  // namespace gradatim::kernels
+#endif  // HWY_ONCE

@@ -1,0 +1,110 @@
+#pragma once
+
+#include <span>
+
+#include "core/kernels/convolution_lines.hpp"
+#include "gradatim/core/convolution.hpp"
+
+/// The passes of one group of a convolution, sample by sample. Images come and go as planes,
+/// (channels, height, width); inside, channels are last and padded to whole vectors where they are
+/// those of a product's right side. All memory is the calling thread's scratch, so at most one pass
+/// of each kind is alive in a thread.
+namespace gradatim::kernels {
+
+struct GroupShape {
+  ImageShape image;
+  Window window;
+  ImageShape output;
+
+  std::size_t window_area() const { return window.size * window.size; }
+  std::size_t weights() const { return output.channels * image.channels * window_area(); }
+  std::size_t output_area() const { return output.height * output.width; }
+  std::size_t packed_filters() const;
+};
+
+/// An image with its channels last in a frame of zeros: windows of it are a few runs of floats.
+class PaddedImage {
+ public:
+  explicit PaddedImage(const GroupShape& shape);
+
+  void fill(std::span<const float> planes);
+  const float* line(std::size_t i) const { return values_.data() + i * line_step_; }
+  std::size_t line_step() const { return line_step_; }
+
+ private:
+  ImageShape image_;
+  std::size_t padding_, line_step_;
+  std::span<float> values_;  // (height + 2 padding, width + 2 padding, channels)
+};
+
+/// w (filters, channels, size, size), b (filters); output lines one by one.
+class ForwardPass {
+ public:
+  ForwardPass(const GroupShape& shape, std::span<const float> w, std::span<const float> b);
+
+  void begin(std::span<const float> planes) { image_.fill(planes); }
+  /// Line i of the output to y (width, packed filters).
+  void line(std::size_t i, float* y) const;
+
+ private:
+  GroupShape shape_;
+  PaddedImage image_;
+  std::span<float> filters_;  // (size, size, channels, packed filters)
+  std::span<float> bias_;     // (packed filters)
+};
+
+/// The gradient of a sample's output, channels last: (height, width, packed filters).
+class OutputGradient {
+ public:
+  explicit OutputGradient(const GroupShape& shape);
+
+  void fill(std::span<const float> planes);
+  /// From that of the pooled output, where `places` say which value of each window it is of.
+  void fill_from_pooled(std::span<const float> pooled_planes, const std::uint8_t* places);
+  const float* data() const { return values_.data(); }
+
+ private:
+  GroupShape shape_;
+  std::span<float> values_;
+};
+
+/// dw and db summed over samples.
+class GradientPass {
+ public:
+  explicit GradientPass(const GroupShape& shape);
+
+  void add(std::span<const float> image_planes, const OutputGradient& dy);
+  /// dw (filters, channels, size, size) and db (filters) += the sums.
+  void finish(std::span<float> dw, std::span<float> db) const;
+
+ private:
+  GroupShape shape_;
+  PaddedImage image_;
+  std::span<float> filters_;  // (size, size, channels, packed filters)
+  std::span<float> bias_;     // (packed filters)
+};
+
+/// The gradient of the image: a convolution of the output's gradient, its pixels `stride` apart,
+/// by the filters turned by half a turn, with filters and channels in each other's place.
+class BackwardPass {
+ public:
+  BackwardPass(const GroupShape& shape, std::span<const float> w);
+
+  void run(const OutputGradient& dy, std::span<float> planes);
+
+ private:
+  struct LineRange {
+    std::size_t first, count;
+  };
+  void place(const float* dy);
+  LineRange lines_of(std::size_t i) const;
+
+  GroupShape shape_;
+  std::size_t frame_height_, frame_width_;
+  std::ptrdiff_t offset_;     // of the first output in the frame, each way
+  std::span<float> frame_;    // (frame height, frame width, filters)
+  std::span<float> filters_;  // (size, size, filters, packed channels)
+  std::span<float> nothing_;  // (packed channels)
+};
+
+}  // namespace gradatim::kernels

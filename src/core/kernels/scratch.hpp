@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include "gradatim/core/tensor.hpp"
+
+namespace gradatim::kernels {
+
+/// What a convolution's kernels keep memory for, each a block of its own.
+enum class Use {
+  image,      // with its channels last, padded
+  frame,      // the same of an output's gradient, filters last
+  filters,    // packed
+  turned,     // packed the other way round
+  bias,       // packed
+  no_bias,    // zeros
+  line,       // of an output
+  dx_line,    // of an image's gradient
+  line_pair,  // two lines of an output
+  pooled,     // output, filters last
+  d_pooled,   // its gradient
+  passed,     // that gradient where relu passed it on
+  d_output,   // gradient of an output, filters last
+  d_filters,  // packed
+  d_weights,  // as the weights lie
+  d_bias,     // packed
+  windows,    // gradient of the weights, by windows with their channels last
+  values,     // of a sparse gradient
+  offsets,    // of its windows
+  corners     // of pools
+};
+
+/// Memory of the calling thread that is kept for its next call. What it holds is whatever was left
+/// there, and a larger request for the same use moves it.
+template <Use kUse, class T = float>
+std::span<T> scratch(std::size_t count) {
+  thread_local AlignedVector<T> memory;
+  if (memory.size() < count) memory.resize(count);
+  return std::span(memory).first(count);
+}
+
+}  // namespace gradatim::kernels
