@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "core/kernels/tiles-inl.h"
+#include "gradatim/core/kernels.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace gradatim::kernels::HWY_NAMESPACE {
@@ -58,6 +59,24 @@ void AddLinesGradient(const WindowLines& p, const OutputLines& outputs, const fl
                   x + i * outputs.row_step, dy + i * line, dw);
 }
 
+void SpreadLine(const SpreadLines& p, const float* dy, const float* w, float* dx) {
+  const std::size_t stride = packed_columns(p.run);
+  for (std::size_t u = 0; u < p.lines; ++u)
+    ForEachPanel(stride, [&]<std::size_t V>(std::size_t column) HWY_ATTR {
+      ForEachTile(p.pixels, [&]<std::size_t R>(std::size_t pixel) HWY_ATTR {
+        hn::Vec<TileTag> sum[R][V];
+        Clear(sum);
+        AddProducts<R, V>({dy + pixel * p.dy_step, p.dy_step, 1},
+                          w + u * p.filters * stride + column, stride, p.filters, sum);
+        float* to = dx + u * p.line_step + pixel * p.pixel_step + column;
+        if (column + V * hn::Lanes(TileTag()) <= p.run)
+          AddTo(sum, to, p.pixel_step);
+        else
+          AddTo(sum, to, p.pixel_step, p.run - column);
+      });
+    });
+}
+
 void AddRows(std::size_t rows, std::size_t columns, const float* x, float* sums) {
   const float one = 1;
   ForEachPanel(columns, [&]<std::size_t V>(std::size_t column) HWY_ATTR {
@@ -76,6 +95,7 @@ namespace gradatim::kernels {
 namespace {
 HWY_EXPORT(ConvolveLine);
 HWY_EXPORT(AddLinesGradient);
+HWY_EXPORT(SpreadLine);
 HWY_EXPORT(AddRows);
 }  // namespace
 
@@ -87,6 +107,10 @@ void convolve_line(const WindowLines& windows, const float* x, const float* w, c
 void add_lines_gradient(const WindowLines& windows, const OutputLines& outputs, const float* x,
                         const float* dy, float* dw) {
   HWY_DYNAMIC_DISPATCH(AddLinesGradient)(windows, outputs, x, dy, dw);
+}
+
+void spread_line(const SpreadLines& lines, const float* dy, const float* w, float* dx) {
+  HWY_DYNAMIC_DISPATCH(SpreadLine)(lines, dy, w, dx);
 }
 
 void add_rows(std::size_t rows, std::size_t columns, const float* x, float* sums) {

@@ -31,6 +31,17 @@ struct OutputLines {
 void add_lines_gradient(const WindowLines& windows, const OutputLines& outputs, const float* x,
                         const float* dy, float* dw);
 
+/// What a line of the output passes back: for u < lines, j < pixels, k < run, j in order,
+///           dx[u · line_step + j · pixel_step + k] += sum over f of dy(j, f) · w(u, f, k)
+/// for dy (pixels, filters), its rows dy_step floats apart, and w (lines, filters, run), its rows
+/// run in whole vectors of 16 apart with zeros behind.
+struct SpreadLines {
+  std::size_t pixels, lines, run;
+  std::size_t line_step, pixel_step;  // as in WindowLines
+  std::size_t filters, dy_step;
+};
+void spread_line(const SpreadLines& lines, const float* dy, const float* w, float* dx);
+
 /// sums(f) += sum over i < rows of x(i, f), for a multiple of 16 columns.
 void add_rows(std::size_t rows, std::size_t columns, const float* x, float* sums);
 

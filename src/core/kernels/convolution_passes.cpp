@@ -52,16 +52,18 @@ void unpack_filters(const GroupShape& shape, const float* packed, float* w) {
               {w + c * area, row});
 }
 
-// (filters, channels, size, size) to (size, size, filters, packed channels), the windows turned by
-// half a turn.
-void pack_turned_filters(const GroupShape& shape, const float* w, std::span<float> packed) {
-  const std::size_t channels = shape.image.channels;
-  const std::size_t area = shape.window_area();
-  const std::size_t filters = shape.output.channels;
-  const std::size_t row = packed_columns(channels);
-  for (std::size_t f = 0; f < filters; ++f)
-    transpose(channels, area, {w + f * channels * area, signed_size(area)},
-              {packed.data() + ((area - 1) * filters + f) * row, -signed_size(filters * row)});
+// (filters, channels, size, size) to (size, filters, size · channels in whole vectors): line by
+// line of the windows.
+void pack_windows(const GroupShape& shape, const float* w, std::span<float> packed) {
+  const std::size_t size = shape.window.size;
+  const std::size_t run = size * shape.image.channels;
+  const std::size_t filters = shape.packed_filters();
+  const std::span<float> lines = scratch<Use::filters>(size * run * filters);
+  pack_filters(shape, w, lines);
+  for (std::size_t u = 0; u < size; ++u)
+    transpose(run, shape.output.channels, {lines.data() + u * run * filters, signed_size(filters)},
+              {packed.data() + u * shape.output.channels * packed_columns(run),
+               signed_size(packed_columns(run))});
 }
 
 }  // namespace
@@ -160,69 +162,31 @@ void GradientPass::finish(std::span<float> dw, std::span<float> db) const {
 
 BackwardPass::BackwardPass(const GroupShape& shape, std::span<const float> w)
     : shape_(shape),
-      frame_height_(shape.image.height + shape.window.size - 1),
-      frame_width_(shape.image.width + shape.window.size - 1),
-      offset_(signed_size(shape.window.size) - 1 - signed_size(shape.window.padding)),
-      frame_(zeros<Use::frame>(frame_height_ * frame_width_ * shape.output.channels + kBehind)),
-      filters_(zeros<Use::turned>(shape.window_area() * shape.output.channels *
-                                  packed_columns(shape.image.channels))),
-      nothing_(zeros<Use::no_bias>(packed_columns(shape.image.channels))) {
-  pack_turned_filters(shape, w.data(), filters_);
-}
-
-// Outputs whose place is outside the frame have windows of nothing but padding.
-void BackwardPass::place(const float* dy) {
-  const std::size_t filters = shape_.output.channels;
-  const auto stride = signed_size(shape_.window.stride);
-  const auto is_inside = [](std::ptrdiff_t at, std::size_t extent) {
-    return at >= 0 && at < signed_size(extent);
-  };
-  for (std::size_t i = 0; i < shape_.output.height; ++i) {
-    const std::ptrdiff_t row = signed_size(i) * stride + offset_;
-    if (!is_inside(row, frame_height_)) continue;
-    for (std::size_t j = 0; j < shape_.output.width; ++j) {
-      const std::ptrdiff_t column = signed_size(j) * stride + offset_;
-      if (!is_inside(column, frame_width_)) continue;
-      std::copy_n(
-          dy + (i * shape_.output.width + j) * shape_.packed_filters(), filters,
-          frame_.data() + (row * signed_size(frame_width_) + column) * signed_size(filters));
-    }
-  }
-}
-
-// The lines of a window at line i of the frame that meet outputs; the others are zeros.
-BackwardPass::LineRange BackwardPass::lines_of(std::size_t i) const {
-  const std::ptrdiff_t behind =
-      offset_ + signed_size((shape_.output.height - 1) * shape_.window.stride) + 1;
-  const auto within = [&](std::ptrdiff_t line) {
-    return static_cast<std::size_t>(
-        std::clamp<std::ptrdiff_t>(line - signed_size(i), 0, signed_size(shape_.window.size)));
-  };
-  const std::size_t first = within(offset_);
-  return {first, std::max(first, within(behind)) - first};
+      line_step_((shape.image.width + 2 * shape.window.padding) * shape.image.channels),
+      frame_(scratch<Use::frame>(line_step_ * (shape.image.height + 2 * shape.window.padding))),
+      filters_(zeros<Use::windows>(shape.window.size * shape.output.channels *
+                                   packed_columns(shape.window.size * shape.image.channels))) {
+  pack_windows(shape, w.data(), filters_);
 }
 
 void BackwardPass::run(const OutputGradient& dy, std::span<float> planes) {
-  place(dy.data());
   const ImageShape& image = shape_.image;
-  const std::size_t filters = shape_.output.channels;
-  const std::size_t channels = packed_columns(image.channels);
-  WindowLines windows{.pixels = image.width,
-                      .lines = 0,
-                      .run = shape_.window.size * filters,
-                      .line_step = frame_width_ * filters,
-                      .pixel_step = filters,
-                      .filters = channels};
-  const std::span<float> line = scratch<Use::dx_line>(image.width * channels);
-  for (std::size_t i = 0; i < image.height; ++i) {
-    const LineRange lines = lines_of(i);
-    windows.lines = lines.count;
-    convolve_line(windows, frame_.data() + (i + lines.first) * windows.line_step,
-                  filters_.data() + lines.first * windows.run * channels, nothing_.data(),
-                  line.data());
-    transpose(image.width, image.channels, {line.data(), signed_size(channels)},
+  const Window& window = shape_.window;
+  const SpreadLines lines{.pixels = shape_.output.width,
+                          .lines = window.size,
+                          .run = window.size * image.channels,
+                          .line_step = line_step_,
+                          .pixel_step = window.stride * image.channels,
+                          .filters = shape_.output.channels,
+                          .dy_step = shape_.packed_filters()};
+  std::ranges::fill(frame_, 0.0F);
+  for (std::size_t i = 0; i < shape_.output.height; ++i)
+    spread_line(lines, dy.data() + i * lines.pixels * lines.dy_step, filters_.data(),
+                frame_.data() + i * window.stride * line_step_);
+  const float* inside = frame_.data() + window.padding * (line_step_ + image.channels);
+  for (std::size_t i = 0; i < image.height; ++i)
+    transpose(image.width, image.channels, {inside + i * line_step_, signed_size(image.channels)},
               {planes.data() + i * image.width, signed_size(image.height * image.width)});
-  }
 }
 
 }  // namespace gradatim::kernels

@@ -84,8 +84,7 @@ class GradientPass {
   std::span<float> bias_;     // (packed filters)
 };
 
-/// The gradient of the image: a convolution of the output's gradient, its pixels `stride` apart,
-/// by the filters turned by half a turn, with filters and channels in each other's place.
+/// The gradient of the image: what each output passes back, a window at a time, is added up.
 class BackwardPass {
  public:
   BackwardPass(const GroupShape& shape, std::span<const float> w);
@@ -93,18 +92,10 @@ class BackwardPass {
   void run(const OutputGradient& dy, std::span<float> planes);
 
  private:
-  struct LineRange {
-    std::size_t first, count;
-  };
-  void place(const float* dy);
-  LineRange lines_of(std::size_t i) const;
-
   GroupShape shape_;
-  std::size_t frame_height_, frame_width_;
-  std::ptrdiff_t offset_;     // of the first output in the frame, each way
-  std::span<float> frame_;    // (frame height, frame width, filters)
-  std::span<float> filters_;  // (size, size, filters, packed channels)
-  std::span<float> nothing_;  // (packed channels)
+  std::size_t line_step_;
+  std::span<float> frame_;    // the padded image's gradient, channels last
+  std::span<float> filters_;  // (size, filters, size · channels in whole vectors)
 };
 
 }  // namespace gradatim::kernels

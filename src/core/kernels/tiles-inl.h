@@ -10,6 +10,7 @@
 
 #include <hwy/highway.h>
 
+#include <algorithm>
 #include <cstddef>
 
 #include "core/kernels/loops-inl.h"
@@ -102,6 +103,20 @@ HWY_INLINE void AddTo(const hn::Vec<TileTag> (&sum)[R][V], float* c, std::size_t
     for (std::size_t v = 0; v < V; ++v) {
       float* to = c + r * stride + v * hn::Lanes(d);
       hn::StoreU(hn::Add(hn::LoadU(d, to), sum[r][v]), d, to);
+    }
+}
+
+// The same for the first `columns` of c alone, of which the first vector has some.
+template <std::size_t R, std::size_t V>
+HWY_INLINE void AddTo(const hn::Vec<TileTag> (&sum)[R][V], float* c, std::size_t stride,
+                      std::size_t columns) {
+  const TileTag d;
+  const std::size_t lanes = hn::Lanes(d);
+  for (std::size_t r = 0; r < R; ++r)
+    for (std::size_t v = 0; v < V && v * lanes < columns; ++v) {
+      const auto inside = hn::FirstN(d, std::min(lanes, columns - v * lanes));
+      float* to = c + r * stride + v * lanes;
+      hn::BlendedStore(hn::Add(LoadMasked(inside, d, to), sum[r][v]), inside, d, to);
     }
 }
 
