@@ -1,5 +1,7 @@
 #include "gradatim/core/convolution.hpp"
 
+#include <algorithm>
+
 #include "core/kernels/checks.hpp"
 #include "core/kernels/convolution_passes.hpp"
 #include "core/kernels/scratch.hpp"
@@ -39,17 +41,19 @@ void Convolution::forward(std::span<const float> w, std::span<const float> b, Co
   const GroupShape shape = group();
   const auto stride = static_cast<std::ptrdiff_t>(shape.packed_filters());
   const auto area = static_cast<std::ptrdiff_t>(shape.output_area());
-  const std::size_t width = output_.width;
-  const std::span<float> line = scratch<Use::line>(width * shape.packed_filters());
+  const std::size_t block = shape.lines_at_a_time();
+  const std::span<float> lines =
+      scratch<Use::lines>(block * output_.width * shape.packed_filters());
   for (std::size_t g = 0; g < groups_; ++g) {
     ForwardPass pass(shape, part(w, g), part(b, g));
     for (std::size_t n = 0; n < x.rows(); ++n) {
       const std::span<float> planes = part(y.row(n), g);
       pass.begin(part(x.row(n), g));
-      for (std::size_t i = 0; i < output_.height; ++i) {
-        pass.line(i, line.data());
-        transpose(width, shape.output.channels, {line.data(), stride},
-                  {planes.data() + i * width, area});
+      for (std::size_t i = 0; i < output_.height; i += block) {
+        const std::size_t count = std::min(block, output_.height - i);
+        pass.lines(i, count, lines.data());
+        transpose(count * output_.width, shape.output.channels, {lines.data(), stride},
+                  {planes.data() + i * output_.width, area});
       }
     }
   }

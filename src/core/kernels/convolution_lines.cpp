@@ -15,64 +15,70 @@ namespace gradatim::kernels::HWY_NAMESPACE {
 
 constexpr std::size_t kFloatsOfLines = 4096;  // of dy, which stay in the first-level cache
 
-void ConvolveLine(const WindowLines& p, const float* x, const float* w, const float* b, float* y) {
+void ConvolveLines(const WindowLines& p, const float* x, const float* w, const float* b, float* y) {
   const TileTag d;
   const std::size_t lanes = hn::Lanes(d);
   ForEachPanel(p.filters, [&]<std::size_t V>(std::size_t filter) HWY_ATTR {
-    ForEachTile(p.pixels, [&]<std::size_t R>(std::size_t pixel) HWY_ATTR {
-      hn::Vec<TileTag> sum[R][V];
-      for (auto& of_pixel : sum)
-        for (std::size_t v = 0; v < V; ++v) of_pixel[v] = hn::LoadU(d, b + filter + v * lanes);
-      for (std::size_t u = 0; u < p.lines; ++u)
-        AddProducts<R, V>({x + u * p.line_step + pixel * p.pixel_step, p.pixel_step, 1},
-                          w + u * p.run * p.filters + filter, p.filters, p.run, sum);
-      for (std::size_t r = 0; r < R; ++r)
-        for (std::size_t v = 0; v < V; ++v)
-          hn::StoreU(sum[r][v], d, y + (pixel + r) * p.filters + filter + v * lanes);
+    ForEachTile<V>(p.pixels, [&]<std::size_t R>(std::size_t pixel) HWY_ATTR {
+      for (std::size_t i = 0; i < p.rows; ++i) {
+        hn::Vec<TileTag> sum[R][V];
+        for (auto& of_pixel : sum)
+          for (std::size_t v = 0; v < V; ++v) of_pixel[v] = hn::LoadU(d, b + filter + v * lanes);
+        const float* from = x + i * p.row_step + pixel * p.pixel_step;
+        for (std::size_t u = 0; u < p.lines; ++u)
+          AddProducts<R, V>({from + u * p.line_step, p.pixel_step, 1},
+                            w + u * p.run * p.filters + filter, p.filters, p.run, sum);
+        float* to = y + (i * p.pixels + pixel) * p.filters + filter;
+        for (std::size_t r = 0; r < R; ++r)
+          for (std::size_t v = 0; v < V; ++v)
+            hn::StoreU(sum[r][v], d, to + r * p.filters + v * lanes);
+      }
     });
   });
 }
 
 // All windows and filters by some lines of the output, whose sum is made before it is added: one
 // running sum over a whole batch would lose digits.
-void AddGradientOf(const WindowLines& p, const OutputLines& outputs, const float* x,
-                   const float* dy, float* dw) {
+void AddGradientOf(const WindowLines& p, const float* x, const float* dy, float* dw) {
   for (std::size_t u = 0; u < p.lines; ++u)
     ForEachPanel(p.filters, [&]<std::size_t V>(std::size_t filter) HWY_ATTR {
-      ForEachTile(p.run, [&]<std::size_t R>(std::size_t k) HWY_ATTR {
+      ForEachTile<V>(p.run, [&]<std::size_t R>(std::size_t k) HWY_ATTR {
         hn::Vec<TileTag> sum[R][V];
         Clear(sum);
-        for (std::size_t i = 0; i < outputs.rows; ++i)
-          AddProducts<R, V>({x + i * outputs.row_step + u * p.line_step + k, 1, p.pixel_step},
+        for (std::size_t i = 0; i < p.rows; ++i)
+          AddProducts<R, V>({x + i * p.row_step + u * p.line_step + k, 1, p.pixel_step},
                             dy + i * p.pixels * p.filters + filter, p.filters, p.pixels, sum);
         AddTo(sum, dw + (u * p.run + k) * p.filters + filter, p.filters);
       });
     });
 }
 
-void AddLinesGradient(const WindowLines& p, const OutputLines& outputs, const float* x,
-                      const float* dy, float* dw) {
+void AddLinesGradient(const WindowLines& p, const float* x, const float* dy, float* dw) {
   const std::size_t line = p.pixels * p.filters;
-  const std::size_t block = std::max<std::size_t>(1, kFloatsOfLines / line);
-  for (std::size_t i = 0; i < outputs.rows; i += block)
-    AddGradientOf(p, {std::min(block, outputs.rows - i), outputs.row_step},
-                  x + i * outputs.row_step, dy + i * line, dw);
+  WindowLines block = p;
+  for (std::size_t i = 0; i < p.rows; i += block.rows) {
+    block.rows = std::min(std::max<std::size_t>(1, kFloatsOfLines / line), p.rows - i);
+    AddGradientOf(block, x + i * p.row_step, dy + i * line, dw);
+  }
 }
 
-void SpreadLine(const SpreadLines& p, const float* dy, const float* w, float* dx) {
+void SpreadLines(const WindowLines& p, std::size_t dy_step, const float* dy, const float* w,
+                 float* dx) {
   const std::size_t stride = packed_columns(p.run);
   for (std::size_t u = 0; u < p.lines; ++u)
     ForEachPanel(stride, [&]<std::size_t V>(std::size_t column) HWY_ATTR {
-      ForEachTile(p.pixels, [&]<std::size_t R>(std::size_t pixel) HWY_ATTR {
-        hn::Vec<TileTag> sum[R][V];
-        Clear(sum);
-        AddProducts<R, V>({dy + pixel * p.dy_step, p.dy_step, 1},
-                          w + u * p.filters * stride + column, stride, p.filters, sum);
-        float* to = dx + u * p.line_step + pixel * p.pixel_step + column;
-        if (column + V * hn::Lanes(TileTag()) <= p.run)
-          AddTo(sum, to, p.pixel_step);
-        else
-          AddTo(sum, to, p.pixel_step, p.run - column);
+      ForEachTile<V>(p.pixels, [&]<std::size_t R>(std::size_t pixel) HWY_ATTR {
+        for (std::size_t i = 0; i < p.rows; ++i) {
+          hn::Vec<TileTag> sum[R][V];
+          Clear(sum);
+          AddProducts<R, V>({dy + (i * p.pixels + pixel) * dy_step, dy_step, 1},
+                            w + u * p.filters * stride + column, stride, p.filters, sum);
+          float* to = dx + i * p.row_step + u * p.line_step + pixel * p.pixel_step + column;
+          if (column + V * hn::Lanes(TileTag()) <= p.run)
+            AddTo(sum, to, p.pixel_step);
+          else
+            StoreColumns<true>(sum, to, p.pixel_step, p.run - column);
+        }
       });
     });
 }
@@ -93,24 +99,24 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace gradatim::kernels {
 namespace {
-HWY_EXPORT(ConvolveLine);
+HWY_EXPORT(ConvolveLines);
 HWY_EXPORT(AddLinesGradient);
-HWY_EXPORT(SpreadLine);
+HWY_EXPORT(SpreadLines);
 HWY_EXPORT(AddRows);
 }  // namespace
 
-void convolve_line(const WindowLines& windows, const float* x, const float* w, const float* b,
-                   float* y) {
-  HWY_DYNAMIC_DISPATCH(ConvolveLine)(windows, x, w, b, y);
+void convolve_lines(const WindowLines& windows, const float* x, const float* w, const float* b,
+                    float* y) {
+  HWY_DYNAMIC_DISPATCH(ConvolveLines)(windows, x, w, b, y);
 }
 
-void add_lines_gradient(const WindowLines& windows, const OutputLines& outputs, const float* x,
-                        const float* dy, float* dw) {
-  HWY_DYNAMIC_DISPATCH(AddLinesGradient)(windows, outputs, x, dy, dw);
+void add_lines_gradient(const WindowLines& windows, const float* x, const float* dy, float* dw) {
+  HWY_DYNAMIC_DISPATCH(AddLinesGradient)(windows, x, dy, dw);
 }
 
-void spread_line(const SpreadLines& lines, const float* dy, const float* w, float* dx) {
-  HWY_DYNAMIC_DISPATCH(SpreadLine)(lines, dy, w, dx);
+void spread_lines(const WindowLines& windows, std::size_t dy_step, const float* dy, const float* w,
+                  float* dx) {
+  HWY_DYNAMIC_DISPATCH(SpreadLines)(windows, dy_step, dy, w, dx);
 }
 
 void add_rows(std::size_t rows, std::size_t columns, const float* x, float* sums) {

@@ -70,11 +70,27 @@ void pack_windows(const GroupShape& shape, const float* w, std::span<float> pack
 
 std::size_t GroupShape::packed_filters() const { return packed_columns(output.channels); }
 
+std::size_t GroupShape::lines_at_a_time() const {
+  constexpr std::size_t kFloats = 4096;
+  return std::max<std::size_t>(1, kFloats / (2 * output.width * packed_filters())) * 2;
+}
+
+WindowLines GroupShape::windows(std::size_t filters) const {
+  return {.rows = output.height,
+          .pixels = output.width,
+          .lines = window.size,
+          .run = window.size * image.channels,
+          .row_step = window.stride * line_step(),
+          .line_step = line_step(),
+          .pixel_step = window.stride * image.channels,
+          .filters = filters};
+}
+
 PaddedImage::PaddedImage(const GroupShape& shape)
     : image_(shape.image),
       padding_(shape.window.padding),
-      line_step_((image_.width + 2 * padding_) * image_.channels),
-      values_(zeros<Use::image>(line_step_ * (image_.height + 2 * padding_) + kBehind)) {}
+      line_step_(shape.line_step()),
+      values_(zeros<Use::image>(shape.padded_floats() + kBehind)) {}
 
 void PaddedImage::fill(std::span<const float> planes) {
   const std::size_t area = image_.height * image_.width;
@@ -100,15 +116,11 @@ ForwardPass::ForwardPass(const GroupShape& shape, std::span<const float> w,
   std::ranges::copy(b, bias_.begin());
 }
 
-void ForwardPass::line(std::size_t i, float* y) const {
-  const Window& window = shape_.window;
-  convolve_line({.pixels = shape_.output.width,
-                 .lines = window.size,
-                 .run = window.size * shape_.image.channels,
-                 .line_step = image_.line_step(),
-                 .pixel_step = window.stride * shape_.image.channels,
-                 .filters = shape_.packed_filters()},
-                image_.line(i * window.stride), filters_.data(), bias_.data(), y);
+void ForwardPass::lines(std::size_t first, std::size_t count, float* y) const {
+  WindowLines windows = shape_.windows(shape_.packed_filters());
+  windows.rows = count;
+  convolve_lines(windows, image_.line(first * shape_.window.stride), filters_.data(), bias_.data(),
+                 y);
 }
 
 OutputGradient::OutputGradient(const GroupShape& shape)
@@ -141,15 +153,8 @@ GradientPass::GradientPass(const GroupShape& shape)
 
 void GradientPass::add(std::span<const float> image_planes, const OutputGradient& dy) {
   image_.fill(image_planes);
-  const Window& window = shape_.window;
-  const WindowLines windows{.pixels = shape_.output.width,
-                            .lines = window.size,
-                            .run = window.size * shape_.image.channels,
-                            .line_step = image_.line_step(),
-                            .pixel_step = window.stride * shape_.image.channels,
-                            .filters = shape_.packed_filters()};
-  add_lines_gradient(windows, {shape_.output.height, window.stride * image_.line_step()},
-                     image_.line(0), dy.data(), filters_.data());
+  add_lines_gradient(shape_.windows(shape_.packed_filters()), image_.line(0), dy.data(),
+                     filters_.data());
   add_rows(shape_.output_area(), shape_.packed_filters(), dy.data(), bias_.data());
 }
 
@@ -162,8 +167,7 @@ void GradientPass::finish(std::span<float> dw, std::span<float> db) const {
 
 BackwardPass::BackwardPass(const GroupShape& shape, std::span<const float> w)
     : shape_(shape),
-      line_step_((shape.image.width + 2 * shape.window.padding) * shape.image.channels),
-      frame_(scratch<Use::frame>(line_step_ * (shape.image.height + 2 * shape.window.padding))),
+      frame_(scratch<Use::frame>(shape.padded_floats())),
       filters_(zeros<Use::windows>(shape.window.size * shape.output.channels *
                                    packed_columns(shape.window.size * shape.image.channels))) {
   pack_windows(shape, w.data(), filters_);
@@ -171,21 +175,14 @@ BackwardPass::BackwardPass(const GroupShape& shape, std::span<const float> w)
 
 void BackwardPass::run(const OutputGradient& dy, std::span<float> planes) {
   const ImageShape& image = shape_.image;
-  const Window& window = shape_.window;
-  const SpreadLines lines{.pixels = shape_.output.width,
-                          .lines = window.size,
-                          .run = window.size * image.channels,
-                          .line_step = line_step_,
-                          .pixel_step = window.stride * image.channels,
-                          .filters = shape_.output.channels,
-                          .dy_step = shape_.packed_filters()};
+  const std::size_t padding = shape_.window.padding;
   std::ranges::fill(frame_, 0.0F);
-  for (std::size_t i = 0; i < shape_.output.height; ++i)
-    spread_line(lines, dy.data() + i * lines.pixels * lines.dy_step, filters_.data(),
-                frame_.data() + i * window.stride * line_step_);
-  const float* inside = frame_.data() + window.padding * (line_step_ + image.channels);
+  spread_lines(shape_.windows(shape_.output.channels), shape_.packed_filters(), dy.data(),
+               filters_.data(), frame_.data());
+  const float* inside = frame_.data() + padding * (shape_.line_step() + image.channels);
   for (std::size_t i = 0; i < image.height; ++i)
-    transpose(image.width, image.channels, {inside + i * line_step_, signed_size(image.channels)},
+    transpose(image.width, image.channels,
+              {inside + i * shape_.line_step(), signed_size(image.channels)},
               {planes.data() + i * image.width, signed_size(image.height * image.width)});
 }
 

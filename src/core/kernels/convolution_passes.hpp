@@ -18,8 +18,14 @@ struct GroupShape {
 
   std::size_t window_area() const { return window.size * window.size; }
   std::size_t weights() const { return output.channels * image.channels * window_area(); }
+  // Lines of the output, an even number, that stay in the first-level cache.
+  std::size_t lines_at_a_time() const;
   std::size_t output_area() const { return output.height * output.width; }
   std::size_t packed_filters() const;
+  // Of the padded image with its channels last.
+  std::size_t line_step() const { return (image.width + 2 * window.padding) * image.channels; }
+  std::size_t padded_floats() const { return line_step() * (image.height + 2 * window.padding); }
+  WindowLines windows(std::size_t filters) const;
 };
 
 /// An image with its channels last in a frame of zeros: windows of it are a few runs of floats.
@@ -37,14 +43,14 @@ class PaddedImage {
   std::span<float> values_;  // (height + 2 padding, width + 2 padding, channels)
 };
 
-/// w (filters, channels, size, size), b (filters); output lines one by one.
+/// w (filters, channels, size, size), b (filters); some lines of an output at a time.
 class ForwardPass {
  public:
   ForwardPass(const GroupShape& shape, std::span<const float> w, std::span<const float> b);
 
   void begin(std::span<const float> planes) { image_.fill(planes); }
-  /// Line i of the output to y (width, packed filters).
-  void line(std::size_t i, float* y) const;
+  /// Some lines of the output to y (count, width, packed filters).
+  void lines(std::size_t first, std::size_t count, float* y) const;
 
  private:
   GroupShape shape_;
@@ -93,7 +99,6 @@ class BackwardPass {
 
  private:
   GroupShape shape_;
-  std::size_t line_step_;
   std::span<float> frame_;    // the padded image's gradient, channels last
   std::span<float> filters_;  // (size, filters, size · channels in whole vectors)
 };

@@ -1,7 +1,9 @@
-// A convolution with a pool of 2 x 2 and relu in one pass, and the dense way back.
+// A convolution with a pool of 2 x 2 and relu in one pass, and the way back to its image; that to
+// its weights is in pooled_gradient.cpp.
+#include <algorithm>
+
 #include "core/kernels/checks.hpp"
 #include "core/kernels/convolution_passes.hpp"
-#include "core/kernels/pooled_gradient.hpp"
 #include "core/kernels/pooled_windows.hpp"
 #include "core/kernels/scratch.hpp"
 #include "core/kernels/transpose.hpp"
@@ -40,17 +42,18 @@ void Convolution::forward_pooled(std::span<const float> w, std::span<const float
   const std::size_t filters = shape.packed_filters();
   const std::size_t line = output_.width * filters;
   const std::size_t area = pooled.height * pooled.width;
-  const std::span<float> lines = scratch<Use::line_pair>(2 * line);
+  const std::size_t block = shape.lines_at_a_time();
+  const std::span<float> lines = scratch<Use::lines>(block * line);
   const std::span<float> blocked = scratch<Use::pooled>(area * filters);
   ForwardPass pass(shape, w, b);
   for (std::size_t n = 0; n < x.rows(); ++n) {
     pass.begin(x.row(n));
-    for (std::size_t i = 0; i < pooled.height; ++i) {
-      pass.line(2 * i, lines.data());
-      pass.line(2 * i + 1, lines.data() + line);
-      const std::size_t first = i * pooled.width * filters;
-      pool_lines({.pairs = pooled.width, .filters = filters}, lines.data(), relu,
-                 blocked.data() + first,
+    for (std::size_t i = 0; i < output_.height; i += block) {
+      const std::size_t count = std::min(block, output_.height - i);
+      pass.lines(i, count, lines.data());
+      const std::size_t first = i / 2 * pooled.width * filters;
+      pool_lines({.pairs = count / 2, .width = pooled.width, .filters = filters}, lines.data(),
+                 relu, blocked.data() + first,
                  places.size() == 0 ? nullptr : places.row(n).data() + first);
     }
     transpose(area, pooled.channels, {blocked.data(), static_cast<std::ptrdiff_t>(filters)},
@@ -70,26 +73,6 @@ void Convolution::backward_pooled(std::span<const float> w, const PooledGradient
     dy.fill_from_pooled(passed_back(gradient, n), gradient.places.row(n).data());
     pass.run(dy, dx.row(n));
   }
-}
-
-void Convolution::add_gradient_pooled(ConstTensorView x, const PooledGradient& gradient,
-                                      std::span<float> dw, std::span<float> db) const {
-  check_sizes("convolution weights", weights(), {dw.size()});
-  check_sizes("convolution bias", output_.channels, {db.size()});
-  check_shape("convolution", {x.rows(), image_.size()}, x.shape());
-  check_shape("convolution", {x.rows(), pooled_output().size()}, gradient.dy.shape());
-  const GroupShape shape = group();
-  if (sparse_gradient_pays(shape)) {
-    add_sparse_gradient(shape, x, gradient, dw, db);
-    return;
-  }
-  OutputGradient dy(shape);
-  GradientPass pass(shape);
-  for (std::size_t n = 0; n < x.rows(); ++n) {
-    dy.fill_from_pooled(passed_back(gradient, n), gradient.places.row(n).data());
-    pass.add(x.row(n), dy);
-  }
-  pass.finish(dw, db);
 }
 
 }  // namespace gradatim::kernels

@@ -1,10 +1,10 @@
 // The gradient of the weights of a pooled convolution: only what the pool passed on has a gradient,
 // so windows of the image, with its channels last, are added up.
-#include "core/kernels/pooled_gradient.hpp"
-
 #include <algorithm>
 #include <array>
 
+#include "core/kernels/checks.hpp"
+#include "core/kernels/convolution_passes.hpp"
 #include "core/kernels/pooled_windows.hpp"
 #include "core/kernels/scratch.hpp"
 #include "gradatim/core/kernels.hpp"
@@ -80,23 +80,22 @@ void for_each_weight(std::size_t filters, std::size_t channels, std::size_t size
 
 }  // namespace
 
-bool sparse_gradient_pays(const GroupShape& shape) {
-  constexpr std::size_t kVector = 16;
-  return shape.window.size * shape.image.channels >= kVector;
-}
-
-void add_sparse_gradient(const GroupShape& shape, ConstTensorView x,
-                         const Convolution::PooledGradient& gradient, std::span<float> dw,
-                         std::span<float> db) {
-  const ImageShape pooled{shape.output.channels, shape.output.height / 2, shape.output.width / 2};
-  const std::size_t size = shape.window.size;
-  const std::size_t channels = shape.image.channels;
+void Convolution::add_gradient_pooled(ConstTensorView x, const PooledGradient& gradient,
+                                      std::span<float> dw, std::span<float> db) const {
+  check_sizes("convolution weights", weights(), {dw.size()});
+  check_sizes("convolution bias", output_.channels, {db.size()});
+  check_shape("convolution", {x.rows(), image_.size()}, x.shape());
+  check_shape("convolution", {x.rows(), pooled_output().size()}, gradient.dy.shape());
+  const GroupShape shape = group();
+  const ImageShape pooled = pooled_output();
+  const std::size_t size = window_.size;
+  const std::size_t channels = image_.channels;
   const std::size_t filter_size = size * window_line(size, channels);
   const std::span<float> filters = scratch<Use::windows>(pooled.channels * filter_size);
   std::ranges::fill(filters, 0.0F);
 
   PaddedImage padded(shape);
-  const PooledWindows windows(pooled, shape.window, channels, padded.line_step());
+  const PooledWindows windows(pooled, window_, channels, padded.line_step());
   PassedBack passed(gradient, windows, shape.packed_filters());
   for (std::size_t row = 0; row < x.rows(); ++row) {
     padded.fill(x.row(row));

@@ -12,13 +12,13 @@
 HWY_BEFORE_NAMESPACE();
 namespace gradatim::kernels::HWY_NAMESPACE {
 
-void PoolLines(const PairedLines& lines, const float* x, bool relu, float* y,
-               std::uint8_t* places) {
+void PoolLines(const LinePairs& lines, const float* x, bool relu, float* y, std::uint8_t* places) {
   const hn::CappedTag<float, 16> d;
   const hn::RebindToSigned<decltype(d)> d32;
   const hn::Rebind<std::uint8_t, decltype(d)> d8;
-  const std::size_t line = 2 * lines.pairs * lines.filters;
-  for (std::size_t j = 0; j < lines.pairs; ++j, x += lines.filters)
+  const std::size_t line = 2 * lines.width * lines.filters;
+  for (std::size_t j = 0; j < lines.pairs * lines.width; ++j, x += lines.filters) {
+    if (j != 0 && j % lines.width == 0) x += line;
     for (std::size_t f = 0; f < lines.filters; f += hn::Lanes(d), x += hn::Lanes(d)) {
       const auto a = hn::LoadU(d, x);
       const auto b = hn::LoadU(d, x + lines.filters);
@@ -37,6 +37,7 @@ void PoolLines(const PairedLines& lines, const float* x, bool relu, float* y,
       hn::StoreU(top, d, y);
       y += hn::Lanes(d);
     }
+  }
 }
 
 void SpreadPooled(const ImageOfFilters& image, const float* pooled, const std::uint8_t* places,
@@ -150,7 +151,11 @@ void AddWindowsOf(D d, const float* image, const ChannelsLast& windows,
 
 void AddWindows(const float* image, const ChannelsLast& windows, std::span<const float> values,
                 std::span<const std::uint32_t> offsets, float* sums) {
-  AddWindowsOf(hn::CappedTag<float, 16>(), image, windows, values, offsets, sums);
+  // Where vectors are short, both are the same. NOLINTNEXTLINE(bugprone-branch-clone)
+  if (windows.size * windows.channels <= 8)
+    AddWindowsOf(hn::CappedTag<float, 8>(), image, windows, values, offsets, sums);
+  else
+    AddWindowsOf(hn::CappedTag<float, 16>(), image, windows, values, offsets, sums);
 }
 
 }  // namespace gradatim::kernels::HWY_NAMESPACE
@@ -165,8 +170,7 @@ HWY_EXPORT(KeepNonzero);
 HWY_EXPORT(AddWindows);
 }  // namespace
 
-void pool_lines(const PairedLines& lines, const float* x, bool relu, float* y,
-                std::uint8_t* places) {
+void pool_lines(const LinePairs& lines, const float* x, bool relu, float* y, std::uint8_t* places) {
   HWY_DYNAMIC_DISPATCH(PoolLines)(lines, x, relu, y, places);
 }
 

@@ -6,15 +6,15 @@
 
 namespace gradatim::kernels {
 
-/// Two lines of an output with its filters last, x (2, 2 · pairs, filters); filters fill vectors.
-struct PairedLines {
-  std::size_t pairs, filters;
+/// Pairs of lines of an output with its filters last, x (pairs, 2, 2 · width, filters); filters
+/// fill vectors.
+struct LinePairs {
+  std::size_t pairs, width, filters;
 };
 /// The largest of each window of 2 x 2 pixels side by side, max(·, 0) of it if relu, to y (pairs,
-/// filters), and which it was, the first of equals, to places of the same shape, unless it is null:
-/// 2 · (lower line) + (right column).
-void pool_lines(const PairedLines& lines, const float* x, bool relu, float* y,
-                std::uint8_t* places);
+/// width, filters), and which it was, the first of equals, to places of the same shape, unless it
+/// is null: 2 · (lower line) + (right column).
+void pool_lines(const LinePairs& lines, const float* x, bool relu, float* y, std::uint8_t* places);
 
 struct ImageOfFilters {
   std::size_t height, width, filters;

@@ -10,14 +10,11 @@ namespace gradatim::kernels {
 /// What a convolution's kernels keep memory for, each a block of its own.
 enum class Use {
   image,      // with its channels last, padded
-  frame,      // the same of an output's gradient, filters last
+  frame,      // its gradient
   filters,    // packed
-  turned,     // packed the other way round
+  windows,    // filters, or their gradient, line by line of the windows
   bias,       // packed
-  no_bias,    // zeros
-  line,       // of an output
-  dx_line,    // of an image's gradient
-  line_pair,  // two lines of an output
+  lines,      // of an output, filters last
   pooled,     // output, filters last
   d_pooled,   // its gradient
   passed,     // that gradient where relu passed it on
@@ -25,7 +22,6 @@ enum class Use {
   d_filters,  // packed
   d_weights,  // as the weights lie
   d_bias,     // packed
-  windows,    // gradient of the weights, by windows with their channels last
   values,     // of a sparse gradient
   offsets,    // of its windows
   corners     // of pools

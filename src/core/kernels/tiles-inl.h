@@ -20,12 +20,15 @@ namespace gradatim::kernels::HWY_NAMESPACE {
 
 using TileTag = hn::CappedTag<float, 16>;
 
-// Rows of a tile of two vectors, whose sums leave registers for what they need.
+// Rows of a tile of V vectors, whose sums leave registers for what they need.
+template <std::size_t V>
+constexpr std::size_t TileRowsOf() {
 #if HWY_TARGET <= HWY_AVX3
-constexpr std::size_t kTileRows = 14;
+  return V < 3 ? 14 : 9;
 #else
-constexpr std::size_t kTileRows = 6;
+  return V < 3 ? 6 : 4;
 #endif
+}
 
 // a(r, l) = data[r · row_step + l · step]
 struct TileRows {
@@ -106,18 +109,22 @@ HWY_INLINE void AddTo(const hn::Vec<TileTag> (&sum)[R][V], float* c, std::size_t
     }
 }
 
-// The same for the first `columns` of c alone, of which the first vector has some.
-template <std::size_t R, std::size_t V>
-HWY_INLINE void AddTo(const hn::Vec<TileTag> (&sum)[R][V], float* c, std::size_t stride,
-                      std::size_t columns) {
+// The first `columns` columns of c(r, v) = sum(r, v), or += if kAccumulate; the first vector of them
+// is not empty.
+template <bool kAccumulate, std::size_t R, std::size_t V>
+HWY_INLINE void StoreColumns(const hn::Vec<TileTag> (&sum)[R][V], float* c, std::size_t stride,
+                             std::size_t columns) {
   const TileTag d;
   const std::size_t lanes = hn::Lanes(d);
-  for (std::size_t r = 0; r < R; ++r)
-    for (std::size_t v = 0; v < V && v * lanes < columns; ++v) {
-      const auto inside = hn::FirstN(d, std::min(lanes, columns - v * lanes));
+  for (std::size_t v = 0; v < V && v * lanes < columns; ++v) {
+    const auto inside = hn::FirstN(d, std::min(lanes, columns - v * lanes));
+    for (std::size_t r = 0; r < R; ++r) {
       float* to = c + r * stride + v * lanes;
-      hn::BlendedStore(hn::Add(LoadMasked(inside, d, to), sum[r][v]), inside, d, to);
+      auto value = sum[r][v];
+      if constexpr (kAccumulate) value = hn::Add(value, LoadMasked(inside, d, to));
+      hn::BlendedStore(value, inside, d, to);
     }
+  }
 }
 
 // Calls work.operator()<R>() for R = rows in [1, kMost].
@@ -127,26 +134,30 @@ HWY_INLINE void WithRows(std::size_t rows, const Work& work) {
   if constexpr (kMost > 1) WithRows<kMost - 1>(rows, work);
 }
 
-// Calls work.operator()<R>(first) for R rows from `first` on until `rows` are done, in tiles as even
-// as they can be.
-template <class Work>
+// Calls work.operator()<R>(first) for R rows from `first` on until `rows` are done, in tiles of V
+// vectors as even as they can be.
+template <std::size_t V, class Work>
 HWY_INLINE void ForEachTile(std::size_t rows, const Work& work) {
-  const std::size_t tiles = (rows + kTileRows - 1) / kTileRows;
-  for (std::size_t i = 0; i < tiles; ++i) {
-    const std::size_t first = rows * i / tiles;
-    WithRows<kTileRows>(rows * (i + 1) / tiles - first,
-                        [&]<std::size_t R>() HWY_ATTR { work.template operator()<R>(first); });
+  constexpr std::size_t kMost = TileRowsOf<V>();
+  const std::size_t tiles = (rows + kMost - 1) / kMost;
+  for (std::size_t first = 0, left = tiles; left > 0; --left) {
+    const std::size_t count = (rows - first + left - 1) / left;
+    WithRows<kMost>(count, [&]<std::size_t R>() HWY_ATTR { work.template operator()<R>(first); });
+    first += count;
   }
 }
 
-// Calls work.operator()<V>(column) for V vectors, two or one, that cover the columns, a multiple of
-// a vector.
+// Calls work.operator()<V>(column) for V vectors that cover the columns, a multiple of a vector: two
+// at a time, and three where one would be left, which keeps the processor waiting for loads.
 template <class Work>
 HWY_INLINE void ForEachPanel(std::size_t columns, const Work& work) {
   const std::size_t lanes = hn::Lanes(TileTag());
   std::size_t column = 0;
-  for (; column + 2 * lanes <= columns; column += 2 * lanes) work.template operator()<2>(column);
-  if (column < columns) work.template operator()<1>(column);
+  for (; column + 4 * lanes <= columns; column += 2 * lanes) work.template operator()<2>(column);
+  const std::size_t left = (columns - column) / lanes;
+  if (left == 3) return work.template operator()<3>(column);
+  if (left == 2) return work.template operator()<2>(column);
+  if (left == 1) work.template operator()<1>(column);
 }
 
 }  // namespace gradatim::kernels::HWY_NAMESPACE
