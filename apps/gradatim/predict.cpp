@@ -9,11 +9,12 @@
 #include <string>
 #include <vector>
 
+#include "answers.hpp"
 #include "commands.hpp"
 #include "exit_codes.hpp"
 #include "gradatim/core/error.hpp"
+#include "gradatim/data/dataset.hpp"
 #include "gradatim/io/png.hpp"
-#include "gradatim/nn/program.hpp"
 #include "gradatim/train/run_folder.hpp"
 #include "predict_rows.hpp"
 #include "text.hpp"
@@ -68,16 +69,6 @@ ByteTensor read_images(const PredictCommand& command, const Shape& shape) {
   return images;
 }
 
-// Probabilities, (n, classes): the softmax that training fuses with the loss is put back.
-Tensor probabilities(Model& model, const ByteTensor& images) {
-  if (!std::holds_alternative<Softmax>(model.network.layers.back()))
-    model.network.layers.emplace_back(Softmax{});
-  Tensor outputs({images.shape()[0], output_shape(model.network).size()});
-  Predictor(model.network)
-      .predict(model.parameters.theta(), ByteInputs{.bytes = images, .scale = 1.0F / 255}, outputs);
-  return outputs;
-}
-
 // The classes, the most probable first.
 std::vector<Guess> ranked(const Model& model, std::span<const float> row) {
   std::vector<Guess> guesses;
@@ -114,12 +105,12 @@ void print_guesses(const std::string& image, const std::vector<Guess>& guesses) 
 int run_predict(const PredictCommand& command) {
   if (command.images.empty() && command.row.empty())
     throw InvalidArgument("predict: expected PNG or CSV files, or a --row");
-  Model model = model_of(command.run);
+  const Model model = model_of(command.run);
   if (!model.features.empty())
     return predict_rows(model, {command.run, command.images, command.row, command.json});
   if (command.images.empty()) throw InvalidArgument("predict: expected PNG files");
   const ByteTensor images = read_images(command, image_shape(model.network.input));
-  const Tensor outputs = probabilities(model, images);
+  const Tensor outputs = answers(model, ByteInputs{.bytes = images, .scale = kByteScale});
   Json predictions = Json::array();
   for (std::size_t i = 0; i < command.images.size(); ++i) {
     const auto guesses = ranked(model, outputs.view().row(i));

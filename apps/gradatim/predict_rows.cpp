@@ -5,11 +5,11 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "answers.hpp"
 #include "exit_codes.hpp"
 #include "gradatim/core/error.hpp"
 #include "gradatim/core/kernels.hpp"
 #include "gradatim/data/table.hpp"
-#include "gradatim/nn/program.hpp"
 #include "text.hpp"
 
 namespace gradatim::app {
@@ -58,13 +58,10 @@ void print(const std::string& place, const Json& prediction) {
   fmt::print("\n");
 }
 
-Tensor outputs_of(Model model, const TextTable& table) {
-  if (model.kind == TargetKind::classes &&
-      !std::holds_alternative<Softmax>(model.network.layers.back()))
-    model.network.layers.emplace_back(Softmax{});
+Tensor outputs_of(const Model& model, const TextTable& table) {
   Tensor features = features_of(table, model.features);
   apply_scaling(model.features, features);
-  return predict(model.network, model.parameters.theta(), features);
+  return answers(model, features.view());
 }
 
 }  // namespace

@@ -113,6 +113,7 @@ void print_result(std::FILE* out, const RunSummary& summary, const Progress& pro
     if (!std::isnan(summary.validation.loss)) line("validation", figure, summary.validation);
     line("train", figure, summary.train);
   }
+  fmt::print(out, "  train samples   {} were scored\n", summary.train_samples);
   curve(fmt::format("test {}", summary.figures.front().name), progress.test_figures());
   curve("loss", progress.losses());
   if (summary.best_epoch != 0)

@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::uint32_t kMoveStream = 0x6D6F7665;   // "move"
 constexpr std::uint32_t kEraseStream = 0x65726173;  // "eras"
+constexpr std::uint32_t kFlipStream = 0x666C6970;   // "flip"
 
 // In [0, 1).
 float unit(std::uint32_t word) { return static_cast<float>(word >> 8U) * 0x1p-24F; }
@@ -54,12 +55,20 @@ struct Mapping {
     const float column = -middle_column - change.right;
     origin = {middle_row + row * by_row.row + column * by_column.row,
               middle_column + row * by_row.column + column * by_column.column};
+    if (change.flip) flip(static_cast<float>(extents.width - 1));
   }
   Point at(std::size_t row, std::size_t column) const {
     const auto r = static_cast<float>(row);
     const auto c = static_cast<float>(column);
     return {origin.row + r * by_row.row + c * by_column.row,
             origin.column + r * by_row.column + c * by_column.column};
+  }
+
+ private:
+  void flip(float last_column) {
+    origin.column = last_column - origin.column;
+    by_row.column = -by_row.column;
+    by_column.column = -by_column.column;
   }
 };
 
@@ -111,18 +120,18 @@ void erase(const ImageChange& change, const Extents& extents, std::span<float> p
 
 bool is_active(const Augmentation& augmentation) {
   return augmentation.shift > 0 || augmentation.rotate > 0 || augmentation.scale > 0 ||
-         augmentation.erase > 0;
+         augmentation.flip > 0 || augmentation.erase > 0;
 }
 
 void check_augmentation(const Augmentation& a) {
   const bool good = a.shift >= 0 && std::isfinite(a.shift) && a.rotate >= 0 && a.rotate <= 180 &&
-                    a.scale >= 0 && a.scale < 1 && a.erase >= 0 && a.erase <= 1 &&
-                    a.erase_size >= 1 && std::isfinite(a.erase_size);
+                    a.scale >= 0 && a.scale < 1 && a.flip >= 0 && a.flip <= 1 && a.erase >= 0 &&
+                    a.erase <= 1 && a.erase_size >= 1 && std::isfinite(a.erase_size);
   if (!good)
     throw InvalidArgument(
-        fmt::format("augmentation: expected shift >= 0, rotate in [0, 180], scale in [0, 1), erase "
-                    "in [0, 1] and erase_size >= 1, got {}, {}, {}, {} and {}",
-                    a.shift, a.rotate, a.scale, a.erase, a.erase_size));
+        fmt::format("augmentation: expected shift >= 0, rotate in [0, 180], scale in [0, 1), flip "
+                    "and erase in [0, 1] and erase_size >= 1, got {}, {}, {}, {}, {} and {}",
+                    a.shift, a.rotate, a.scale, a.flip, a.erase, a.erase_size));
 }
 
 ImageChange draw_change(const Augmentation& augmentation, std::uint64_t seed, std::uint64_t step,
@@ -133,6 +142,8 @@ ImageChange draw_change(const Augmentation& augmentation, std::uint64_t seed, st
                      .right = around(move[1], augmentation.shift),
                      .radians = around(move[2], augmentation.rotate * kRadians),
                      .scale = 1 + around(move[3], augmentation.scale)};
+  const auto sides = philox({.seed = seed, .stream = kFlipStream, .step = step}, sample);
+  change.flip = unit(sides[0]) < augmentation.flip;
   const auto hole = philox({.seed = seed, .stream = kEraseStream, .step = step}, sample);
   if (unit(hole[0]) < augmentation.erase) {
     change.erase_side = 1 + unit(hole[1]) * (augmentation.erase_size - 1);

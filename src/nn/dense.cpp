@@ -112,6 +112,13 @@ double DenseOperation::zeros_that_pay() const {
   return layer_.units <= 256 ? 0.42 : 0.59;
 }
 
+bool DenseOperation::skipping_zeros_pays(TensorView<const std::uint8_t> bytes) const {
+  constexpr double kNarrow = 0.22;
+  const double share = std::max(kNarrow, zeros_that_pay());
+  return static_cast<double>(kernels::count_zeros(bytes.values())) >=
+         share * static_cast<double>(bytes.size());
+}
+
 Shape DenseOperation::packed_weight() const {
   return {inputs_, kernels::packed_columns(layer_.units)};
 }

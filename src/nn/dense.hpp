@@ -36,6 +36,8 @@ class DenseOperation final : public Operation {
   /// the closer dense products come to the processor's peak. At most 64 units are always quicker
   /// with what MiniBatches hands over as bytes.
   double zeros_that_pay() const;
+  /// Whether these bytes, any there may be, have as many.
+  bool skipping_zeros_pays(TensorView<const std::uint8_t> bytes) const;
   Shape packed_weight() const;
   Shape packed_gradient(std::size_t rows) const;
   void pack_weight(std::span<const float> theta, TensorView<float> packed) const;

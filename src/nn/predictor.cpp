@@ -24,6 +24,11 @@ std::span<float> scratch(std::size_t floats) {
   return std::span(memory).first(floats);
 }
 
+// Its forward then copies, or has nothing to do where output and input are the same memory.
+bool passes_on(const Operation& operation) {
+  return operation.renames() || operation.drop_rate() > 0;
+}
+
 }  // namespace
 
 struct Predictor::Plan {
@@ -80,16 +85,29 @@ Predictor::Plan::Plan(const Network& network) : inputs(network.input.size()) {
     byte_layer = dynamic_cast<const DenseOperation*>(steps[0].operation.get());
 }
 
-// Each output gets the first block that holds nothing that is read from there on.
+// An output stays in the block of the input where it is the same values, or where they may be
+// overwritten. Otherwise it gets the first block that holds nothing that is read from there on.
 void Predictor::Plan::plan_blocks(const Joints& joints) {
   std::vector<std::size_t> last_use;  // of each block, by a layer
+  const auto stays = [&](std::size_t layer) {
+    if (layer == 0) return false;
+    const Operation& operation = *steps[layer].operation;
+    if (passes_on(operation)) return true;
+    const bool in_place = operation.in_place() || operation.adds_input_back() > 0;
+    return in_place && last_use[steps[layer - 1].block] <= layer;
+  };
   for (std::size_t i = 0; i < steps.size(); ++i) {
     steps[i].added = joints.added_to(i);
     const std::size_t use = joints.is_read_later(i + 1) ? joints.readers(i + 1).back() : i + 1;
-    const auto free = std::ranges::find_if(last_use, [&](std::size_t last) { return last < i; });
-    steps[i].block = static_cast<std::size_t>(free - last_use.begin());
-    if (free == last_use.end()) last_use.push_back(use);
-    last_use[steps[i].block] = use;
+    if (stays(i)) {
+      steps[i].block = steps[i - 1].block;
+    } else {
+      const auto free = std::ranges::find_if(last_use, [&](std::size_t last) { return last < i; });
+      steps[i].block = static_cast<std::size_t>(free - last_use.begin());
+      if (free == last_use.end()) last_use.push_back(use);
+    }
+    std::size_t& last = last_use[steps[i].block];
+    last = std::max(last, use);
   }
   blocks = last_use.size();
 }
@@ -198,7 +216,8 @@ void Predictor::predict(std::span<const float> theta, const ByteInputs& inputs,
   const std::size_t rows = plan.check(theta, inputs.bytes.shape(), outputs.shape());
   const auto x = inputs.bytes.reshaped({rows, plan.inputs});
   const TensorView<float> y = outputs.reshaped({rows, plan.steps.back().values});
-  if (plan.byte_layer != nullptr && rows >= kWorthPacking)
+  if (plan.byte_layer != nullptr && rows >= kWorthPacking &&
+      plan.byte_layer->skipping_zeros_pays(x))
     plan.predict_bytes(theta, x, inputs.scale, y);
   else
     plan.predict_as_floats(theta, x, inputs.scale, y);

@@ -54,8 +54,7 @@ void Program::Plan::bind(const Batch& next) {
 // As they are where skipping their zeros pays; which way depends on the batch alone.
 void Program::Plan::bind_bytes(const ByteInputs& input) {
   const auto matrix = input.bytes.reshaped({rows, network.input.size()});
-  const double needed = byte_layer->zeros_that_pay() * static_cast<double>(matrix.size());
-  if (needed == 0 || static_cast<double>(kernels::count_zeros(matrix.values())) >= needed) {
+  if (byte_layer->zeros_that_pay() == 0 || byte_layer->skipping_zeros_pays(matrix)) {
     byte_inputs = matrix;
     byte_scale = input.scale;
     float_inputs = {};

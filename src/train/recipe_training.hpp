@@ -32,6 +32,11 @@ void describe(Visitor& v, HoldOut& part) {
 }
 
 template <class Visitor>
+void describe(Visitor& v, EvaluationPlan& plan) {
+  v.field("train_samples", plan.train_samples, kWhole);
+}
+
+template <class Visitor>
 void describe(Visitor& v, WeightAverage& average) {
   v.field("decay", average.decay, kFraction);
 }
@@ -53,6 +58,7 @@ void describe(Visitor& v, Augmentation& augmentation) {
   v.field("shift", augmentation.shift, kNotNegative);
   v.field("rotate", augmentation.rotate, Range{.low = 0, .high = 180});
   v.field("scale", augmentation.scale, kFraction);
+  v.field("flip", augmentation.flip, kShare);
   v.field("erase", augmentation.erase, kShare);
   v.field("erase_size", augmentation.erase_size, Range{.low = 1});
 }
@@ -65,6 +71,7 @@ void describe_training(Visitor& v, Recipe& recipe) {
   v.table("average", recipe.options.average);
   v.field("class_weights", recipe.options.class_weights);
   v.table("augmentation", recipe.options.augmentation);
+  v.table("evaluation", recipe.options.evaluation);
   v.table("checkpoints", recipe.options.checkpoints);
 }
 

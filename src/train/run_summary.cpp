@@ -40,6 +40,7 @@ RunSummary summarize(const Recipe& recipe, const std::vector<Figure>& figures,
           .train_loss = result.train_loss,
           .figures = figures,
           .train = result.train,
+          .train_samples = result.train_samples,
           .validation = result.validation,
           .test = result.test,
           .weights = result.averaged ? "average" : "last",
@@ -62,6 +63,7 @@ std::string to_json(const RunSummary& summary, bool indented) {
       json[fmt::format("validation_{}", figure.name)] = summary.validation.*figure.value;
     json[fmt::format("test_{}", figure.name)] = summary.test.*figure.value;
   }
+  json["train_samples"] = summary.train_samples;
   json["weights"] = summary.weights;
   if (summary.best_epoch != 0) json["best_epoch"] = summary.best_epoch;
   json["parameters"] = summary.parameters;

@@ -8,6 +8,7 @@
 
 #include "gradatim/core/error.hpp"
 #include "gradatim/core/kernels.hpp"
+#include "gradatim/data/hold_out.hpp"
 #include "gradatim/train/evaluation.hpp"
 #include "train/best_weights.hpp"
 #include "train/decaying.hpp"
@@ -28,12 +29,23 @@ Descent descent_of(const TrainOptions& options) {
           .weight_decay = options.weight_decay};
 }
 
+// None if all are scored.
+std::optional<Split> scored_samples(const Split& train, const EvaluationPlan& plan) {
+  const std::size_t count = plan.train_samples;
+  if (count == 0 || count >= train.size()) return std::nullopt;
+  std::vector<std::uint32_t> indices(count);
+  for (std::size_t i = 0; i < count; ++i)
+    indices[i] = static_cast<std::uint32_t>(i * train.size() / count);
+  return select(train, indices);
+}
+
 class Training {
  public:
   Training(const Network& network, const Dataset& data, const TrainOptions& options,
            TrainObserver& observer, const TrainState* from)
       : network_(network),
         data_(data),
+        scored_samples_(scored_samples(data.train, options.evaluation)),
         options_(options),
         observer_(observer),
         epoch_steps_(steps_per_epoch(data.train.size(), samples_per_step(options))),
@@ -176,7 +188,9 @@ class Training {
       if (split.size() == 0) return Scores{};
       return gradatim::evaluate(network_, options_.loss, theta, split, pool_).scores;
     };
-    result_.train = scores(data_.train);
+    const Split& train = scored_samples_ ? *scored_samples_ : data_.train;
+    result_.train_samples = train.size();
+    result_.train = scores(train);
     result_.validation = scores(data_.validation);
     result_.test = scores(data_.test);
   }
@@ -193,6 +207,7 @@ class Training {
 
   const Network& network_;
   const Dataset& data_;
+  std::optional<Split> scored_samples_;
   const TrainOptions& options_;
   TrainObserver& observer_;
   std::size_t epoch_steps_;

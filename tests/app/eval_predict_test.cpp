@@ -1,12 +1,16 @@
 #include <gtest/gtest.h>
 #include <png.h>
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "app/command.hpp"
 #include "gradatim/data/catalogue.hpp"
 #include "gradatim/data/generated.hpp"
 #include "gradatim/io/file.hpp"
+#include "gradatim/nn/fold.hpp"
+#include "gradatim/nn/program.hpp"
+#include "gradatim/train/model_file.hpp"
 #include "support/datasets.hpp"
 #include "support/errors.hpp"
 
@@ -114,6 +118,35 @@ TEST(PredictCommand, NeedsTheModelFileOnly) {
   EXPECT_EQ(
       workshop.gradatim({"predict", "m.safetensors", "a.png", "--json"}).json()["predictions"],
       workshop.gradatim({"predict", "run", "a.png", "--json"}).json()["predictions"]);
+}
+
+// To the bits of the folded network, which are not those of the network itself.
+TEST(PredictCommand, FoldsBatchNormalisations) {
+  const Workshop workshop;
+  const std::string layers =
+      R"(layers=[{ kind = "dense", units = 12, weight = "he" }, "batch_norm", "tanh", { kind = "dense", units = 10, weight = "xavier" }])";
+  ASSERT_EQ(workshop.train({"--out", "run", "--steps", "3", "--set", layers}).exit_code, 0);
+  const ByteTensor image = striped_image(6, 1);
+  write_png(workshop / "a.png", image);
+  const auto guesses = workshop.gradatim({"predict", "run", "a.png", "--json"})
+                           .json()["predictions"][0]["probabilities"];
+
+  Model model = load_model(workshop / "run/model.safetensors");
+  model.network.layers.emplace_back(Softmax{});
+  const auto theta = model.parameters.theta();
+  const FoldedNetwork folded = fold_batch_norm(model.network, theta);
+  ASSERT_EQ(folded.network.layers.size(), model.network.layers.size() - 1);
+  const Tensor pixels = normalize(image);
+  const ConstTensorView row = pixels.view().reshaped({1, 36});
+  const Tensor expected = predict(folded.network, folded.theta, row);
+  const Tensor unfolded = predict(model.network, theta, row);
+  EXPECT_NE(expected, unfolded);
+  for (const auto& guess : guesses) {
+    const auto name = std::ranges::find(model.class_names, guess["class"].get<std::string>());
+    const auto at = static_cast<std::size_t>(name - model.class_names.begin());
+    EXPECT_EQ(guess["probability"].get<float>(), expected.values()[at]);
+    EXPECT_NEAR(guess["probability"].get<float>(), unfolded.values()[at], 1e-5);
+  }
 }
 
 TEST(PredictCommand, NamesTheImageThatIsBad) {

@@ -26,6 +26,7 @@ TEST(TrainCommand, LeavesACompleteRunAndSaysWhatItCameTo) {
   EXPECT_GT(json["steps_per_second"].get<double>(), 0);
   EXPECT_GT(json["train_loss"].get<double>(), 0);
   EXPECT_GT(json["train_accuracy"].get<double>(), 0.5);
+  EXPECT_EQ(json["train_samples"], 400);
   EXPECT_GT(json["test_accuracy"].get<double>(), 0.5);
   EXPECT_EQ(json["parameters"], 37 * 12 + 13 * 10);
   EXPECT_EQ(json["parameters_sha256"].get<std::string>().size(), 64U);

@@ -40,12 +40,14 @@ double reference(const ImageChange& change, const ByteTensor& image, std::size_t
       (at - middle - shift) *
           std::polar(1 / static_cast<double>(change.scale), static_cast<double>(change.radians)) +
       middle;
+  const double column_there =
+      change.flip ? static_cast<double>(width - 1) - source.real() : source.real();
   const auto tent = [](double distance) { return std::max(0.0, 1 - std::abs(distance)); };
   double sum = 0;
   for (std::size_t r = 0; r < height; ++r)
     for (std::size_t c = 0; c < width; ++c)
       sum += tent(source.imag() - static_cast<double>(r)) *
-             tent(source.real() - static_cast<double>(c)) * image.values()[r * width + c];
+             tent(column_there - static_cast<double>(c)) * image.values()[r * width + c];
   return sum;
 }
 
@@ -54,7 +56,7 @@ TEST(Augmentation, AgreesWithTheReference) {
     const Shape shape{1 + philox({.seed = 7}, i)[0] % 12, 1 + philox({.seed = 7}, i)[1] % 12};
     const ByteTensor image = noise(shape, i);
     const ImageChange change =
-        draw_change({.shift = 4, .rotate = 180, .scale = 0.6F}, 3, i, i * 17);
+        draw_change({.shift = 4, .rotate = 180, .scale = 0.6F, .flip = 0.5F}, 3, i, i * 17);
     const std::vector<float> out = changed(change, image);
     for (std::size_t row = 0; row < shape[0]; ++row)
       for (std::size_t column = 0; column < shape[1]; ++column)
@@ -73,13 +75,18 @@ TEST(Augmentation, KnownChanges) {
   for (std::size_t i = 0; i < 4; ++i) EXPECT_NEAR(turned[i], expected[i], 1e-5);
   EXPECT_EQ(changed({.erase_side = 1, .erase_row = 0.75F, .erase_column = 0.25F}, image),
             (std::vector<float>{1, 2, 0, 4}));
+  EXPECT_EQ(changed({.flip = true}, image), (std::vector<float>{2, 1, 4, 3}));
+  EXPECT_EQ(changed({.right = 1, .flip = true}, image), (std::vector<float>{0, 2, 0, 4}));
   const ByteTensor colours({2, 1, 2}, {1, 2, 3, 4});
+  EXPECT_EQ(changed({.flip = true}, colours), (std::vector<float>{2, 1, 4, 3}));
   EXPECT_EQ(changed({.right = 1}, colours), (std::vector<float>{0, 1, 0, 3}));
 }
 
 TEST(Augmentation, DrawsWithinItsLimitsByKeyAlone) {
-  const Augmentation all{.shift = 2, .rotate = 30, .scale = 0.25F, .erase = 0.5F, .erase_size = 5};
+  const Augmentation all{
+      .shift = 2, .rotate = 30, .scale = 0.25F, .flip = 0.25F, .erase = 0.5F, .erase_size = 5};
   int erased = 0;
+  int flipped = 0;
   double down = 0;
   for (std::uint32_t i = 0; i < 4000; ++i) {
     const ImageChange change = draw_change(all, 1, 2, i);
@@ -89,9 +96,11 @@ TEST(Augmentation, DrawsWithinItsLimitsByKeyAlone) {
     EXPECT_LE(std::abs(change.scale - 1), 0.25F);
     EXPECT_LE(change.erase_side, 5);
     erased += change.erase_side > 0 ? 1 : 0;
+    flipped += change.flip ? 1 : 0;
     down += change.down;
   }
   EXPECT_NEAR(erased, 2000, 150);
+  EXPECT_NEAR(flipped, 1000, 130);
   EXPECT_NEAR(down / 4000, 0, 0.1);
   EXPECT_EQ(draw_change(all, 1, 2, 3).down, draw_change(all, 1, 2, 3).down);
   EXPECT_NE(draw_change(all, 1, 2, 3).down, draw_change(all, 1, 3, 3).down);
@@ -101,6 +110,8 @@ TEST(Augmentation, DrawsWithinItsLimitsByKeyAlone) {
 TEST(Augmentation, RefusesWhatMakesNoSense) {
   EXPECT_THROW(check_augmentation({.scale = 1}), InvalidArgument);
   EXPECT_THROW(check_augmentation({.shift = NAN}), InvalidArgument);
+  EXPECT_THROW(check_augmentation({.flip = 1.5F}), InvalidArgument);
+  EXPECT_NO_THROW(check_augmentation({.flip = 1}));
   std::vector<float> out(3);
   EXPECT_THROW(apply_change({}, ByteTensor({2, 2}), 1, out), ShapeError);
 }

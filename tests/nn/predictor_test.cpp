@@ -3,7 +3,10 @@
 #include <thread>
 
 #include "gradatim/core/error.hpp"
+#include "gradatim/core/joining.hpp"
 #include "gradatim/core/kernels.hpp"
+#include "gradatim/data/dataset.hpp"
+#include "gradatim/nn/operation.hpp"
 #include "gradatim/nn/program.hpp"
 #include "support/numbers.hpp"
 
@@ -46,17 +49,63 @@ TEST(Predict, AnyNumberOfRows) {
 TEST(Predict, BytesMatchFloats) {
   const Network starts_with_sigmoid({20}, {Sigmoid{}, Dense{5}});
   const Network one_layer({20}, {Dense{5, Gaussian{0.4F}}});
-  for (const Network& network : {kNetwork, starts_with_sigmoid, one_layer}) {
-    const Parameters parameters = initialize(network, 1);
-    ByteTensor bytes({70, 20});
-    for (std::size_t i = 0; i < bytes.size(); ++i)
-      bytes.values()[i] = static_cast<std::uint8_t>(i % 3 == 0 ? i % 256 : 0);
-    Tensor floats({70, 20});
-    kernels::bytes_to_float(bytes.values(), 1.0F / 255, floats.values());
-    Tensor y({70, 5});
-    Predictor(network).predict(parameters.theta(), ByteInputs{bytes.view()}, y);
-    expect_close(y, predict(network, parameters.theta(), floats));
+  const Network wide({20}, {Dense{300, Gaussian{0.4F}}, Tanh{}, Dense{5}});
+  for (const Network& network : {kNetwork, starts_with_sigmoid, one_layer, wide})
+    for (const std::size_t kept : {1U, 2U, 3U}) {
+      const Parameters parameters = initialize(network, 1);
+      ByteTensor bytes({70, 20});
+      for (std::size_t i = 0; i < bytes.size(); ++i)
+        bytes.values()[i] = static_cast<std::uint8_t>(i % kept == 0 ? 1 + i % 255 : 0);
+      Tensor floats({70, 20});
+      kernels::bytes_to_float(bytes.values(), 1.0F / 255, floats.values());
+      Tensor y({70, 5});
+      Predictor(network).predict(parameters.theta(), ByteInputs{bytes.view()}, y);
+      expect_close(y, predict(network, parameters.theta(), floats));
+    }
+}
+
+// Each layer alone, every value in memory of its own.
+Tensor one_by_one(const Network& network, std::span<const float> theta, const Tensor& inputs) {
+  const auto operations = make_operations(network);
+  std::vector<Tensor> values{inputs};
+  for (const auto& operation : operations) {
+    std::size_t parameters = 0;
+    for (const ParameterSpec& spec : operation->parameters()) parameters += spec.shape.size();
+    Tensor y(operation->output().batched(inputs.shape()[0]));
+    operation->forward(theta.first(parameters), flatten(values.back()), flatten(y.view()));
+    theta = theta.subspan(parameters);
+    if (const std::size_t over = operation->adds_input_back(); over != 0)
+      kernels::add_to(values[values.size() - 1 - over].values(), y.values());
+    values.push_back(std::move(y));
   }
+  return values.back();
+}
+
+// Layers work in the memory of their input where nobody misses it.
+TEST(Predict, SharedMemoryKeepsWhatIsReadLater) {
+  const Dense same{6, Gaussian{0.5F}};
+  const std::vector<std::vector<Layer>> cases{
+      {Dropout{0.5F}, Relu{}},
+      {same, Dropout{0.5F}, Relu{}, same, Residual{1}},
+      {same, Dropout{0.5F}, Relu{}, same, Residual{2}, Tanh{}},
+      {same, Dropout{0.5F}, Relu{}, same, Residual{3}, Sigmoid{}},
+      {same, Dropout{0.5F}, Residual{1}, Relu{}, Residual{2}},
+      {Dropout{0.5F}, Residual{1}, Tanh{}, Residual{3}, same},
+      {same, Tanh{}, Flatten{}, Sigmoid{}, Residual{2}, Residual{1}, Dropout{0.1F}},
+      {Flatten{}, Relu{}, Residual{1}, Dropout{0.5F}},
+  };
+  for (const auto& layers : cases) {
+    const Network network({6}, layers);
+    const Parameters parameters = initialize(network, 3);
+    const Tensor x = uniform_tensor({70, 6}, 5);
+    const Tensor expected = one_by_one(network, parameters.theta(), x);
+    expect_close(predict(network, parameters.theta(), x), expected);
+  }
+  const Network images(
+      {1, 6, 6}, {Conv2d{4}, MaxPool2d{}, Relu{}, Residual{1}, Flatten{}, Dropout{0.3F}, Relu{}});
+  const Parameters parameters = initialize(images, 3);
+  const Tensor x = uniform_tensor({70, 1, 6, 6}, 5);
+  expect_close(predict(images, parameters.theta(), x), one_by_one(images, parameters.theta(), x));
 }
 
 TEST(Predict, ManyThreadsAtOnceGetTheBitsOfOne) {

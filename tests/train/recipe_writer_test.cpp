@@ -97,7 +97,9 @@ Recipe random_recipe(std::uint64_t seed) {
   const std::array<ClassWeights, 3> weights{EqualClasses{}, BalancedClasses{},
                                             ListedClasses{{fraction(), 2.5F}}};
   recipe.options.class_weights = weights[below(3)];
-  recipe.options.augmentation = {fraction(), fraction(), fraction(), fraction(), 1 + fraction()};
+  recipe.options.augmentation = {fraction(), fraction(), fraction(),
+                                 fraction(), fraction(), 1 + fraction()};
+  recipe.options.evaluation.train_samples = below(9);
   recipe.options.checkpoints = {.every = below(9), .keep = 1 + below(9)};
   if (below(2) == 0)
     recipe.epochs = 1 + below(100);
@@ -142,7 +144,8 @@ validation = { fraction = 0.0, count = 0 }
 early_stopping = { patience = 0, min_delta = 0.0, monitor = "loss" }
 average = { decay = 0.0 }
 class_weights = "equal"
-augmentation = { shift = 0.0, rotate = 0.0, scale = 0.0, erase = 0.0, erase_size = 8.0 }
+augmentation = { shift = 0.0, rotate = 0.0, scale = 0.0, flip = 0.0, erase = 0.0, erase_size = 8.0 }
+evaluation = { train_samples = 0 }
 checkpoints = { every = 0, keep = 2 }
 )");
 }

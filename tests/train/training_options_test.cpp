@@ -149,10 +149,30 @@ TEST(ClassWeights, BalancedOnesOfABalancedSetChangeNothing) {
                   "class_weights need the gradient backprop");
 }
 
+// Samples 0, 57, 114, ... of 400.
+TEST(EvaluationPlan, ScoresEvenlySpacedTrainingSamples) {
+  const Dataset data = striped_dataset();
+  TrainOptions options = kOptions;
+  const TrainResult all = train(kNetwork, data, options);
+  EXPECT_EQ(all.train_samples, 400U);
+  options.evaluation.train_samples = 7;
+  const TrainResult few = train(kNetwork, data, options);
+  EXPECT_EQ(few.train_samples, 7U);
+  EXPECT_TRUE(same(few.parameters.theta(), all.parameters.theta()));
+  EXPECT_EQ(few.test.loss, all.test.loss);
+  TaskPool pool(1);
+  const Split scored =
+      select(data.train, std::vector<std::uint32_t>{0, 57, 114, 171, 228, 285, 342});
+  EXPECT_EQ(few.train.loss,
+            evaluate(kNetwork, options.loss, all.parameters.theta(), scored, pool).scores.loss);
+  options.evaluation.train_samples = 4000;
+  EXPECT_EQ(train(kNetwork, data, options).train.loss, all.train.loss);
+}
+
 TEST(Augmented, TrainingLearnsWithTheSameBitsForAnyThreads) {
   TrainOptions options = kOptions;
   options.augmentation = {
-      .shift = 0.4F, .rotate = 5, .scale = 0.05F, .erase = 0.5F, .erase_size = 2};
+      .shift = 0.4F, .rotate = 5, .scale = 0.05F, .flip = 0.5F, .erase = 0.5F, .erase_size = 2};
   options.steps = 200;
   const TrainResult first = train(kNetwork, striped_dataset(), options);
   EXPECT_GT(first.test.accuracy, 0.9);

@@ -12,6 +12,7 @@ struct Augmentation {
   float shift = 0;       // pixels: each of down and right in [-shift, shift]
   float rotate = 0;      // degrees, counter-clockwise in [-rotate, rotate]
   float scale = 0;       // in [0, 1): larger by a factor in [1 - scale, 1 + scale]
+  float flip = 0;        // probability that left and right change places
   float erase = 0;       // probability of a square of zeros, centred anywhere (Zhong et al., 2017),
   float erase_size = 8;  // its side in [1, erase_size] pixels
   friend bool operator==(const Augmentation&, const Augmentation&) = default;
@@ -23,12 +24,14 @@ bool is_active(const Augmentation& augmentation);
 void check_augmentation(const Augmentation& augmentation);
 
 /// What is done to one image. A point p of the result, from the centre of the image, right and
-/// down, shows what the image has at R(p - shift) / scale, R the rotation that undoes the turn.
+/// down, shows what the image, flipped before all else, has at R(p - shift) / scale, R the rotation
+/// that undoes the turn.
 struct ImageChange {
   float down = 0;
   float right = 0;
   float radians = 0;  // counter-clockwise
   float scale = 1;
+  bool flip = false;
   float erase_side = 0;  // 0: nothing is erased
   float erase_row = 0;   // its centre, as shares of the extents
   float erase_column = 0;

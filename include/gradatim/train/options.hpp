@@ -22,6 +22,12 @@ struct Checkpoints {
   friend bool operator==(const Checkpoints&, const Checkpoints&) = default;
 };
 
+/// What is scored behind each epoch besides all validation and test samples.
+struct EvaluationPlan {
+  std::size_t train_samples = 0;  // evenly spaced among the training samples; 0: all
+  friend bool operator==(const EvaluationPlan&, const EvaluationPlan&) = default;
+};
+
 /// Evaluation and the model use not the weights but their moving average, from the initial ones on:
 /// average = d · average + (1 - d) · theta after each step t = 1, 2, ..., with d = min(decay,
 /// (1 + t) / (10 + t)), so that the beginning is forgotten (Polyak and Juditsky, 1992; the rise of
@@ -87,6 +93,7 @@ struct TrainOptions {
   EarlyStopping early_stopping = {};
   ClassWeights class_weights = EqualClasses{};
   Augmentation augmentation = {};  // of the training images
+  EvaluationPlan evaluation = {};
   Checkpoints checkpoints = {};
   std::size_t threads = 0;  // 0: one a core
   friend bool operator==(const TrainOptions&, const TrainOptions&) = default;

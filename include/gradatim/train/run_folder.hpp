@@ -34,7 +34,8 @@ struct RunSummary {
   double train_loss = 0;
   std::vector<Figure> figures;  // "accuracy", ... of each of the following
   Scores train;
-  Scores validation;  // all NaN without validation samples
+  std::size_t train_samples = 0;  // that they are of: TrainOptions::evaluation
+  Scores validation;              // all NaN without validation samples
   Scores test;
   std::string weights;         // the model's: "last" or "average"
   std::size_t best_epoch = 0;  // whose they are, if early stopping chose
@@ -57,7 +58,8 @@ std::filesystem::path create_numbered_run_folder(const std::filesystem::path& pa
 /// Writes a run into its folder while it is trained:
 ///
 ///     recipe.toml        the resolved recipe, at once: `gradatim train RUN/recipe.toml` replays
-///     metrics.csv        step, loss; and epoch, train_accuracy, test_accuracy where evaluated
+///     metrics.csv        step, loss; and epoch, train_accuracy, test_accuracy where evaluated;
+///                        train_* of the samples that the recipe's evaluation.train_samples says
 ///     model.safetensors  see save_model; at every evaluation
 ///     checkpoints/       see save_checkpoint; what train() needs to go on
 ///     curves.svg, .png   by gnuplot, if it is there

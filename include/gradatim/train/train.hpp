@@ -23,7 +23,7 @@ struct StepRecord {
 struct EpochRecord {
   std::size_t epoch = 0;  // the first is 1; the last may be incomplete
   std::size_t step = 0;
-  Scores train{};
+  Scores train{};       // of the samples that options.evaluation says
   Scores validation{};  // of data.validation, if there is one
   Scores test{};
   double seconds = 0;              // of training so far, evaluation left out
@@ -54,6 +54,7 @@ struct TrainResult {
   double seconds = 0;     // of the steps, evaluation left out
   double train_loss = 0;  // of the last step
   Scores train{};
+  std::size_t train_samples = 0;  // that `train` is of: options.evaluation
   Scores validation{};
   Scores test{};
 };

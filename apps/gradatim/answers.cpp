@@ -1,0 +1,20 @@
+#include "answers.hpp"
+
+#include "gradatim/nn/fold.hpp"
+#include "gradatim/nn/program.hpp"
+
+namespace gradatim::app {
+
+Tensor answers(const Model& model, const std::variant<ConstTensorView, ByteInputs>& inputs) {
+  Network network = model.network;
+  if (model.kind == TargetKind::classes && !std::holds_alternative<Softmax>(network.layers.back()))
+    network.layers.emplace_back(Softmax{});
+  const FoldedNetwork folded = fold_batch_norm(network, model.parameters.theta());
+  const std::size_t rows = Batch{.inputs = inputs}.rows();
+  Tensor outputs({rows, output_shape(network).size()});
+  const Predictor predictor(folded.network);
+  std::visit([&](const auto& x) { predictor.predict(folded.theta, x, outputs); }, inputs);
+  return outputs;
+}
+
+}  // namespace gradatim::app
