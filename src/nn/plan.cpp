@@ -13,6 +13,7 @@ namespace {
 // Of one layer's values for the samples that pass through layers together, to stay in the cache
 // from layer to layer: 512 KiB.
 constexpr std::size_t kFloatsOfABlock = std::size_t{1} << 17;
+constexpr std::size_t kManyParameters = std::size_t{1} << 18;  // of one layer: 1 MiB
 
 }  // namespace
 
@@ -96,15 +97,21 @@ bool Program::Plan::in_block(std::size_t value) const {
   return stage.first < value && value < stage.split && (!added || stage.first <= *added);
 }
 
-// Dense layers want many rows at a time, convolutions go from row to row.
+// Convolutions go from row to row. Dense layers want many rows at a time, since each task reads all
+// their weights: the more, the less of them stay in a core's own cache.
 void Program::Plan::plan_tasks() {
   std::size_t work = 0;
   std::size_t work_in_blocks = 0;
+  std::size_t most_parameters = 0;
   for (std::size_t i = 0; i < operations.size(); ++i) {
     work += operations[i]->operations_per_row();
     if (passes_in_blocks(i)) work_in_blocks += operations[i]->operations_per_row();
+    std::size_t parameters = 0;
+    for (const ParameterSpec& spec : operations[i]->parameters()) parameters += spec.shape.size();
+    most_parameters = std::max(most_parameters, parameters);
   }
-  row_tasks = tasks_for(max_rows, 2 * work_in_blocks > work ? 8 : 24, work);
+  const std::size_t rows_of_dense = most_parameters > kManyParameters ? 48 : 24;
+  row_tasks = tasks_for(max_rows, 2 * work_in_blocks > work ? 8 : rows_of_dense, work);
   task_loss.resize(row_tasks);
 }
 
