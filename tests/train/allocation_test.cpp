@@ -96,18 +96,16 @@ TEST(Allocation, NoneInATrainingStepAfterTheFirst) {
       }
 }
 
-TEST(Allocation, NoneInAStepOrPredictionOfManyLayers) {
-  const Network network(
-      {1, 8, 8}, {AvgPool2d{3, 1, 1}, LayerNorm{}, Silu{}, Dropout{0.25F}, Residual{2}, MaxPool2d{},
-                  Flatten{}, Dense{9}, Gelu{}, Residual{1}, Softplus{}, Dense{4}});
+void expect_no_allocation(const Network& network) {
+  constexpr std::size_t kRows = 20;
   const Parameters parameters = initialize(network, 1);
-  const Tensor x = test::uniform_tensor({20, 1, 8, 8}, 1);
-  const std::vector<std::int32_t> labels(20, 1);
+  const Tensor x = test::uniform_tensor(network.input.batched(kRows), 1);
+  const std::vector<std::int32_t> labels(kRows, 1);
   Batch batch{.inputs = x.view(), .targets = {.labels = labels}, .key = StepKey{}};
-  Program program(network, SoftmaxCrossEntropy{}, 20);
+  Program program(network, SoftmaxCrossEntropy{}, kRows);
   const Predictor predictor(network);
   std::vector<float> gradient(parameters.theta().size());
-  Tensor y({20, 4});
+  Tensor y({kRows, 4});
   TaskPool pool(1);
   const auto step = [&] {
     ++batch.key->step;
@@ -117,7 +115,23 @@ TEST(Allocation, NoneInAStepOrPredictionOfManyLayers) {
   step();
   const std::size_t before = allocations;
   for (int i = 0; i < 5; ++i) step();
-  EXPECT_EQ(allocations, before);
+  EXPECT_EQ(allocations, before) << to_string(network);
+}
+
+TEST(Allocation, NoneInAStepOrPredictionOfManyLayers) {
+  expect_no_allocation(
+      {{1, 8, 8},
+       {AvgPool2d{3, 1, 1}, LayerNorm{}, Silu{}, Dropout{0.25F}, Residual{2}, MaxPool2d{},
+        Flatten{}, Dense{9}, Gelu{}, Residual{1}, Softplus{}, Dense{4}}});
+}
+
+// Pooled, plain, in groups and with strides.
+TEST(Allocation, NoneInAStepOrPredictionOfConvolutions) {
+  expect_no_allocation(
+      {{3, 14, 14},
+       {Conv2d{.filters = 18, .kernel = 3, .padding = 1}, Relu{}, MaxPool2d{},
+        Conv2d{.filters = 12, .kernel = 3, .stride = 2, .groups = 6}, BatchNorm{}, Relu{},
+        Conv2d{.filters = 20, .kernel = 1}, GlobalAvgPool{}, Flatten{}, Dense{4}}});
 }
 
 TEST(Allocation, NoneInAPredictionAfterTheFirst) {
