@@ -60,7 +60,7 @@ class Program {
   std::optional<std::string> first_non_finite(std::span<const float> theta, const Batch& batch);
 
   /// Bytes planned for activations, gradients and what else a step needs besides theta: all that
-  /// gradient() and loss() ever use, but for what oneDNN keeps for itself.
+  /// gradient() and loss() ever use, but for what kernels keep for each thread that runs them.
   std::size_t workspace_bytes() const;
   /// The plan, a line a layer.
   std::vector<PlannedLayer> planned_layers() const;

@@ -11,7 +11,7 @@
 namespace gradatim::kernels {
 namespace {
 
-constexpr std::size_t kBehind = 64;  // floats that a vector may reach beyond what it is of
+constexpr std::size_t kBehind = 64;  // floats that add_windows may read behind an image
 
 std::ptrdiff_t signed_size(std::size_t n) { return static_cast<std::ptrdiff_t>(n); }
 
@@ -124,8 +124,7 @@ void ForwardPass::lines(std::size_t first, std::size_t count, float* y) const {
 }
 
 OutputGradient::OutputGradient(const GroupShape& shape)
-    : shape_(shape),
-      values_(zeros<Use::d_output>(shape.output_area() * shape.packed_filters() + kBehind)) {}
+    : shape_(shape), values_(zeros<Use::d_output>(shape.output_area() * shape.packed_filters())) {}
 
 void OutputGradient::fill(std::span<const float> planes) {
   transpose(shape_.output.channels, shape_.output_area(),
