@@ -8,6 +8,7 @@
 
 #include "gradatim/nn/program.hpp"
 #include "gradatim/train/train.hpp"
+#include "nn/layer_cases.hpp"
 #include "support/datasets.hpp"
 #include "support/numbers.hpp"
 
@@ -79,7 +80,9 @@ TEST(Allocation, IsCountedAtAll) {
 
 TEST(Allocation, NoneInATrainingStepAfterTheFirst) {
   const Dataset data = test::striped_dataset(28);
-  for (const Optimizer& optimizer : {Optimizer(Sgd{}), Optimizer(Momentum{}), Optimizer(Adam{})})
+  for (const Optimizer& optimizer :
+       {Optimizer(Sgd{}), Optimizer(Momentum{}), Optimizer(Nesterov{}), Optimizer(AdaGrad{}),
+        Optimizer(RmsProp{}), Optimizer(Adam{}), Optimizer(AdamW{}), Optimizer(Lion{})})
     for (const Sampling sampling : {Sampling::with_replacement, Sampling::shuffled_epochs})
       for (const std::size_t batch : {7U, 100U}) {
         AllocationObserver observer;
@@ -118,6 +121,30 @@ TEST(Allocation, NoneInAStepOrPredictionOfManyLayers) {
   const std::size_t before = allocations;
   for (int i = 0; i < 5; ++i) step();
   EXPECT_EQ(allocations, before);
+}
+
+// Each layer alone, but for Conv2d: oneDNN allocates whenever it executes.
+TEST(Allocation, NoneInAStepOrPredictionOfAnyLayer) {
+  TaskPool pool(1);
+  for (const test::LayerCase& c : test::training_cases()) {
+    if (std::holds_alternative<Conv2d>(c.layer)) continue;
+    const Network network(c.input, {Tanh{}, c.layer, Flatten{}, Dense{3}});
+    const Parameters parameters = initialize(network, 1);
+    const Tensor x = test::uniform_tensor(c.input.batched(20), 1);
+    const std::vector<std::int32_t> labels(20, 1);
+    const Batch batch{.inputs = x.view(), .targets = {.labels = labels}, .key = StepKey{}};
+    Program program(network, SoftmaxCrossEntropy{}, 20);
+    const Predictor predictor(network);
+    std::vector<float> gradient(parameters.theta().size());
+    Tensor y({20, 3});
+    std::size_t before = 0;
+    for (int i = 0; i < 4; ++i) {
+      program.gradient(parameters.theta(), batch, gradient, pool);
+      predictor.predict(parameters.theta(), x, y);
+      if (i == 0) before = allocations;
+    }
+    EXPECT_EQ(allocations, before) << kind(c.layer) << " of " << c.input.to_string();
+  }
 }
 
 TEST(Allocation, NoneInAPredictionAfterTheFirst) {
