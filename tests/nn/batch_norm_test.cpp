@@ -77,9 +77,12 @@ TEST(BatchNorm, NumericalGradientIsTheDerivativeToRounding) {
     const auto result =
         numerical_gradient(problem.network, problem.parameters.theta(), problem.batch(),
                            {.loss = problem.loss, .step = 1e-5F, .inputs = true, .threads = 1});
-    // Normalising seven rows magnifies the rounding of the forward pass, which backprop shares.
-    EXPECT_LT(relative_distance(result.d_theta, exact.theta), 2e-6) << problem.name;
-    EXPECT_LT(relative_distance(result.d_inputs.values(), exact.inputs), 2e-6) << problem.name;
+    // Measured: 5e-8 to 9e-8, but 6e-7 to 1.9e-6 where a norm is the last layer or follows another,
+    // which backprop shares (1.2e-6 to 3.5e-6).
+    const bool usual =
+        problem.name != "at the end" && problem.name != "two in a row" && problem.name != "images";
+    EXPECT_LT(relative_distance(result.d_theta, exact.theta), usual ? 5e-7 : 2e-6) << problem.name;
+    EXPECT_LT(relative_distance(result.d_inputs.values(), exact.inputs), 1e-6) << problem.name;
     EXPECT_TRUE(result.evaluated_again.empty());
   }
 }
