@@ -25,16 +25,16 @@ void add_parts(BatchSums& all) {
 
 }  // namespace
 
-void check_batch_rows(const BatchRule& rule, const std::string& label, std::size_t rows) {
+void check_batch_rows(const BatchRule& rule, const Network& network, std::size_t layer,
+                      std::size_t rows) {
   if (rows < rule.least_rows())
-    throw InvalidArgument(fmt::format("batch: {} needs at least {} rows in training, got {}", label,
-                                      rule.least_rows(), rows));
+    throw InvalidArgument(fmt::format("batch: {} needs at least {} rows in training, got {}",
+                                      layer_label(network, layer), rule.least_rows(), rows));
 }
 
 void Program::Plan::check_rows() const {
   for (const std::size_t layer : barriers)
-    if (rows < batch_sums[layer].rule->least_rows())  // a label is made for an error alone
-      check_batch_rows(*batch_sums[layer].rule, layer_label(network, layer), rows);
+    check_batch_rows(*batch_sums[layer].rule, network, layer, rows);
 }
 
 void Program::Plan::add_forward_sums(std::size_t layer, std::size_t row_task) {

@@ -50,7 +50,8 @@ std::unique_ptr<const Operation> make_operation(const Custom& layer, const Shape
                                                 const std::string& label);
 
 /// Throws InvalidArgument if a batch has fewer rows than the rule can make sums of.
-void check_batch_rows(const BatchRule& rule, const std::string& label, std::size_t rows);
+void check_batch_rows(const BatchRule& rule, const Network& network, std::size_t layer,
+                      std::size_t rows);
 
 /// A power of two, at most 8, that cuts `items` into pieces of at least `grain` items and 2^20
 /// floating point operations each: a function of shapes only, so the same for any thread count.

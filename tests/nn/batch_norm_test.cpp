@@ -18,6 +18,7 @@
 namespace gradatim {
 namespace {
 
+using test::batch_problems;
 using test::make_problem;
 using test::message_of;
 using test::Problem;
@@ -25,34 +26,6 @@ using test::reference_gradient;
 using test::relative_distance;
 using test::TargetKind;
 using test::uniform_tensor;
-
-// Statistics at the start, in the middle, one after the other, across residuals and dropout.
-std::vector<Problem> batch_problems(std::uint64_t seed, std::size_t rows = 7) {
-  std::vector<Problem> all;
-  const auto add = [&](std::string name, Network network, const Loss& loss) {
-    all.push_back(
-        make_problem(std::move(name), std::move(network), loss, rows, TargetKind::labels, seed));
-  };
-  add("features", {{6}, {Dense{9}, BatchNorm{}, Tanh{}, Dense{4}}}, SoftmaxCrossEntropy{});
-  add("at the start", {{5}, {BatchNorm{1e-3F}, Dense{3}}}, SoftmaxCrossEntropy{});
-  add("at the end", {{5}, {Dense{7}, Sigmoid{}, Dense{3}, BatchNorm{}}}, SoftmaxCrossEntropy{});
-  add("two in a row", {{5}, {Dense{7}, BatchNorm{}, BatchNorm{}, Tanh{}, Dense{3}}},
-      SoftmaxCrossEntropy{});
-  add("residual",
-      {{6},
-       {Dense{6}, BatchNorm{}, Relu{}, Dense{6}, BatchNorm{}, Residual{5}, Relu{}, Dropout{0.25F},
-        Dense{3}}},
-      SoftmaxCrossEntropy{});
-  add("images", {{2, 4, 5}, {BatchNorm{}, Silu{}, AvgPool2d{}, BatchNorm{}, Flatten{}, Dense{3}}},
-      SoftmaxCrossEntropy{});
-  const Conv2d conv{.filters = 3, .kernel = 3, .padding = 1, .weight = Gaussian{0.5F}};
-  add("convolutions",
-      {{1, 6, 5},
-       {conv, BatchNorm{}, Relu{}, conv, BatchNorm{}, Residual{2}, Relu{}, MaxPool2d{}, Flatten{},
-        Dense{3}}},
-      SoftmaxCrossEntropy{});
-  return all;
-}
 
 std::vector<float> backprop(const Problem& problem, std::size_t threads = 1,
                             double* loss = nullptr) {
@@ -104,9 +77,12 @@ TEST(BatchNorm, NumericalGradientIsTheDerivativeToRounding) {
     const auto result =
         numerical_gradient(problem.network, problem.parameters.theta(), problem.batch(),
                            {.loss = problem.loss, .step = 1e-5F, .inputs = true, .threads = 1});
-    // Normalising seven rows magnifies the rounding of the forward pass, which backprop shares.
-    EXPECT_LT(relative_distance(result.d_theta, exact.theta), 2e-6) << problem.name;
-    EXPECT_LT(relative_distance(result.d_inputs.values(), exact.inputs), 2e-6) << problem.name;
+    // Measured: 5e-8 to 9e-8, but 6e-7 to 1.9e-6 where a norm is the last layer or follows another,
+    // which backprop shares (1.2e-6 to 3.5e-6).
+    const bool usual =
+        problem.name != "at the end" && problem.name != "two in a row" && problem.name != "images";
+    EXPECT_LT(relative_distance(result.d_theta, exact.theta), usual ? 5e-7 : 2e-6) << problem.name;
+    EXPECT_LT(relative_distance(result.d_inputs.values(), exact.inputs), 1e-6) << problem.name;
     EXPECT_TRUE(result.evaluated_again.empty());
   }
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "gradatim/core/error.hpp"
 #include "gradatim/nn/operation.hpp"
@@ -21,7 +22,7 @@ using test::LayerCase;
 using test::to_double;
 using test::uniform_tensor;
 
-constexpr std::size_t kRowCounts[] = {1, 2, 5};
+constexpr std::size_t kRowCounts[] = {0, 1, 2, 5, 13};
 
 Network network_of(const LayerCase& c) { return {c.input, {c.layer}}; }
 
@@ -232,6 +233,12 @@ TEST(Conformance, ShapeErrorsNameTheLayer) {
       "layer 2 (max_pool2d): a window of 2 x 2 with padding 0 does not fit an image of 4 x 1");
   EXPECT_EQ(refusal({1, 4, 4}, AvgPool2d{2, 2, 2}),
             "layer 2 (avg_pool2d): padding must be less than size 2, got 2");
+  EXPECT_CONTAINS(refusal({4, 4}, Dense{3}), "layer 2 (dense): expected an input of rank 1");
+  EXPECT_CONTAINS(refusal({4, 4}, MaxPool2d{}), "layer 2 (max_pool2d): expected an input");
+  EXPECT_CONTAINS(refusal({4, 4}, BatchNorm{}), "layer 2 (batch_norm): expected an input");
+  EXPECT_CONTAINS(refusal({4}, LayerNorm{0}), "layer 2 (layer_norm): epsilon");
+  EXPECT_CONTAINS(refusal({4}, Dropout{1}), "layer 2 (dropout): rate must be in [0, 1), got 1");
+  EXPECT_CONTAINS(refusal({4}, Residual{3}), "layer 2 (residual)");
   EXPECT_CONTAINS(refusal({4, 4}, GlobalAvgPool{}), "layer 2 (global_avg_pool): expected an input");
   EXPECT_EQ(refusal({4}, LeakyRelu{-1}),
             "layer 2 (leaky_relu): slope must be finite and not negative, got -1");
@@ -239,11 +246,13 @@ TEST(Conformance, ShapeErrorsNameTheLayer) {
 
 // In the middle of a network: memory shared between layers, tasks shared between threads.
 TEST(Conformance, BitsDoNotDependOnThreads) {
-  for (const LayerCase& c : layer_cases()) {
+  std::set<std::string_view> kinds;
+  for (const LayerCase& c : test::training_cases()) {
+    kinds.insert(kind(c.layer));
     Network network(c.input, {Tanh{}, c.layer, Flatten{}, Dense{3, Gaussian{0.5F}}});
     const Tensor x = uniform_tensor(c.input.batched(64), 1);
     const std::vector<std::int32_t> labels(64, 1);
-    const Batch batch{.inputs = x.view(), .targets = {.labels = labels}};
+    const Batch batch{.inputs = x.view(), .targets = {.labels = labels}, .key = StepKey{}};
     const Parameters parameters = initialize(network, 1);
     std::vector<float> first;
     for (const std::size_t threads : {1U, 2U, 3U, 7U}) {
@@ -255,6 +264,7 @@ TEST(Conformance, BitsDoNotDependOnThreads) {
       EXPECT_EQ(gradient, first) << name_of(c, 64) << ", " << threads << " threads";
     }
   }
+  EXPECT_EQ(kinds.size(), std::variant_size_v<Layer> - 1);  // all but Custom
 }
 
 // Whole networks, whose layers share memory, against each layer with memory of its own.

@@ -37,14 +37,27 @@ inline std::vector<LayerCase> layer_cases() {
       {conv(4, 2, 3, 0), {2, 7, 8}},    {conv(2, 5, 1, 2), {1, 3, 3}},  // larger than the image
       {conv(4, 3, 1, 1, 2), {6, 4, 4}}, {conv(6, 3, 2, 0, 3), {3, 5, 5}},
       {conv(4, 3, 1, 1, 4), {4, 5, 3}}, {conv(3, 3, 1, 1), {16, 3, 3}},
+      {conv(3, 3, 1, 4), {2, 2, 1}},    {conv(7, 3, 2, 1), {5, 11, 13}},  // padding larger, primes
+      {conv(2, 2, 5, 3), {1, 3, 7}},    {conv(7, 3, 1, 1, 7), {7, 5, 5}},
       {MaxPool2d{}, {1, 2, 2}},         {MaxPool2d{}, {2, 4, 6}},
       {MaxPool2d{}, {1, 4, 34}},        {MaxPool2d{}, {1, 2, 50}},
       {MaxPool2d{}, {3, 5, 7}},         {MaxPool2d{3, 1, 1}, {2, 4, 5}},
       {MaxPool2d{3, 2, 0}, {1, 7, 6}},  {MaxPool2d{1, 1, 0}, {2, 2, 3}},
+      {MaxPool2d{3, 2, 2}, {1, 1, 2}},  {AvgPool2d{5, 3, 4}, {2, 1, 3}},
       {AvgPool2d{}, {1, 2, 2}},         {AvgPool2d{}, {2, 5, 6}},
       {AvgPool2d{3, 1, 1}, {2, 4, 5}},  {AvgPool2d{3, 2, 2}, {1, 6, 7}},
       {GlobalAvgPool{}, {1, 1, 1}},     {GlobalAvgPool{}, {5, 3, 4}}};
   cases.insert(cases.end(), std::begin(images), std::end(images));
+  return cases;
+}
+
+/// Those that do more in training than pass rows through one by one, beside the others: for tests
+/// of whole programs.
+inline std::vector<LayerCase> training_cases() {
+  std::vector<LayerCase> cases = layer_cases();
+  for (const Shape& input : {Shape{1}, Shape{7}, Shape{33}, Shape{1, 2, 3}, Shape{5, 4, 3}})
+    for (const Layer& layer : {Layer(BatchNorm{}), Layer(Dropout{0.4F}), Layer(Residual{1})})
+      cases.push_back({layer, input});
   return cases;
 }
 

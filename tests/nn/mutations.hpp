@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,11 +34,69 @@ struct Mutation {
   std::function<void(const Operation& right, const ParameterCall&)> parameters{};
 };
 
+/// A batch rule whose backward pass has the mutation. It keeps what the last rows were, for
+/// mutations of the parameters' gradient: for batches of one task.
+class MutatedRule final : public BatchRule {
+ public:
+  MutatedRule(const Operation& right, const Mutation& mutation)
+      : right_(right), rule_(*right.over_batch()), mutation_(mutation) {}
+
+  std::size_t sums() const override { return rule_.sums(); }
+  std::size_t statistics() const override { return rule_.statistics(); }
+  std::size_t slopes() const override { return rule_.slopes(); }
+  std::size_t least_rows() const override { return rule_.least_rows(); }
+  void add_sums(ConstTensorView x, std::span<double> sums) const override {
+    rule_.add_sums(x, sums);
+  }
+  void find_statistics(std::size_t rows, std::span<const double> sums,
+                       std::span<float> statistics) const override {
+    rule_.find_statistics(rows, sums, statistics);
+  }
+  void forward_rows(std::span<const float> theta, std::span<const float> statistics,
+                    ConstTensorView x, TensorView<float> y) const override {
+    rule_.forward_rows(theta, statistics, x, y);
+  }
+  void add_backward_sums(std::span<const float> statistics, ConstTensorView x, ConstTensorView dy,
+                         std::span<double> sums) const override {
+    x_ = Tensor(x.shape(), {x.values().begin(), x.values().end()});
+    dy_ = Tensor(dy.shape(), {dy.values().begin(), dy.values().end()});
+    rule_.add_backward_sums(statistics, x, dy, sums);
+  }
+  void find_slopes(std::span<const float> theta, std::size_t rows,
+                   std::span<const float> statistics, std::span<const double> sums,
+                   std::span<float> slopes) const override {
+    rule_.find_slopes(theta, rows, statistics, sums, slopes);
+  }
+  void backward_rows(std::span<const float> slopes, ConstTensorView x, ConstTensorView dy,
+                     TensorView<float> dx) const override {
+    const Tensor before(dy.shape(), {dy.values().begin(), dy.values().end()});
+    rule_.backward_rows(slopes, x, dy, dx);
+    if (mutation_.backward) mutation_.backward({{}, x, {}, before, dx});
+  }
+  void sums_gradient(std::span<const float> statistics, std::span<const double> sums,
+                     std::span<float> d_theta) const override {
+    rule_.sums_gradient(statistics, sums, d_theta);
+    if (mutation_.parameters) mutation_.parameters(right_, {x_, dy_, d_theta});
+  }
+  void move_running(std::size_t rows, std::span<const float> statistics,
+                    std::span<float> theta) const override {
+    rule_.move_running(rows, statistics, theta);
+  }
+
+ private:
+  const Operation& right_;
+  const BatchRule& rule_;
+  const Mutation& mutation_;
+  mutable Tensor x_, dy_;
+};
+
 /// An operation that is right but for one mutation.
 class MutatedOperation final : public Operation {
  public:
   MutatedOperation(std::unique_ptr<const Operation> right, Mutation mutation)
-      : right_(std::move(right)), mutation_(std::move(mutation)) {}
+      : right_(std::move(right)), mutation_(std::move(mutation)) {
+    if (right_->over_batch() != nullptr) rule_.emplace(*right_, mutation_);
+  }
 
   Shape output() const override { return right_->output(); }
   std::vector<ParameterSpec> parameters() const override { return right_->parameters(); }
@@ -74,7 +133,7 @@ class MutatedOperation final : public Operation {
                  TensorView<std::uint8_t> crossed) const override {
     right_->crossings(x, dx, crossed);
   }
-  const BatchRule* over_batch() const override { return right_->over_batch(); }
+  const BatchRule* over_batch() const override { return rule_ ? &*rule_ : nullptr; }
   std::size_t adds_input_back() const override { return right_->adds_input_back(); }
   float drop_rate() const override { return right_->drop_rate(); }
   void parameter_magnitude(ConstTensorView x, ConstTensorView magnitude_y,
@@ -89,6 +148,7 @@ class MutatedOperation final : public Operation {
  private:
   std::unique_ptr<const Operation> right_;
   Mutation mutation_;
+  std::optional<MutatedRule> rule_{};
 };
 
 class MutatedLayer final : public CustomLayer {

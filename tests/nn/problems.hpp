@@ -114,6 +114,39 @@ inline std::vector<Problem> problems(std::uint64_t seed, std::size_t rows = 7) {
        {Conv2d{2, 3, 1, 1}, MaxPool2d{3, 1, 1}, Conv2d{2, 2, 1, 2}, Softplus{}, Flatten{},
         Dense{3}}},
       SoftmaxCrossEntropy{}, labels);
+  add("smoothed labels", {{6}, {Dense{5}, Tanh{}, Dense{4}}}, SoftmaxCrossEntropy{0.2F}, labels);
+  add("binary cross-entropy", {{6}, {Dense{5}, Tanh{}, Dense{4}}}, BinaryCrossEntropy{}, soft);
+  add("mean squared error", {{6}, {Dense{5}, Tanh{}, Dense{4}}}, MeanSquaredError{}, soft);
+  add("huber", {{6}, {Dense{5}, Tanh{}, Dense{4}}}, Huber{0.5F}, soft);
+  return all;
+}
+
+/// Networks with batch normalisation: statistics at the start, in the middle, one after the other,
+/// across residuals and dropout.
+inline std::vector<Problem> batch_problems(std::uint64_t seed, std::size_t rows = 7) {
+  std::vector<Problem> all;
+  const auto add = [&](std::string name, Network network, const Loss& loss) {
+    all.push_back(
+        make_problem(std::move(name), std::move(network), loss, rows, TargetKind::labels, seed));
+  };
+  add("features", {{6}, {Dense{9}, BatchNorm{}, Tanh{}, Dense{4}}}, SoftmaxCrossEntropy{});
+  add("at the start", {{5}, {BatchNorm{1e-3F}, Dense{3}}}, SoftmaxCrossEntropy{});
+  add("at the end", {{5}, {Dense{7}, Sigmoid{}, Dense{3}, BatchNorm{}}}, SoftmaxCrossEntropy{});
+  add("two in a row", {{5}, {Dense{7}, BatchNorm{}, BatchNorm{}, Tanh{}, Dense{3}}},
+      SoftmaxCrossEntropy{});
+  add("residual",
+      {{6},
+       {Dense{6}, BatchNorm{}, Relu{}, Dense{6}, BatchNorm{}, Residual{5}, Relu{}, Dropout{0.25F},
+        Dense{3}}},
+      SoftmaxCrossEntropy{});
+  add("images", {{2, 4, 5}, {BatchNorm{}, Silu{}, AvgPool2d{}, BatchNorm{}, Flatten{}, Dense{3}}},
+      SoftmaxCrossEntropy{});
+  const Conv2d conv{.filters = 3, .kernel = 3, .padding = 1, .weight = Gaussian{0.5F}};
+  add("convolutions",
+      {{1, 6, 5},
+       {conv, BatchNorm{}, Relu{}, conv, BatchNorm{}, Residual{2}, Relu{}, MaxPool2d{}, Flatten{},
+        Dense{3}}},
+      SoftmaxCrossEntropy{});
   return all;
 }
 

@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <set>
 
 #include "support/errors.hpp"
 #include "support/numbers.hpp"
@@ -118,8 +119,11 @@ TEST(Optimizers, ClimbingFindsNoMinimum) {
 
 TEST(Optimizers, BitsDoNotDependOnThreads) {
   const std::size_t n = 200'003;  // several tasks, the last one short
+  std::set<std::string_view> kinds;
   for (const OptimizerCase& c : kOptimizers)
-    for (const Clipping& clipping : {Clipping(NoClipping{}), Clipping(ClipByGlobalNorm{3.0F})}) {
+    for (const Clipping& clipping :
+         {Clipping(NoClipping{}), Clipping(ClipByValue{0.5F}), Clipping(ClipByGlobalNorm{3.0F})}) {
+      kinds.insert(kind(c.optimizer));
       const Tensor gradient = test::uniform_tensor({n}, 1);
       Tensor first;
       for (const std::size_t threads : {1U, 2U, 3U, 7U}) {
@@ -131,6 +135,7 @@ TEST(Optimizers, BitsDoNotDependOnThreads) {
         EXPECT_EQ(theta, first);
       }
     }
+  EXPECT_EQ(kinds.size(), std::variant_size_v<Optimizer>);  // the table has them all
 }
 
 Pair one_step(const Descent& descent, const Pair& start, const Pair& gradient,

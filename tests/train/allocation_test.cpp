@@ -8,6 +8,7 @@
 
 #include "gradatim/nn/program.hpp"
 #include "gradatim/train/train.hpp"
+#include "nn/layer_cases.hpp"
 #include "support/datasets.hpp"
 #include "support/numbers.hpp"
 
@@ -79,7 +80,9 @@ TEST(Allocation, IsCountedAtAll) {
 
 TEST(Allocation, NoneInATrainingStepAfterTheFirst) {
   const Dataset data = test::striped_dataset(28);
-  for (const Optimizer& optimizer : {Optimizer(Sgd{}), Optimizer(Momentum{}), Optimizer(Adam{})})
+  for (const Optimizer& optimizer :
+       {Optimizer(Sgd{}), Optimizer(Momentum{}), Optimizer(Nesterov{}), Optimizer(AdaGrad{}),
+        Optimizer(RmsProp{}), Optimizer(Adam{}), Optimizer(AdamW{}), Optimizer(Lion{})})
     for (const Sampling sampling : {Sampling::with_replacement, Sampling::shuffled_epochs})
       for (const std::size_t batch : {7U, 100U}) {
         AllocationObserver observer;
@@ -105,7 +108,7 @@ void expect_no_allocation(const Network& network) {
   Program program(network, SoftmaxCrossEntropy{}, kRows);
   const Predictor predictor(network);
   std::vector<float> gradient(parameters.theta().size());
-  Tensor y({kRows, 4});
+  Tensor y(output_shape(network).batched(kRows));
   TaskPool pool(1);
   const auto step = [&] {
     ++batch.key->step;
@@ -132,6 +135,11 @@ TEST(Allocation, NoneInAStepOrPredictionOfConvolutions) {
        {Conv2d{.filters = 18, .kernel = 3, .padding = 1}, Relu{}, MaxPool2d{},
         Conv2d{.filters = 12, .kernel = 3, .stride = 2, .groups = 6}, BatchNorm{}, Relu{},
         Conv2d{.filters = 20, .kernel = 1}, GlobalAvgPool{}, Flatten{}, Dense{4}}});
+}
+
+TEST(Allocation, NoneInAStepOrPredictionOfAnyLayer) {
+  for (const test::LayerCase& c : test::training_cases())
+    expect_no_allocation({c.input, {Tanh{}, c.layer, Flatten{}, Dense{3}}});
 }
 
 TEST(Allocation, NoneInAPredictionAfterTheFirst) {

@@ -146,7 +146,7 @@ void BasePoint::evaluate(std::span<const float> theta, const Batch& batch, TaskP
   load_factors(batch);
   for (std::size_t i = 0; i < layers(); ++i)
     if (const BatchRule* rule = operations_[i]->over_batch())
-      check_batch_rows(*rule, layer_label(network_, i), rows_);
+      check_batch_rows(*rule, network_, i, rows_);
   if (byte_inputs(batch) != nullptr && dense_[0] != nullptr)
     dense_[0]->pack_weight(parameters(0), packed_weight_);
   std::size_t work = 0;
