@@ -124,15 +124,14 @@ class Probe {
     return lost && exhausted && gap <= 4 * gaps_.error();
   }
 
-  /// Halved steps may all be whole periods of f, or all miss what happens near x. Where `analytic`
-  /// would fail, one difference at a far smaller step in no simple ratio to them decides whether to
-  /// believe them; where it disagrees the table begins anew.
+  /// Halved steps may all be whole periods of f, or all miss what happens near x. One difference at
+  /// a far smaller step in no simple ratio to them decides whether to believe them; where it
+  /// disagrees the table begins anew. What would refute `analytic` is not excused by noise.
   bool is_confirmed() {
-    const Sample<E>& last = samples_.back();
     const E value = table_.value();
-    if (!(std::abs(value - analytic_) > table_.error() + target_ * std::abs(value))) return true;
-    const E central = (last.g_above - last.g_below) / (2 * last.step);
-    if (!look_again(g_, x_, last.step, central, table_).disagrees()) return true;
+    const auto look = look_again(g_, x_, samples_.back().step, table_.best());
+    const bool refutes = std::abs(value - analytic_) > table_.error() + target_ * std::abs(value);
+    if (!(refutes ? look.disagrees_unless_noisy() : look.disagrees())) return true;
     doubted_ = std::exchange(table_, ExtrapolationTable<E>{2});
     gaps_ = ExtrapolationTable<E>{2, 1};
     return false;

@@ -88,12 +88,10 @@ inline Derivative<E> differentiate_once(F& f, E x, const ComplexStep& method) {
   const auto watched = [&](const std::complex<E>& at) {
     std::complex<E> argument = at;
     const std::complex<E> value(f(argument));
-    modified = argument != at;
+    modified |= argument != at;
     return value;
   };
   Derivative<E> d = differentiate_complex(watched, x, method);
-  if (is_suspect(d)) [[unlikely]]
-    look_on_the_axis(f, x, d);
   if (modified) d.status = worse(d.status, Status::kInputModified);
   return d;
 }

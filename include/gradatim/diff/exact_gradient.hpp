@@ -42,6 +42,31 @@ inline Status modified_status(const Storage& argument, const X& x) {
   return modified ? Status::kInputModified : Status::kOk;
 }
 
+/// The tangents of x_i where lane k is the direction first + k, for k < count.
+template <class E, std::size_t N>
+constexpr std::array<E, N> unit(std::size_t i, std::size_t first, std::size_t count) {
+  std::array<E, N> tangent{};
+  if (i >= first && i < first + count) tangent[i - first] = 1;
+  return tangent;
+}
+
+/// f(x) with the tangents that DualNumber found to be NaN, again by TrackedDual; seed(i) are those
+/// of x_i. As they were if f does not take it.
+template <class F, class X, class E, std::size_t N, class Seed>
+[[gnu::noinline, gnu::cold]] DualNumber<E, N> tracked(F& f, const X& x, const Seed& seed,
+                                                      const DualNumber<E, N>& y) {
+  using D = TrackedDual<E, N>;
+  if constexpr (TakesVector<F, X, D>) {
+    const std::size_t n = length(x);
+    ScratchT<StorageT<F, X, D>> argument(n);
+    for (std::size_t i = 0; i < n; ++i)
+      (*argument).data()[i] = D(static_cast<E>(x.data()[i]), seed(i));
+    return {y.value, static_cast<D>(call_with<F, X, D>(f, *argument)).tangent};
+  } else {
+    return y;
+  }
+}
+
 /// One evaluation: the derivatives in the directions first, ..., first + count - 1.
 template <class E, class F, class X, class Storage>
 inline ExactValue<E> dual_pass(F& f, const X& x, Storage& argument, std::size_t first,
@@ -49,9 +74,15 @@ inline ExactValue<E> dual_pass(F& f, const X& x, Storage& argument, std::size_t 
   using D = DualNumber<E, kLanes<X>>;
   for (std::size_t i = 0; i < length(x); ++i) argument.data()[i] = D(static_cast<E>(x.data()[i]));
   for (std::size_t k = 0; k < count; ++k) argument.data()[first + k].tangent[k] = 1;
-  const D y = static_cast<D>(call_with<F, X, D>(f, argument));
+  D y = static_cast<D>(call_with<F, X, D>(f, argument));
+  ExactValue<E> result{y.value, 1, modified_status<E>(argument, x)};
+  if (has_nan(y)) [[unlikely]] {
+    ++result.evaluations;
+    y = tracked(
+        f, x, [&](std::size_t i) { return unit<E, kLanes<X>>(i, first, count); }, y);
+  }
   for (std::size_t k = 0; k < count; ++k) d_x[first + k] = y.tangent[k];
-  return {y.value, 1, modified_status<E>(argument, x)};
+  return result;
 }
 
 template <class E, class F, class X>
@@ -111,8 +142,7 @@ ExactValue<E> exact_gradient(F& f, const X& x, E* d_x, const ComplexStep& method
       return value;
     };
     const auto at = static_cast<E>(x.data()[i]);
-    auto d = differentiate_complex(slice, at, method);
-    if (is_suspect(d)) look_on_the_axis(slice, at, d);
+    const auto d = differentiate_complex(slice, at, method);
     d_x[i] = d.value;
     result.status = worse(result.status, d.status);
     result.evaluations += d.evaluations;
