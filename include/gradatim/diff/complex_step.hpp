@@ -29,14 +29,22 @@ template <class T>
                   std::numeric_limits<T>::min());
 }
 
+template <class T>
+struct ComplexIncrement {
+  T step;
+  T inverse;
+};
+
 /// The step at x: small next to 1, or to x where that is tiny.
 template <class T>
-inline T complex_step_at(T x, const ComplexStep& method) {
+inline ComplexIncrement<T> complex_step_at(T x, const ComplexStep& method) {
   constexpr T kNextToZero = tiny_step<T>() / std::numeric_limits<T>::epsilon();
   const T magnitude = std::abs(x);
-  if (method.step != 0 || !(magnitude <= 16 && magnitude >= kNextToZero)) [[unlikely]]
-    return scaled_step(x, method.step);
-  return tiny_step<T>();
+  if (method.step != 0 || !(magnitude <= 16 && magnitude >= kNextToZero)) [[unlikely]] {
+    const T h = scaled_step(x, method.step);
+    return {h, 1 / h};
+  }
+  return {tiny_step<T>(), 1 / tiny_step<T>()};
 }
 
 /// sqrt(tiny_step · epsilon): above Im f(x + ih) / f(x) = h f'/f where f is real, unless f or its
@@ -49,40 +57,43 @@ consteval T least_unreal() {
   return share;
 }
 
-/// Whether y = f(x + ih), whose imaginary part over h is `slope`, is finite and as if f were real.
+/// Whether y = f(x + ih) is as if f were real.
 template <class T>
-inline bool is_plain(const std::complex<T>& y, T slope) {
-  const bool finite = std::abs(y.real()) + std::abs(slope) <= std::numeric_limits<T>::max();
-  return std::abs(y.imag()) <= least_unreal<T>() * std::abs(y.real()) && finite;
+inline bool is_real(const std::complex<T>& y) {
+  return std::abs(y.imag()) <= least_unreal<T>() * std::abs(y.real());
 }
 
-/// Looks closer where f is not plain. There is no slope, NaN, if f has no finite, real value at x,
-/// as sqrt(-1) or, by std::pow, (-2)^3; or if Im f is not in proportion to the step, as of sqrt at
-/// 0.
+/// Whether Im f(x + ih) / h = `slope` is a slope of f where Re f(x + ih) = `re`. It is not if f has
+/// no finite, real value at x, as sqrt(-1) or, by std::pow, (-2)^3; or if Im f is not in proportion
+/// to the step, as of sqrt at 0. Takes two evaluations, none at a root of f.
 template <class T, class G>
-[[gnu::noinline, gnu::cold]] void look_closer(G& g, T x, const std::complex<T>& y,
-                                              Derivative<T>& d) {
-  d.status = worse(finite_status(y.real()), finite_status(d.value));
-  const bool root = y.real() == 0 && std::abs(d.value) * std::numeric_limits<T>::epsilon() <= 1;
-  if (d.status == Status::kNonFinite || root) return;
-  const T shorter = std::max(d.step / 1024, std::numeric_limits<T>::min());
+[[gnu::noinline, gnu::cold]] bool is_slope(G g, T x, T re, T h, T slope) {
+  if (!std::isfinite(re) || !std::isfinite(slope)) return false;
+  if (re == 0 && std::abs(slope) * std::numeric_limits<T>::epsilon() <= 1) return true;
+  const T shorter = std::max(h / 1024, std::numeric_limits<T>::min());
   const std::complex<T> on_axis = g(std::complex<T>(x));
-  const T slope = g(std::complex<T>(x, shorter)).imag() / shorter;
-  d.evaluations += 2;
-  const bool real = on_axis.imag() == 0 && std::isfinite(on_axis.real());
-  if (real && std::abs(slope - d.value) <= std::abs(slope) / 1024) return;
-  d.value = std::numeric_limits<T>::quiet_NaN();
-  d.status = Status::kNonFinite;
+  const T again = g(std::complex<T>(x, shorter)).imag() / shorter;
+  return on_axis.imag() == 0 && std::isfinite(on_axis.real()) &&
+         std::abs(again - slope) <= std::abs(again) / 1024;
 }
 
-/// g takes and returns std::complex<T>.
-template <class T, class G>
-inline Derivative<T> differentiate_complex(G&& g, T x, const ComplexStep& method) {
-  const T h = complex_step_at(x, method);
+/// g takes and returns std::complex<T>; so does `closer`, which is asked where the answer of g is
+/// not as if f were real.
+template <class T, class G, class Closer>
+inline Derivative<T> differentiate_complex(G&& g, T x, const ComplexStep& method,
+                                           const Closer& closer) {
+  const auto [h, inverse] = complex_step_at(x, method);
   const std::complex<T> y = g(std::complex<T>(x, h));
-  Derivative<T> d{.value = y.imag() / h, .step = h, .evaluations = 1, .method = ComplexStep::kName};
-  if (!is_plain(y, d.value)) [[unlikely]]
-    look_closer(g, x, y, d);
+  Derivative<T> d{
+      .value = y.imag() * inverse, .step = h, .evaluations = 1, .method = ComplexStep::kName};
+  d.status = worse(finite_status(y.real()), finite_status(d.value));
+  if (!is_real(y)) [[unlikely]] {
+    d.evaluations = y.real() == 0 ? 1 : 3;
+    if (!is_slope(closer, x, y.real(), h, d.value)) {
+      d.status = Status::kNonFinite;
+      d.value = std::numeric_limits<T>::quiet_NaN();
+    }
+  }
   return d;
 }
 

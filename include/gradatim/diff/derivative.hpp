@@ -91,7 +91,9 @@ inline Derivative<E> differentiate_once(F& f, E x, const ComplexStep& method) {
     modified |= argument != at;
     return value;
   };
-  Derivative<E> d = differentiate_complex(watched, x, method);
+  // On a path of its own, so that what the usual one uses can stay in registers.
+  const auto closer = [&f](std::complex<E> at) { return std::complex<E>(f(at)); };
+  Derivative<E> d = differentiate_complex(watched, x, method, closer);
   if (modified) d.status = worse(d.status, Status::kInputModified);
   return d;
 }

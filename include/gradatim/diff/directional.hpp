@@ -46,12 +46,14 @@ Derivative<E> directional_pass(F& f, const X& x, const V& v) {
   for (std::size_t i = 0; i < n; ++i)
     argument.data()[i] = D(static_cast<E>(x.data()[i]), {static_cast<E>(v.data()[i])});
   D y = static_cast<D>(call_with<F, X, D>(f, argument));
-  const bool spoiled = has_nan(y);
-  if (spoiled) [[unlikely]]
-    y = tracked(
-        f, x, [&](std::size_t i) { return std::array{static_cast<E>(v.data()[i])}; }, y);
+  std::size_t evaluations = 1;
+  if (std::isnan(y.tangent[0])) [[unlikely]] {
+    y.tangent[0] =
+        tracked_tangent<E>(f, x, [&v](std::size_t i) { return static_cast<E>(v.data()[i]); });
+    ++evaluations;
+  }
   return {.value = y.tangent[0],
-          .evaluations = spoiled ? 2U : 1U,
+          .evaluations = evaluations,
           .status = worse(modified_status<E>(argument, x),
                           worse(finite_status(y.value), finite_status(y.tangent[0]))),
           .method = Dual::kName};

@@ -50,20 +50,19 @@ constexpr std::array<E, N> unit(std::size_t i, std::size_t first, std::size_t co
   return tangent;
 }
 
-/// f(x) with the tangents that DualNumber found to be NaN, again by TrackedDual; seed(i) are those
-/// of x_i. As they were if f does not take it.
-template <class F, class X, class E, std::size_t N, class Seed>
-[[gnu::noinline, gnu::cold]] DualNumber<E, N> tracked(F& f, const X& x, const Seed& seed,
-                                                      const DualNumber<E, N>& y) {
-  using D = TrackedDual<E, N>;
+/// The tangent of f at x, where that of x_i is seed(i), again by TrackedDual since DualNumber found
+/// NaN; NaN still if f does not take it.
+template <class E, class F, class X, class Seed>
+[[gnu::noinline, gnu::cold]] E tracked_tangent(F& f, const X& x, Seed seed) {
+  using D = TrackedDual<E, 1>;
   if constexpr (TakesVector<F, X, D>) {
     const std::size_t n = length(x);
     ScratchT<StorageT<F, X, D>> argument(n);
     for (std::size_t i = 0; i < n; ++i)
-      (*argument).data()[i] = D(static_cast<E>(x.data()[i]), seed(i));
-    return {y.value, static_cast<D>(call_with<F, X, D>(f, *argument)).tangent};
+      (*argument).data()[i] = D(static_cast<E>(x.data()[i]), {seed(i)});
+    return static_cast<D>(call_with<F, X, D>(f, *argument)).tangent[0];
   } else {
-    return y;
+    return std::numeric_limits<E>::quiet_NaN();
   }
 }
 
@@ -74,15 +73,21 @@ inline ExactValue<E> dual_pass(F& f, const X& x, Storage& argument, std::size_t 
   using D = DualNumber<E, kLanes<X>>;
   for (std::size_t i = 0; i < length(x); ++i) argument.data()[i] = D(static_cast<E>(x.data()[i]));
   for (std::size_t k = 0; k < count; ++k) argument.data()[first + k].tangent[k] = 1;
-  D y = static_cast<D>(call_with<F, X, D>(f, argument));
-  ExactValue<E> result{y.value, 1, modified_status<E>(argument, x)};
-  if (has_nan(y)) [[unlikely]] {
-    ++result.evaluations;
-    y = tracked(
-        f, x, [&](std::size_t i) { return unit<E, kLanes<X>>(i, first, count); }, y);
-  }
+  const D y = static_cast<D>(call_with<F, X, D>(f, argument));
   for (std::size_t k = 0; k < count; ++k) d_x[first + k] = y.tangent[k];
-  return result;
+  return {y.value, 1, modified_status<E>(argument, x)};
+}
+
+/// The entries that DualNumber made NaN, again; how many there were.
+template <class E, class F, class X>
+std::size_t mend_spoiled(F& f, const X& x, E* d_x) {
+  std::size_t spoiled = 0;
+  for (std::size_t i = 0; i < length(x); ++i) {
+    if (!std::isnan(d_x[i])) continue;
+    d_x[i] = tracked_tangent<E>(f, x, [i](std::size_t j) { return i == j ? E(1) : E(0); });
+    ++spoiled;
+  }
+  return spoiled;
 }
 
 template <class E, class F, class X>
@@ -142,7 +147,7 @@ ExactValue<E> exact_gradient(F& f, const X& x, E* d_x, const ComplexStep& method
       return value;
     };
     const auto at = static_cast<E>(x.data()[i]);
-    const auto d = differentiate_complex(slice, at, method);
+    const auto d = differentiate_complex(slice, at, method, slice);
     d_x[i] = d.value;
     result.status = worse(result.status, d.status);
     result.evaluations += d.evaluations;

@@ -17,10 +17,10 @@ namespace gradatim::detail {
 /// `estimate` at `step`.
 template <class T>
 struct Conclusion {
-  T value;
-  T error;
-  T step;
-  T estimate;
+  T value = std::numeric_limits<T>::quiet_NaN();
+  T error = std::numeric_limits<T>::infinity();
+  T step = std::numeric_limits<T>::quiet_NaN();
+  T estimate = std::numeric_limits<T>::quiet_NaN();
 };
 
 /// Richardson's table for estimates whose truncation is a series in every other power of the step,
@@ -80,25 +80,22 @@ class ExtrapolationTable {
   Weights weights_;
   std::array<T, kColumns> row_{};
   std::size_t rows_ = 0;
-  Conclusion<T> best_{.value = std::numeric_limits<T>::quiet_NaN(),
-                      .error = std::numeric_limits<T>::infinity(),
-                      .step = std::numeric_limits<T>::quiet_NaN(),
-                      .estimate = std::numeric_limits<T>::quiet_NaN()};
+  Conclusion<T> best_;
 };
 
-/// The table's best entry. `secant` is the larger one-sided slope at the first step: the scale on
-/// which a derivative counts as 0 rather than unknown (1 where f does not vary at all).
+/// The best entry of a table. `secant` is the larger one-sided slope at the first step: the scale
+/// on which a derivative counts as 0 rather than unknown (1 where f does not vary at all).
 template <class T>
-Derivative<T> extrapolated(const ExtrapolationTable<T>& table, T f_x, T secant,
-                           std::size_t evaluations, std::string_view name) {
-  Derivative<T> d{.value = table.value(), .evaluations = evaluations, .method = name};
+Derivative<T> extrapolated(const Conclusion<T>& best, T f_x, T secant, std::size_t evaluations,
+                           std::string_view name) {
+  Derivative<T> d{.value = best.value, .evaluations = evaluations, .method = name};
   d.status = finite_status(f_x);
-  if (!std::isfinite(table.error()) || !std::isfinite(d.value)) {
+  if (!std::isfinite(best.error) || !std::isfinite(d.value)) {
     d.status = Status::kNonFinite;
     return d;
   }
-  d.error = table.error();
-  d.step = table.step();
+  d.error = best.error;
+  d.step = best.step;
   const T zero = std::sqrt(std::numeric_limits<T>::epsilon()) * (secant > 0 ? secant : T(1));
   if (d.error > std::abs(d.value) / 10 && d.error > zero)
     d.status = worse(d.status, Status::kNotConverged);
@@ -143,13 +140,12 @@ SecondLook<T> look_again(G&& g, T x, T h, const Conclusion<T>& c, T noise = 0) {
   return {std::abs(slope - c.value), 4 * c.error + truncation + 8 * rounding, 8 * c.error / ratio};
 }
 
-/// Of a table that was doubted and the one begun in its place: the first, if the second has nothing
-/// against it.
+/// Of what was doubted and what was made of the steps that follow: the first, if the second has
+/// nothing against it.
 template <class T>
-const ExtrapolationTable<T>& believed(const ExtrapolationTable<T>& doubted,
-                                      const ExtrapolationTable<T>& fresh) {
-  const bool refuted = std::abs(fresh.value() - doubted.value()) > 4 * fresh.error();
-  return std::isfinite(doubted.error()) && !refuted ? doubted : fresh;
+const Conclusion<T>& believed(const Conclusion<T>& doubted, const Conclusion<T>& fresh) {
+  const bool refuted = std::abs(fresh.value - doubted.value) > 4 * fresh.error;
+  return std::isfinite(doubted.error) && !refuted ? doubted : fresh;
 }
 
 /// Says of d what the second look saw, if that is against it.
@@ -180,17 +176,17 @@ Derivative<T> differentiate(G&& g, T x, const Richardson& method) {
   }
   const auto look = look_again(g, x, last_step, table.best());
   const auto evaluations = 3 + 2 * static_cast<std::size_t>(method.levels);
-  auto d = extrapolated(table, f_x, secant, evaluations, Richardson::kName);
+  auto d = extrapolated(table.best(), f_x, secant, evaluations, Richardson::kName);
   if (look.disagrees()) mark_unconfirmed(d, look);
   return d;
 }
 
-/// Ridders' table, and the one before it if a second look refuted that: at steps that were whole
-/// periods of g, say.
+/// Ridders' table, and the best of the one before it if a second look refuted that: at steps that
+/// were whole periods of g, say.
 template <class T>
 class RiddersTables {
  public:
-  explicit RiddersTables(T ratio) : ratio_(ratio), table_(ratio), doubted_(ratio) {}
+  explicit RiddersTables(T ratio) : ratio_(ratio), table_(ratio) {}
 
   void add(T estimate, T rounding, T step) {
     table_.add(estimate, rounding, step);
@@ -213,26 +209,34 @@ class RiddersTables {
     return !look.disagrees();
   }
 
-  const ExtrapolationTable<T>& best() const { return believed(doubted_, table_); }
+  Conclusion<T> best() const { return believed(doubted_, table_.best()); }
+  /// A difference of 0 says then that it was lost in the resolution of g.
+  [[gnu::noinline, gnu::cold]] bool knows_a_slope() const {
+    const auto known = best();
+    return std::abs(known.value) > 4 * known.error;
+  }
 
  private:
   [[gnu::noinline, gnu::cold]] void set_aside() {
-    doubted_ = believed(doubted_, table_);
+    doubted_ = best();
     table_ = ExtrapolationTable<T>(ratio_);
   }
 
   T ratio_;
   ExtrapolationTable<T> table_;
-  ExtrapolationTable<T> doubted_;
+  Conclusion<T> doubted_;
   T rounding_ = 0;
   T step_ = 0;
 };
 
-/// Whether a difference that is 0 was lost in the resolution of g, since the slope is known not to
-/// be.
-template <class T>
-bool is_lost(T slope, const ExtrapolationTable<T>& known) {
-  return slope == 0 && std::abs(known.value()) > 4 * known.error();
+/// The second look at a result that none has confirmed.
+template <class T, class G>
+[[gnu::noinline, gnu::cold]] void look_at_last(G&& g, T x, const Conclusion<T>& best, T noise,
+                                               Derivative<T>& d) {
+  if (d.status == Status::kNonFinite) return;
+  const auto look = look_again(g, x, best.step, best, noise);
+  d.evaluations += 2;
+  if (look.disagrees()) mark_unconfirmed(d, look);
 }
 
 /// Where g is right to `noise`, if that is more than rounding.
@@ -260,7 +264,7 @@ Derivative<T> differentiate(G&& g, T x, const Ridders& method, T noise = 0) {
       continue;
     }
     if (secant == 0) secant = larger_slope(f_above, f_x, f_below, at.step());
-    if (is_lost(slope, tables.best())) [[unlikely]]
+    if (slope == 0 && tables.knows_a_slope()) [[unlikely]]
       continue;
     const T rounding = rounding_error(f_above, f_below, at.width());
     tables.add(slope, std::max(rounding, noise / at.step()), at.step());
@@ -269,12 +273,8 @@ Derivative<T> differentiate(G&& g, T x, const Ridders& method, T noise = 0) {
     confirmed = tables.confirm(g, x, noise);
   }
   auto d = extrapolated(tables.best(), f_x, secant, evaluations, Ridders::kName);
-  if (!confirmed && d.status != Status::kNonFinite) {
-    const auto& best = tables.best().best();
-    const auto look = look_again(g, x, best.step, best, noise);
-    d.evaluations += 2;
-    if (look.disagrees()) mark_unconfirmed(d, look);
-  }
+  if (!confirmed) [[unlikely]]
+    look_at_last(g, x, tables.best(), noise, d);
   return d;
 }
 
