@@ -52,8 +52,9 @@ inline ComplexIncrement<T> complex_step_at(T x, const ComplexStep& method) {
 /// not.
 template <class T>
 consteval T least_unreal() {
+  constexpr T kSquare = tiny_step<T>() * std::numeric_limits<T>::epsilon();
   T share = 1;
-  while (share * share > tiny_step<T>() * std::numeric_limits<T>::epsilon()) share /= 2;
+  while (share * share > kSquare) share /= 2;
   return share;
 }
 
