@@ -73,12 +73,16 @@ class EveryPoint : public testing::Test {
   }
 };
 
+#ifdef GRADATIM_SANITIZED  // which make each of these take half a minute to compile
+using Points = testing::Types<InVector<float>, InSpan<double>, InFixedEigen<long double>>;
+#else
 using Points =
     testing::Types<InVector<float>, InVector<double>, InVector<long double>, InArray<float>,
                    InArray<double>, InArray<long double>, InSpan<float>, InSpan<double>,
                    InSpan<long double>, InConstSpan<float>, InConstSpan<double>,
                    InConstSpan<long double>, InEigen<float>, InEigen<double>, InEigen<long double>,
                    InFixedEigen<float>, InFixedEigen<double>, InFixedEigen<long double>>;
+#endif
 TYPED_TEST_SUITE(EveryPoint, Points);
 
 TYPED_TEST(EveryPoint, Gradient) {
