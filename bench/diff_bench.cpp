@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "chained_rosenbrock.hpp"
 #include "gradatim/diff/derivative.hpp"
 #include "gradatim/diff/gradient.hpp"
 
@@ -309,18 +310,7 @@ void rosenbrock_by_ceres(benchmark::State& state) {
 
 constexpr std::size_t kLong = 10'000;
 
-struct ChainedRosenbrock {
-  template <class X>
-  auto operator()(const X& x) const {
-    auto sum = 0.0 * x[0];
-    for (std::size_t i = 0; i + 1 < x.size(); ++i) {
-      const auto bend = x[i + 1] - x[i] * x[i];
-      const auto rest = 1.0 - x[i];
-      sum += 100.0 * (bend * bend) + rest * rest;
-    }
-    return sum;
-  }
-};
+using gradatim::bench::ChainedRosenbrock;
 
 std::vector<double> long_point() {
   std::vector<double> x(kLong);
@@ -328,12 +318,11 @@ std::vector<double> long_point() {
   return x;
 }
 
-// -ffp-contract=off without -ffast-math: the sum is in order, so nothing here is vectorised.
 void long_evaluation(benchmark::State& state) {
   auto x = long_point();
   for (auto _ : state) {
     benchmark::ClobberMemory();
-    use(ChainedRosenbrock{}(x));
+    use(gradatim::bench::scalar_chained_rosenbrock(x));
   }
 }
 

@@ -125,6 +125,8 @@ class ExpressionParser {
     double value = 0;
     const char* const begin = text_.data() + at_;
     const auto [end, error] = std::from_chars(begin, text_.data() + text_.size(), value);
+    if (error == std::errc::result_out_of_range)
+      fail("a number within the range of double", fmt::format("'{}'", std::string(begin, end)));
     if (error != std::errc{}) fail("a number", found());
     at_ += static_cast<std::size_t>(end - begin);
     emit(Code::kNumber, 0, value);
@@ -142,8 +144,15 @@ class ExpressionParser {
       expression_.variables_ = std::max(expression_.variables_, *index + 1);
       return emit(Code::kVariable, *index);
     }
+    if (is_function(word)) fail(fmt::format("'(' after the function {}", word), found());
     at_ = start;
-    fail("a variable (x, y, z or x0, x1, ...), pi, e or a function", fmt::format("'{}'", word));
+    fail(fmt::format("a variable (x, y, z or x0 to x{}), pi, e or a function", kMostVariables - 1),
+         fmt::format("'{}'", word));
+  }
+
+  static bool is_function(std::string_view word) {
+    return std::ranges::count(detail::kFunctions1, word) > 0 ||
+           std::ranges::count(detail::kFunctions2, word) > 0;
   }
 
   static std::optional<std::size_t> variable(std::string_view word) {
@@ -194,7 +203,10 @@ class ExpressionParser {
     if (!accept(token)) fail(fmt::format("'{}'", token), found());
   }
   std::string found() const {
-    return at_ < text_.size() ? fmt::format("'{}'", text_[at_]) : std::string("the end");
+    if (at_ >= text_.size()) return "the end";
+    std::size_t end = at_ + 1;  // of a character of UTF-8
+    while (end < text_.size() && (static_cast<unsigned char>(text_[end]) & 0xC0U) == 0x80U) ++end;
+    return fmt::format("'{}'", text_.substr(at_, end - at_));
   }
 
   [[noreturn]] void fail(std::string_view expected, std::string_view got) const {

@@ -44,9 +44,9 @@ class Probe {
     if (!std::isfinite(g_x_)) return p;
     sample_until_settled();
     if (samples_.empty() || is_island()) return p;
-    const auto& table = believed(doubted_, table_);
-    p.value = table.value();
-    p.error = table.error();
+    const auto& best = believed(doubted_, table_.best());
+    p.value = best.value;
+    p.error = best.error;
     p.flat = std::ranges::all_of(samples_, [this](const auto& s) { return is_flat(s); });
     p.secant =
         std::max(std::abs(samples_.front().slope_above), std::abs(samples_.front().slope_below));
@@ -124,16 +124,15 @@ class Probe {
     return lost && exhausted && gap <= 4 * gaps_.error();
   }
 
-  /// Halved steps may all be whole periods of f, or all miss what happens near x. Where `analytic`
-  /// would fail, one difference at a far smaller step in no simple ratio to them decides whether to
-  /// believe them; where it disagrees the table begins anew.
+  /// Halved steps may all be whole periods of f, or all miss what happens near x. One difference at
+  /// a far smaller step in no simple ratio to them decides whether to believe them; where it
+  /// disagrees the table begins anew. What would refute `analytic` is not excused by noise.
   bool is_confirmed() {
-    const Sample<E>& last = samples_.back();
     const E value = table_.value();
-    if (!(std::abs(value - analytic_) > table_.error() + target_ * std::abs(value))) return true;
-    const E central = (last.g_above - last.g_below) / (2 * last.step);
-    if (!look_again(g_, x_, last.step, central, table_).disagrees()) return true;
-    doubted_ = std::exchange(table_, ExtrapolationTable<E>{2});
+    const auto look = look_again(g_, x_, samples_.back().step, table_.best());
+    const bool refutes = std::abs(value - analytic_) > table_.error() + target_ * std::abs(value);
+    if (!(refutes ? look.disagrees_unless_noisy() : look.disagrees())) return true;
+    doubted_ = std::exchange(table_, ExtrapolationTable<E>{2}).best();
     gaps_ = ExtrapolationTable<E>{2, 1};
     return false;
   }
@@ -222,7 +221,7 @@ class Probe {
   double step_;
   E target_;
   ExtrapolationTable<E> table_{2};
-  ExtrapolationTable<E> doubted_{2};
+  Conclusion<E> doubted_;
   ExtrapolationTable<E> gaps_{2, 1};
   std::vector<Sample<E>> samples_;
   int rows_since_best_ = 0;

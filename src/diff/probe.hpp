@@ -40,7 +40,8 @@ struct ProbeOptions {
 };
 
 /// Samples g, whose value at x is g_x, at ever smaller steps until its derivative is precise or can
-/// get no better. What would refute `analytic` is looked at twice.
+/// get no better, and looks once more at what they agree on: the more strictly where that would
+/// refute `analytic`.
 template <class E>
 Probed<E> probe(const CheckedSlice<E>& g, E x, E g_x, double analytic, const ProbeOptions& options);
 

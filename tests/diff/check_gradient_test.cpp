@@ -194,6 +194,7 @@ TEST(CheckGradient, DoesNotRefuteARightGradientByChance) {
   const auto wave = [rate](const Vector& x) { return std::sin(rate * x[0]) + x[0]; };
   EXPECT_EQ(verdict(wave, {rate + 1}, {0}), Verdict::kPass);
   EXPECT_EQ(verdict(wave, {-3}, {0}), Verdict::kFail);
+  EXPECT_EQ(verdict(wave, {1}, {0}), Verdict::kFail) << "what all halved steps agree on";
   const auto step = [](const Vector& x) { return std::sin(x[0]) + 1e-9 * std::tanh(1e9 * x[0]); };
   const Verdict right = verdict(step, {2}, {0});
   EXPECT_TRUE(right == Verdict::kPass || right == Verdict::kUnresolved) << to_string(right);

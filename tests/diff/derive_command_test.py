@@ -3,6 +3,7 @@ check the plots with, after all other checks."""
 import json
 import math
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -71,8 +72,28 @@ def check_verdicts(gradatim):
         "both-non-finite"
 
 
+# One method is judged by its own value, all together by the derivative's.
+def check_exit_code_of_one_method(gradatim):
+    for method, code in [("dual", 0), ("ridders", 0), ("stencil8", 1), ("richardson", 1), ("all", 0)]:
+        result = derive(gradatim, "tan(x)", "1.5707", "--method", method, code=code)
+        assert result["check"]["passed"]
+    refuted = {m["method"] for m in result["methods"] if m["refuted"]}
+    assert "stencil8" in refuted and not refuted & {"dual", "tape", "complex-step", "ridders"}, refuted
+    assert "(refuted)" in run(gradatim, "tan(x)", "--at=1.5707", "--method=stencil8").stdout
+
+
 def check_faults(gradatim):
     for arguments, words in [
+        (["sin x", "--at", "0"], ["column 5", "'(' after the function sin", "'x'"]),
+        (["1e999*x", "--at", "0"], ["column 1", "range of double", "'1e999'"]),
+        (["x1000", "--at", "0"], ["x0 to x999", "'x1000'"]),
+        (["\u00e9", "--at", "0"], ["column 1", "'\u00e9'"]),
+        (["", "--at", "0"], ["column 1", "the end"]),
+        (["max(x,1,2)", "--at", "0"], ["column 8", "')'", "','"]),
+        (["1.2.3", "--at", "0"], ["column 4", "'.'"]),
+        (["x", "--at", "0", "1"], ["1"]),
+        (["x"], ["--at"]),
+        (["x", "--at", "1", "--plot", "/nonexistent/a.svg"], ["/nonexistent/a.svg"]),
         (["sin(x", "--at", "0"], ["column 6", "expected ')'", "the end"]),
         (["sin(x)+foo", "--at", "0"], ["column 8", "'foo'"]),
         (["x + ", "--at", "0"], ["column 5", "the end"]),
@@ -111,6 +132,12 @@ def check_plots(gradatim):
         assert "slope -1 from the left" in picture.read_text()
         assert "slope 1 from the right" in picture.read_text()
         assert "tangent" not in picture.read_text()
+        # Next to a pole, and where there would be hundreds of periods in the window of x.
+        for expression, at in [("tan(x)", "1.4"), ("sin(x)", "1000")]:
+            picture = pathlib.Path(folder) / "window.svg"
+            derive(gradatim, expression, at, "--plot", str(picture))
+            ticks = [float(t) for t in re.findall(r">\s*(-?[\d.]+)\s*</", picture.read_text())]
+            assert ticks and max(ticks) - min(ticks) < 2000, ticks
         picture = pathlib.Path(folder) / "tangent.png"
         derive(gradatim, "sin(x)", "1", "--plot", str(picture))
         assert picture.read_bytes().startswith(b"\x89PNG")
@@ -121,6 +148,7 @@ def main():
     check_every_method(gradatim)
     check_formulas(gradatim)
     check_verdicts(gradatim)
+    check_exit_code_of_one_method(gradatim)
     check_faults(gradatim)
     if shutil.which("gnuplot") is None:
         sys.exit(77)  # skipped, after all that needs none

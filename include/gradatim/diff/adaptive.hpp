@@ -5,24 +5,41 @@
 #include <cmath>
 #include <limits>
 
+#include "gradatim/diff/extrapolation.hpp"
 #include "gradatim/diff/finite_difference.hpp"
 
 namespace gradatim::detail {
 
-/// The standard deviation of the noise of g near x, from the differences of order 3 to 6 of seven
-/// values at even spacing: differencing removes a smooth function and amplifies noise by a known
-/// factor, sqrt((2k)!)/k! (Moré and Wild, "Estimating computational noise"). At least half a unit
-/// in the last place of g(x).
+/// Seven values of g around x at even spacing.
 template <class T, class G>
-T measured_noise(G&& g, T x, std::size_t& evaluations) {
+std::array<T, 7> values_around(G&& g, T x, T spacing) {
+  std::array<T, 7> values{};
+  for (std::size_t i = 0; i < values.size(); ++i)
+    values[i] = g(x + (static_cast<T>(i) - 3) * spacing);
+  return values;
+}
+
+/// The smallest difference between neighbours that are not equal, 0 if all are: the height of the
+/// stairs of a g that is computed in fewer digits than T has.
+template <class T>
+T stair_height(const std::array<T, 7>& values) {
+  T height = std::numeric_limits<T>::infinity();
+  for (std::size_t i = 1; i < values.size(); ++i)
+    if (values[i] != values[i - 1]) height = std::min(height, std::abs(values[i] - values[i - 1]));
+  return std::isfinite(height) ? height : T(0);
+}
+
+template <class T>
+bool has_equal_neighbours(const std::array<T, 7>& values) {
+  return std::ranges::adjacent_find(values) != values.end();
+}
+
+/// The standard deviation of the noise of g that the differences of order 3 to 6 of seven values at
+/// even spacing show: differencing removes a smooth function and amplifies noise by a known factor,
+/// sqrt((2k)!)/k! (Moré and Wild, "Estimating computational noise").
+template <class T>
+T noise_in(std::array<T, 7> difference) {
   constexpr std::array<double, 7> kGain{1, 2, 6, 20, 70, 252, 924};  // (2k)! / (k!)²
-  const T spacing = std::sqrt(std::numeric_limits<T>::epsilon()) * step_scale(x) / 8;
-  std::array<T, 7> difference{};
-  for (std::size_t i = 0; i < difference.size(); ++i)
-    difference[i] = g(x + (static_cast<T>(i) - 3) * spacing);
-  evaluations += difference.size();
-  const T floor = std::max(std::numeric_limits<T>::epsilon() * std::abs(difference[3]) / 2,
-                           std::numeric_limits<T>::min());
   T noise = std::numeric_limits<T>::infinity();
   for (std::size_t order = 1; order < difference.size(); ++order) {
     const std::size_t count = difference.size() - order;
@@ -35,7 +52,27 @@ T measured_noise(G&& g, T x, std::size_t& evaluations) {
       noise = std::min(noise,
                        std::sqrt(squares / static_cast<T>(count) / static_cast<T>(kGain[order])));
   }
-  return std::isfinite(noise) ? std::max(noise, floor) : floor;
+  return std::isfinite(noise) ? noise : T(0);
+}
+
+/// The standard deviation of the noise of g near x, at least half a unit in the last place of g(x).
+/// Where all values are equal the spacing grows, up to `widest`, to see the stairs of g.
+template <class T, class G>
+T measured_noise(G&& g, T x, T widest, std::size_t& evaluations) {
+  constexpr T kWider = T(12.9);
+  T spacing = std::sqrt(std::numeric_limits<T>::epsilon()) * step_scale(x) / 8;
+  auto values = values_around(g, x, spacing);
+  evaluations += values.size();
+  const T magnitude = std::abs(values[3]);
+  const bool has_stairs = has_equal_neighbours(values);
+  while (stair_height(values) == 0 && kWider * spacing < widest) {
+    spacing *= kWider;
+    values = values_around(g, x, spacing);
+    evaluations += values.size();
+  }
+  const T floor =
+      std::max(std::numeric_limits<T>::epsilon() * magnitude / 2, std::numeric_limits<T>::min());
+  return std::max({floor, noise_in(values), has_stairs ? stair_height(values) / 2 : T(0)});
 }
 
 /// A stencil of order 8 with both its errors.
@@ -45,6 +82,7 @@ struct StencilTrial {
   T truncation = std::numeric_limits<T>::infinity();
   T noise = 0;
   T step = std::numeric_limits<T>::quiet_NaN();
+  T innermost = 0;  // its central difference
   T error() const { return truncation + noise; }
 };
 
@@ -58,7 +96,8 @@ StencilTrial<T> try_stencil(G&& g, T x, T h, T noise, std::size_t& evaluations) 
   return {.value = s.value,
           .truncation = s.truncation,
           .noise = std::max(measured, s.rounding),
-          .step = h};
+          .step = h,
+          .innermost = s.innermost};
 }
 
 /// The step at which a truncation of order 7 (the sixth-order stencil's is what is measured) would
@@ -73,26 +112,49 @@ T balanced_step(const StencilTrial<T>& trial) {
 /// How far the first step may grow where no truncation is seen, as for an even function at 0.
 inline constexpr int kLargestGrowth = 512;
 
+/// The best of at most `trials` stencils, from step h on, each at the step that the one before
+/// proposes.
 template <class T, class G>
-Derivative<T> differentiate(G&& g, T x, const Adaptive& method) {
-  const auto at = around(x, method.step == 0 ? 0.05 : method.step, Adaptive::kName);
-  Derivative<T> d{.method = Adaptive::kName};
-  const T noise = measured_noise(g, x, d.evaluations);
+StencilTrial<T> best_trial(G&& g, T x, T h, T noise, int trials, std::size_t& evaluations) {
   const T smallest = 2 * smallest_step(x) * step_scale(x);
-  const T largest = kLargestGrowth * at.step();
+  const T largest = kLargestGrowth * h;
   StencilTrial<T> best;
-  T h = at.step();
-  for (int i = 0; i < method.trials && h >= smallest; ++i) {
-    const auto trial = try_stencil(g, x, h, noise, d.evaluations);
+  for (int i = 0; i < trials && h >= smallest; ++i) {
+    const auto trial = try_stencil(g, x, h, noise, evaluations);
     if (trial.error() < best.error()) best = trial;
     const T next = std::min(balanced_step(trial), largest);
     if (i >= 2 && next > h / 2 && next < 2 * h) break;
     h = next;
   }
-  d.value = best.value;
-  d.step = best.step;
+  return best;
+}
+
+/// How often the trials begin anew, at far smaller steps, where a second look refutes the best.
+inline constexpr int kMostBeginnings = 4;
+
+template <class T, class G>
+Derivative<T> differentiate(G&& g, T x, const Adaptive& method) {
+  const auto at = around(x, method.step == 0 ? 0.05 : method.step, Adaptive::kName);
+  Derivative<T> d{.method = Adaptive::kName};
+  const T noise = measured_noise(g, x, at.step() / 16, d.evaluations);
+  SecondLook<T> look;
+  T h = at.step();
+  for (int begun = 0; begun == 0 || (look.disagrees() && begun < kMostBeginnings); ++begun) {
+    const auto best = best_trial(g, x, h, noise, method.trials, d.evaluations);
+    if (!std::isfinite(best.value)) break;
+    if (std::abs(best.value - d.value) <= 4 * best.error()) {  // nothing against the one doubted
+      look = {};
+      break;
+    }
+    d.value = best.value;
+    d.error = best.error();
+    d.step = best.step;
+    look = look_again(g, x, d.step, Conclusion<T>{d.value, d.error, d.step, best.innermost});
+    d.evaluations += 2;
+    h = d.step * kConfirmingStep<T>;
+  }
   d.status = finite_status(d.value);
-  if (d.status == Status::kOk) d.error = best.error();
+  if (look.disagrees()) mark_unconfirmed(d, look);
   return d;
 }
 

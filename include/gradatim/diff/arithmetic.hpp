@@ -2,6 +2,7 @@
 
 #include <compare>
 #include <concepts>
+#include <limits>
 #include <type_traits>
 
 // The operators of scalars that carry a derivative, once for all of them: DualNumber and Variable
@@ -51,7 +52,16 @@ constexpr auto constant(A a) {
   return static_cast<PlainScalarT<D>>(a);
 }
 
+template <Arithmetic A>
+constexpr bool is_infinite(A a) {
+  return a > std::numeric_limits<A>::max() || a < std::numeric_limits<A>::lowest();
+}
+
 }  // namespace detail
+
+// operator/ of two looks up the one with a plain denominator.
+template <Differential D, Arithmetic A>
+constexpr D operator/(const D& a, A b);
 
 template <Differential D>
 constexpr D operator+(const D& a) {
@@ -74,8 +84,11 @@ template <Differential D>
 constexpr D operator*(const D& a, const D& b) {
   return combine(a.value * b.value, a, b.value, b, a.value);
 }
+/// Where b has overflowed the quotient is 0, and so is its slope: 1/(1 + exp(-x)) far to the left.
 template <Differential D>
 constexpr D operator/(const D& a, const D& b) {
+  if (detail::is_infinite(plain_value(b))) [[unlikely]]
+    return a / plain_value(b);
   const typename D::Base quotient = a.value / b.value;
   const typename D::Base inverse = typename D::Base(1) / b.value;
   return combine(quotient, a, inverse, b, -quotient * inverse);
@@ -113,6 +126,8 @@ constexpr D operator/(const D& a, A b) {
 template <Differential D, Arithmetic A>
 constexpr D operator/(A a, const D& b) {
   const typename D::Base quotient = detail::constant<D>(a) / b.value;
+  if (detail::is_infinite(plain_value(b))) [[unlikely]]
+    return D(quotient);
   return b.chain(quotient, -quotient / b.value);
 }
 

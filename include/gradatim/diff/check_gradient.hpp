@@ -116,7 +116,7 @@ class CheckedAt final : public CheckedFunction<E> {
 /// f is smooth, deterministic and leaves its argument alone, and `error`, that of n, is within the
 /// tolerance; where a is 0 and n is to within its error, within that of the largest entry or, where
 /// f does not vary at all, within relative_tolerance itself: a term that drowns in a large f leaves
-/// its entry unresolved. Takes some 16 evaluations an entry. Throws InvalidArgument if x is empty,
+/// its entry unresolved. Takes some 18 evaluations an entry. Throws InvalidArgument if x is empty,
 /// ShapeError if the analytic gradient has another size.
 template <class F, class A, class X>
   requires Point<std::remove_cvref_t<X>>

@@ -88,12 +88,12 @@ inline Derivative<E> differentiate_once(F& f, E x, const ComplexStep& method) {
   const auto watched = [&](const std::complex<E>& at) {
     std::complex<E> argument = at;
     const std::complex<E> value(f(argument));
-    modified = argument != at;
+    modified |= argument != at;
     return value;
   };
-  Derivative<E> d = differentiate_complex(watched, x, method);
-  if (is_suspect(d)) [[unlikely]]
-    look_on_the_axis(f, x, d);
+  // On a path of its own, so that what the usual one uses can stay in registers.
+  const auto closer = [&f](std::complex<E> at) { return std::complex<E>(f(at)); };
+  Derivative<E> d = differentiate_complex(watched, x, method, closer);
   if (modified) d.status = worse(d.status, Status::kInputModified);
   return d;
 }

@@ -45,9 +45,15 @@ Derivative<E> directional_pass(F& f, const X& x, const V& v) {
   auto& argument = *scratch;
   for (std::size_t i = 0; i < n; ++i)
     argument.data()[i] = D(static_cast<E>(x.data()[i]), {static_cast<E>(v.data()[i])});
-  const D y = static_cast<D>(call_with<F, X, D>(f, argument));
+  D y = static_cast<D>(call_with<F, X, D>(f, argument));
+  std::size_t evaluations = 1;
+  if (std::isnan(y.tangent[0])) [[unlikely]] {
+    y.tangent[0] =
+        tracked_tangent<E>(f, x, [&v](std::size_t i) { return static_cast<E>(v.data()[i]); });
+    ++evaluations;
+  }
   return {.value = y.tangent[0],
-          .evaluations = 1,
+          .evaluations = evaluations,
           .status = worse(modified_status<E>(argument, x),
                           worse(finite_status(y.value), finite_status(y.tangent[0]))),
           .method = Dual::kName};

@@ -45,6 +45,45 @@ struct DualNumber {
   }
 };
 
+/// A DualNumber that knows in which directions it varies at all. The slope of sqrt at 0 times a
+/// tangent of 0 is NaN where that 0 is the value of a derivative, and 0 where there is nothing to
+/// derive: x + sqrt(y) at y = 0 has slope 1 along x. Slower, and so used only where DualNumber has
+/// come to NaN.
+template <class T, std::size_t N>
+struct TrackedDual {
+  using Base = T;
+
+  T value{};
+  std::array<T, N> tangent{};
+  std::array<bool, N> varies{};
+
+  constexpr TrackedDual() = default;
+  template <Arithmetic A>
+  constexpr TrackedDual(A v) : value(static_cast<T>(v)) {}
+  constexpr TrackedDual(T v, const std::array<T, N>& t) : value(v), tangent(t) {
+    for (std::size_t k = 0; k < N; ++k) varies[k] = t[k] != 0;
+  }
+
+  constexpr void add(const TrackedDual& a, T slope) {
+    for (std::size_t k = 0; k < N; ++k) {
+      if (a.varies[k]) tangent[k] += slope * a.tangent[k];
+      varies[k] |= a.varies[k];
+    }
+  }
+  constexpr TrackedDual chain(T v, T slope) const {
+    TrackedDual d(v);
+    d.add(*this, slope);
+    return d;
+  }
+  friend constexpr TrackedDual combine(T v, const TrackedDual& a, T d_a, const TrackedDual& b,
+                                       T d_b) {
+    TrackedDual d(v);
+    d.add(a, d_a);
+    d.add(b, d_b);
+    return d;
+  }
+};
+
 namespace detail {
 
 template <Arithmetic A>
@@ -83,7 +122,16 @@ constexpr bool is_constant(const DualNumber<T, N>& d) {
   return constant;
 }
 
+template <class T, std::size_t N>
+constexpr bool is_constant(const TrackedDual<T, N>& d) {
+  bool constant = true;
+  for (const bool varies : d.varies) constant = constant && !varies;
+  return constant;
+}
+
 }  // namespace gradatim
 
 template <class T, std::size_t N>
 struct std::numeric_limits<gradatim::DualNumber<T, N>> : std::numeric_limits<T> {};
+template <class T, std::size_t N>
+struct std::numeric_limits<gradatim::TrackedDual<T, N>> : std::numeric_limits<T> {};

@@ -13,6 +13,10 @@
 //
 // Where a function has no derivative the convention is: abs'(0) = 0, max and min at a tie take the
 // first operand's, floor, ceil, round and trunc have derivative 0.
+//
+// Slopes are right to a few units in the last place, erf's and erfc's to as much as their condition
+// number 2x² makes of it, wherever value and slope are normal numbers: nothing inside overflows or
+// underflows before they do.
 namespace gradatim {
 
 // So that generic code, here and in a user's `gd::exp(x)`, also finds them for plain numbers.
@@ -68,6 +72,16 @@ template <Differential D>
 bool isfinite(const D& a) {
   return std::isfinite(plain_value(a));
 }
+
+namespace detail {
+
+/// 1 - x² without cancellation, neither next to 1 nor, in its own slope, next to 0.
+template <class S>
+S one_minus_square(const S& x) {
+  return abs(plain_value(x)) < 0.5 ? S(1 - x * x) : S((1 - x) * (1 + x));
+}
+
+}  // namespace detail
 
 template <Differential D>
 D exp(const D& a) {
@@ -125,15 +139,19 @@ D tan(const D& a) {
 }
 template <Differential D>
 D asin(const D& a) {
-  return a.chain(asin(a.value), 1 / sqrt((1 - a.value) * (1 + a.value)));
+  return a.chain(asin(a.value), 1 / sqrt(detail::one_minus_square(a.value)));
 }
 template <Differential D>
 D acos(const D& a) {
-  return a.chain(acos(a.value), -1 / sqrt((1 - a.value) * (1 + a.value)));
+  return a.chain(acos(a.value), -1 / sqrt(detail::one_minus_square(a.value)));
 }
 template <Differential D>
 D atan(const D& a) {
-  return a.chain(atan(a.value), 1 / (1 + a.value * a.value));
+  using T = typename D::Base;
+  if (abs(plain_value(a)) <= 1) return a.chain(atan(a.value), 1 / (1 + a.value * a.value));
+  const T inverse = 1 / a.value;
+  const T square = inverse * inverse;
+  return a.chain(atan(a.value), square / (1 + square));
 }
 template <Differential D>
 D sinh(const D& a) {
@@ -143,7 +161,8 @@ template <Differential D>
 D cosh(const D& a) {
   return a.chain(cosh(a.value), sinh(a.value));
 }
-/// tanh' = 1 / cosh², not 1 - tanh², which is 0 where tanh rounds to 1.
+/// tanh' = 1 / cosh², not 1 - tanh², which is 0 where tanh rounds to 1. (Where cosh overflows its
+/// inverse is a constant 0: see operator/.)
 template <Differential D>
 D tanh(const D& a) {
   const typename D::Base sech = 1 / cosh(a.value);
@@ -151,15 +170,15 @@ D tanh(const D& a) {
 }
 template <Differential D>
 D asinh(const D& a) {
-  return a.chain(asinh(a.value), 1 / sqrt(a.value * a.value + 1));
+  return a.chain(asinh(a.value), 1 / hypot(a.value, typename D::Base(1)));
 }
 template <Differential D>
 D acosh(const D& a) {
-  return a.chain(acosh(a.value), 1 / sqrt((a.value - 1) * (a.value + 1)));
+  return a.chain(acosh(a.value), 1 / (sqrt(a.value - 1) * sqrt(a.value + 1)));
 }
 template <Differential D>
 D atanh(const D& a) {
-  return a.chain(atanh(a.value), 1 / ((1 - a.value) * (1 + a.value)));
+  return a.chain(atanh(a.value), 1 / detail::one_minus_square(a.value));
 }
 template <Differential D>
 D erf(const D& a) {
@@ -175,7 +194,7 @@ D erfc(const D& a) {
 template <Differential D>
 D abs(const D& a) {
   if (a.value < 0) return -a;
-  return a.chain(a.value, typename D::Base(a.value > 0 ? 1 : 0));
+  return a.chain(abs(a.value), typename D::Base(a.value > 0 ? 1 : 0));
 }
 template <Differential D>
 D fabs(const D& a) {
@@ -198,26 +217,39 @@ D trunc(const D& a) {
   return D(trunc(plain_value(a)));
 }
 
+namespace detail {
+
+/// d a^b / d a, where value = a^b. Below 1/2 b - 1 may round, which would cost 1e-14 at the ends of
+/// the range; above, value may underflow and the slope not.
+template <class S, class B>
+S slope_of_power(const S& value, const S& a, const B& b) {
+  return b < 0.5 && a != 0 ? S(b * (value / a)) : S(b * pow(a, b - 1));
+}
+
+}  // namespace detail
+
 /// a^b for a constant b: exact slopes at a = 0 and for negative a with whole b.
 template <Differential D, Arithmetic A>
 D pow(const D& a, A exponent) {
   const auto b = detail::constant<D>(exponent);
   if (b == 0) return D(1);
   if (b == 2) return a.chain(a.value * a.value, 2 * a.value);
-  return a.chain(pow(a.value, b), b * pow(a.value, b - 1));
+  const typename D::Base value = pow(a.value, b);
+  return a.chain(value, detail::slope_of_power(value, a.value, b));
 }
 template <Differential D, Arithmetic A>
 D pow(A base, const D& b) {
   const auto a = detail::constant<D>(base);
   const typename D::Base value = pow(typename D::Base(a), b.value);
-  return b.chain(value, a == 0 ? typename D::Base(0) : value * log(a));
+  return b.chain(value, a == 0 && b > 0 ? typename D::Base(0) : value * log(a));
 }
 template <Differential D>
 D pow(const D& a, const D& b) {
   if (is_constant(b)) return pow(a, plain_value(b));
   const typename D::Base value = pow(a.value, b.value);
-  const typename D::Base d_b = a.value == 0 ? typename D::Base(0) : value * log(a.value);
-  return combine(value, a, b.value * pow(a.value, b.value - 1), b, d_b);
+  const typename D::Base d_b =
+      a.value == 0 && b.value > 0 ? typename D::Base(0) : typename D::Base(value * log(a.value));
+  return combine(value, a, detail::slope_of_power(value, a.value, b.value), b, d_b);
 }
 
 template <Differential D>
@@ -227,8 +259,30 @@ D hypot(const D& a, const D& b) {
 }
 template <Differential D>
 D atan2(const D& y, const D& x) {
-  const typename D::Base square = x.value * x.value + y.value * y.value;
-  return combine(atan2(y.value, x.value), y, x.value / square, x, -y.value / square);
+  const typename D::Base radius = hypot(y.value, x.value);
+  return combine(atan2(y.value, x.value), y, x.value / radius / radius, x,
+                 -(y.value / radius) / radius);
+}
+template <Differential D, Arithmetic A>
+D hypot(const D& a, A b) {
+  const typename D::Base value = hypot(a.value, typename D::Base(detail::constant<D>(b)));
+  return a.chain(value, a.value / value);
+}
+template <Differential D, Arithmetic A>
+D hypot(A a, const D& b) {
+  return hypot(b, a);
+}
+template <Differential D, Arithmetic A>
+D atan2(const D& y, A x) {
+  const typename D::Base other(detail::constant<D>(x));
+  const typename D::Base radius = hypot(y.value, other);
+  return y.chain(atan2(y.value, other), other / radius / radius);
+}
+template <Differential D, Arithmetic A>
+D atan2(A y, const D& x) {
+  const typename D::Base other(detail::constant<D>(y));
+  const typename D::Base radius = hypot(other, x.value);
+  return x.chain(atan2(other, x.value), -(other / radius) / radius);
 }
 
 template <class A, class B>
@@ -246,12 +300,12 @@ auto min(const A& a, const B& b) {
 template <class A, class B>
   requires detail::Comparable<A, B>
 auto fmax(const A& a, const B& b) {
-  return max(a, b);
+  return isnan(a) ? max(b, a) : max(a, b);
 }
 template <class A, class B>
   requires detail::Comparable<A, B>
 auto fmin(const A& a, const B& b) {
-  return min(a, b);
+  return isnan(a) ? min(b, a) : min(a, b);
 }
 
 }  // namespace gradatim

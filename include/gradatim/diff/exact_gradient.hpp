@@ -42,6 +42,30 @@ inline Status modified_status(const Storage& argument, const X& x) {
   return modified ? Status::kInputModified : Status::kOk;
 }
 
+/// The tangents of x_i where lane k is the direction first + k, for k < count.
+template <class E, std::size_t N>
+constexpr std::array<E, N> unit(std::size_t i, std::size_t first, std::size_t count) {
+  std::array<E, N> tangent{};
+  if (i >= first && i < first + count) tangent[i - first] = 1;
+  return tangent;
+}
+
+/// The tangent of f at x, where that of x_i is seed(i), again by TrackedDual since DualNumber found
+/// NaN; NaN still if f does not take it.
+template <class E, class F, class X, class Seed>
+[[gnu::noinline, gnu::cold]] E tracked_tangent(F& f, const X& x, Seed seed) {
+  using D = TrackedDual<E, 1>;
+  if constexpr (TakesVector<F, X, D>) {
+    const std::size_t n = length(x);
+    ScratchT<StorageT<F, X, D>> argument(n);
+    for (std::size_t i = 0; i < n; ++i)
+      (*argument).data()[i] = D(static_cast<E>(x.data()[i]), {seed(i)});
+    return static_cast<D>(call_with<F, X, D>(f, *argument)).tangent[0];
+  } else {
+    return std::numeric_limits<E>::quiet_NaN();
+  }
+}
+
 /// One evaluation: the derivatives in the directions first, ..., first + count - 1.
 template <class E, class F, class X, class Storage>
 inline ExactValue<E> dual_pass(F& f, const X& x, Storage& argument, std::size_t first,
@@ -52,6 +76,18 @@ inline ExactValue<E> dual_pass(F& f, const X& x, Storage& argument, std::size_t 
   const D y = static_cast<D>(call_with<F, X, D>(f, argument));
   for (std::size_t k = 0; k < count; ++k) d_x[first + k] = y.tangent[k];
   return {y.value, 1, modified_status<E>(argument, x)};
+}
+
+/// The entries that DualNumber made NaN, again; how many there were.
+template <class E, class F, class X>
+std::size_t mend_spoiled(F& f, const X& x, E* d_x) {
+  std::size_t spoiled = 0;
+  for (std::size_t i = 0; i < length(x); ++i) {
+    if (!std::isnan(d_x[i])) continue;
+    d_x[i] = tracked_tangent<E>(f, x, [i](std::size_t j) { return i == j ? E(1) : E(0); });
+    ++spoiled;
+  }
+  return spoiled;
 }
 
 template <class E, class F, class X>
@@ -111,8 +147,7 @@ ExactValue<E> exact_gradient(F& f, const X& x, E* d_x, const ComplexStep& method
       return value;
     };
     const auto at = static_cast<E>(x.data()[i]);
-    auto d = differentiate_complex(slice, at, method);
-    if (is_suspect(d)) look_on_the_axis(slice, at, d);
+    const auto d = differentiate_complex(slice, at, method, slice);
     d_x[i] = d.value;
     result.status = worse(result.status, d.status);
     result.evaluations += d.evaluations;

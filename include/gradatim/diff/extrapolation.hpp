@@ -13,6 +13,16 @@
 
 namespace gradatim::detail {
 
+/// What a method made of a sequence of steps: a value that rests on the central difference
+/// `estimate` at `step`.
+template <class T>
+struct Conclusion {
+  T value = std::numeric_limits<T>::quiet_NaN();
+  T error = std::numeric_limits<T>::infinity();
+  T step = std::numeric_limits<T>::quiet_NaN();
+  T estimate = std::numeric_limits<T>::quiet_NaN();
+};
+
 /// Richardson's table for estimates whose truncation is a series in every other power of the step,
 /// from `first_power` (2 or 1) on, row by row as the step shrinks by `ratio`:
 ///   T(k, j) = T(k, j-1) + (T(k, j-1) - T(k-1, j-1)) / (ratio^(2j - 2 + first_power) - 1).
@@ -34,7 +44,7 @@ class ExtrapolationTable {
       const T above = std::exchange(row_[j], entry);
       const T next = entry + (entry - above) * weights_[j];
       const T spread = std::max(std::abs(next - entry), std::abs(next - above));
-      consider(next, spread + 2 * rounding, step);
+      consider({next, spread + 2 * rounding, step, estimate});
       entry = next;
     }
     row_[columns] = entry;
@@ -44,16 +54,14 @@ class ExtrapolationTable {
   void interrupt() { rows_ = 0; }
 
   std::size_t rows() const { return rows_; }
-  T value() const { return value_; }
-  T error() const { return error_; }
-  T step() const { return step_; }
+  const Conclusion<T>& best() const { return best_; }
+  T value() const { return best_.value; }
+  T error() const { return best_.error; }
+  T step() const { return best_.step; }
 
  private:
-  void consider(T value, T error, T step) {
-    if (!(error < error_)) return;
-    value_ = value;
-    error_ = error;
-    step_ = step;
+  void consider(const Conclusion<T>& entry) {
+    if (entry.error < best_.error) best_ = entry;
   }
 
   using Weights = std::array<T, kColumns - 1>;  // 1 / (ratio^power - 1)
@@ -72,26 +80,24 @@ class ExtrapolationTable {
   Weights weights_;
   std::array<T, kColumns> row_{};
   std::size_t rows_ = 0;
-  T value_ = std::numeric_limits<T>::quiet_NaN();
-  T error_ = std::numeric_limits<T>::infinity();
-  T step_ = std::numeric_limits<T>::quiet_NaN();
+  Conclusion<T> best_;
 };
 
-/// The table's best entry. `secant` is the larger one-sided slope at the first step: the scale on
-/// which a derivative counts as 0 rather than unknown (1 where f does not vary at all).
+/// The best entry of a table. `secant` is the larger one-sided slope at the first step: the scale
+/// on which a derivative counts as 0 rather than unknown (1 where f does not vary at all).
 template <class T>
-Derivative<T> extrapolated(const ExtrapolationTable<T>& table, T f_x, T secant,
-                           std::size_t evaluations, std::string_view name) {
-  Derivative<T> d{.value = table.value(), .evaluations = evaluations, .method = name};
+Derivative<T> extrapolated(const Conclusion<T>& best, T f_x, T secant, std::size_t evaluations,
+                           std::string_view name) {
+  Derivative<T> d{.value = best.value, .evaluations = evaluations, .method = name};
   d.status = finite_status(f_x);
-  if (!std::isfinite(table.error()) || !std::isfinite(d.value)) {
+  if (!std::isfinite(best.error) || !std::isfinite(d.value)) {
     d.status = Status::kNonFinite;
     return d;
   }
-  d.error = table.error();
-  d.step = table.step();
+  d.error = best.error;
+  d.step = best.step;
   const T zero = std::sqrt(std::numeric_limits<T>::epsilon()) * (secant > 0 ? secant : T(1));
-  if (d.error > std::abs(d.value) / 2 && d.error > zero)
+  if (d.error > std::abs(d.value) / 10 && d.error > zero)
     d.status = worse(d.status, Status::kNotConverged);
   return d;
 }
@@ -101,6 +107,55 @@ T larger_slope(T f_above, T f_x, T f_below, T h) {
   return std::max(std::abs(f_above - f_x), std::abs(f_below - f_x)) / h;
 }
 
+/// Rows below which agreement may be chance, such as a step that is a whole number of periods.
+inline constexpr std::size_t kLeastRows = 5;
+
+/// The last step times (3 - sqrt 5)/128: far smaller, and in no simple ratio to the steps before.
+template <class T>
+inline constexpr T kConfirmingStep = T(0.38196601125010515L / 64);
+
+/// One difference at kConfirmingStep·h beside what was made of steps down to h: how far it is off,
+/// what truncation and rounding explain of that, and what noise of g as large as the error could.
+template <class T>
+struct SecondLook {
+  T off = 0;
+  T allowed = 0;
+  T noise = 0;
+  bool disagrees() const { return !(off <= allowed + noise); }
+  bool disagrees_unless_noisy() const { return !(off <= allowed); }
+};
+
+/// All steps of a sequence may have been whole periods of g, or have missed what happens next to x.
+/// The truncation at c.step shrinks with the square of the step, `noise` of g is magnified.
+template <class T, class G>
+SecondLook<T> look_again(G&& g, T x, T h, const Conclusion<T>& c, T noise = 0) {
+  const auto at = beside(x, h * kConfirmingStep<T>);
+  if (!at.moved(x)) return {};
+  const T f_above = g(at.above);
+  const T f_below = g(at.below);
+  const T slope = (f_above - f_below) / at.width();
+  const T ratio = at.step() / c.step;
+  const T truncation = 8 * ratio * ratio * std::abs(c.estimate - c.value);
+  const T rounding = std::max(rounding_error(f_above, f_below, at.width()), noise / at.step());
+  return {std::abs(slope - c.value), 4 * c.error + truncation + 8 * rounding, 8 * c.error / ratio};
+}
+
+/// Of what was doubted and what was made of the steps that follow: the first, if the second has
+/// nothing against it.
+template <class T>
+const Conclusion<T>& believed(const Conclusion<T>& doubted, const Conclusion<T>& fresh) {
+  const bool refuted = std::abs(fresh.value - doubted.value) > 4 * fresh.error;
+  return std::isfinite(doubted.error) && !refuted ? doubted : fresh;
+}
+
+/// Says of d what the second look saw, if that is against it.
+template <class T>
+void mark_unconfirmed(Derivative<T>& d, const SecondLook<T>& look) {
+  if (d.status == Status::kNonFinite) return;
+  d.error = std::max(d.error, look.off);
+  d.status = worse(d.status, Status::kNotConverged);
+}
+
 template <class T, class G>
 Derivative<T> differentiate(G&& g, T x, const Richardson& method) {
   if (method.levels < 2) throw_invalid_levels(Richardson::kName, method.levels);
@@ -108,59 +163,85 @@ Derivative<T> differentiate(G&& g, T x, const Richardson& method) {
   around(x, step, method.levels - 1, Richardson::kName);
   const T f_x = g(x);
   T secant = 0;
+  T last_step = 0;
   ExtrapolationTable<T> table(2);
   for (int level = 0; level < method.levels; ++level, step /= 2) {
     const auto at = around(x, step, Richardson::kName);
     const T f_above = g(at.above);
     const T f_below = g(at.below);
     if (level == 0) secant = larger_slope(f_above, f_x, f_below, at.step());
+    last_step = at.step();
     table.add((f_above - f_below) / at.width(), rounding_error(f_above, f_below, at.width()),
-              at.step());
+              last_step);
   }
-  const auto evaluations = 1 + 2 * static_cast<std::size_t>(method.levels);
-  return extrapolated(table, f_x, secant, evaluations, Richardson::kName);
+  const auto look = look_again(g, x, last_step, table.best());
+  const auto evaluations = 3 + 2 * static_cast<std::size_t>(method.levels);
+  auto d = extrapolated(table.best(), f_x, secant, evaluations, Richardson::kName);
+  if (look.disagrees()) mark_unconfirmed(d, look);
+  return d;
 }
 
-/// Rows below which agreement may be chance, such as a step that is a whole number of periods.
-inline constexpr std::size_t kLeastRows = 5;
-
-/// A step in no simple ratio to halved ones, and far smaller than the last of them.
+/// Ridders' table, and the best of the one before it if a second look refuted that: at steps that
+/// were whole periods of g, say.
 template <class T>
-inline constexpr T kConfirmingStep = T(0.37) / 64;
+class RiddersTables {
+ public:
+  explicit RiddersTables(T ratio) : ratio_(ratio), table_(ratio) {}
 
-/// One difference at kConfirmingStep·h beside a table whose last estimate, at h, was `last`: its
-/// distance from the table's value, and what truncation and rounding explain of it.
-template <class T>
-struct SecondLook {
-  T slope;
-  T off = 0;
-  T allowed = 0;
-  bool disagrees() const { return off > allowed; }
+  void add(T estimate, T rounding, T step) {
+    table_.add(estimate, rounding, step);
+    rounding_ = rounding;
+    step_ = step;
+  }
+  void interrupt() { table_.interrupt(); }
+
+  /// Whether rounding outweighs what a smaller step could still gain.
+  bool settled() const {
+    return table_.rows() >= kLeastRows && rounding_ * ratio_ > table_.error();
+  }
+
+  /// Whether a second look has nothing against the table; the next begins if it has.
+  template <class G>
+  bool confirm(G&& g, T x, T noise) {
+    const auto look = look_again(g, x, step_, table_.best(), noise);
+    if (look.disagrees()) [[unlikely]]
+      set_aside();
+    return !look.disagrees();
+  }
+
+  Conclusion<T> best() const { return believed(doubted_, table_.best()); }
+  /// A difference of 0 says then that it was lost in the resolution of g.
+  [[gnu::noinline, gnu::cold]] bool knows_a_slope() const {
+    const auto known = best();
+    return std::abs(known.value) > 4 * known.error;
+  }
+
+ private:
+  [[gnu::noinline, gnu::cold]] void set_aside() {
+    doubted_ = best();
+    table_ = ExtrapolationTable<T>(ratio_);
+  }
+
+  T ratio_;
+  ExtrapolationTable<T> table_;
+  Conclusion<T> doubted_;
+  T rounding_ = 0;
+  T step_ = 0;
 };
 
+/// The second look at a result that none has confirmed.
 template <class T, class G>
-SecondLook<T> look_again(G&& g, T x, T h, T last, const ExtrapolationTable<T>& table) {
-  const auto at = beside(x, h * kConfirmingStep<T>);
-  if (!at.moved(x)) return {table.value()};
-  const T f_above = g(at.above);
-  const T f_below = g(at.below);
-  const T slope = (f_above - f_below) / at.width();
-  const T truncation = 8 * kConfirmingStep<T> * kConfirmingStep<T> * std::abs(last - table.value());
-  return {slope, std::abs(slope - table.value()),
-          4 * table.error() + truncation + 8 * rounding_error(f_above, f_below, at.width())};
+[[gnu::noinline, gnu::cold]] void look_at_last(G&& g, T x, const Conclusion<T>& best, T noise,
+                                               Derivative<T>& d) {
+  if (d.status == Status::kNonFinite) return;
+  const auto look = look_again(g, x, best.step, best, noise);
+  d.evaluations += 2;
+  if (look.disagrees()) mark_unconfirmed(d, look);
 }
 
-/// Of a table that was doubted and the one begun in its place: the first, if the second has nothing
-/// against it.
-template <class T>
-const ExtrapolationTable<T>& believed(const ExtrapolationTable<T>& doubted,
-                                      const ExtrapolationTable<T>& fresh) {
-  const bool refuted = std::abs(fresh.value() - doubted.value()) > 4 * fresh.error();
-  return std::isfinite(doubted.error()) && !refuted ? doubted : fresh;
-}
-
+/// Where g is right to `noise`, if that is more than rounding.
 template <class T, class G>
-Derivative<T> differentiate(G&& g, T x, const Ridders& method) {
+Derivative<T> differentiate(G&& g, T x, const Ridders& method, T noise = 0) {
   if (method.levels < 2) throw_invalid_levels(Ridders::kName, method.levels);
   if (!(method.ratio > 1)) throw_invalid_ratio(method.ratio);
   const double step = method.step == 0 ? 0.13 : method.step;
@@ -168,9 +249,10 @@ Derivative<T> differentiate(G&& g, T x, const Ridders& method) {
   const T ratio = static_cast<T>(method.ratio);
   const T f_x = g(x);
   T secant = 0;
-  ExtrapolationTable<T> table(ratio);
+  RiddersTables<T> tables(ratio);
   std::size_t evaluations = 1;
-  for (int level = 0; level < method.levels; ++level, h /= ratio) {
+  bool confirmed = false;
+  for (int level = 0; level < method.levels && !confirmed; ++level, h /= ratio) {
     const auto at = beside(x, h);
     if (!at.moved(x)) break;
     const T f_above = g(at.above);
@@ -178,15 +260,22 @@ Derivative<T> differentiate(G&& g, T x, const Ridders& method) {
     evaluations += 2;
     const T slope = (f_above - f_below) / at.width();
     if (!std::isfinite(slope)) {
-      table.interrupt();
+      tables.interrupt();
       continue;
     }
     if (secant == 0) secant = larger_slope(f_above, f_x, f_below, at.step());
+    if (slope == 0 && tables.knows_a_slope()) [[unlikely]]
+      continue;
     const T rounding = rounding_error(f_above, f_below, at.width());
-    table.add(slope, rounding, at.step());
-    if (table.rows() >= kLeastRows && rounding * ratio > table.error()) break;
+    tables.add(slope, std::max(rounding, noise / at.step()), at.step());
+    if (!tables.settled()) continue;
+    evaluations += 2;
+    confirmed = tables.confirm(g, x, noise);
   }
-  return extrapolated(table, f_x, secant, evaluations, Ridders::kName);
+  auto d = extrapolated(tables.best(), f_x, secant, evaluations, Ridders::kName);
+  if (!confirmed) [[unlikely]]
+    look_at_last(g, x, tables.best(), noise, d);
+  return d;
 }
 
 }  // namespace gradatim::detail

@@ -74,6 +74,7 @@ inline constexpr std::array<std::array<double, 4>, 4> kStencilWeights{{
 template <class T>
 struct StencilValues {
   T value = 0;       // of the order 2·pairs
+  T innermost = 0;   // the central difference at h
   T truncation = 0;  // its change from the order 2·pairs - 2
   T rounding = 0;    // of the values at x ± h, whose weight is by far the largest
 };
@@ -89,7 +90,9 @@ inline StencilValues<T> apply_stencil(G&& g, T x, const Abscissae<T>& innermost)
     const T slope = (f_above - f_below) / at.width();
     s.value += static_cast<T>(kStencilWeights[Pairs - 1][k - 1]) * slope;
     if (k < Pairs) lower += static_cast<T>(kStencilWeights[Pairs - 2][k - 1]) * slope;
-    if (k == 1) s.rounding = 2 * rounding_error(f_above, f_below, at.width());
+    if (k > 1) continue;
+    s.innermost = slope;
+    s.rounding = 2 * rounding_error(f_above, f_below, at.width());
   }
   s.truncation = std::abs(s.value - lower);
   return s;

@@ -22,7 +22,7 @@ void symmetrise(DerivativeMatrix<E>& h) {
   }
 }
 
-/// The Jacobian by Ridders of the gradient by `method`, whose errors it divides by its steps.
+/// The Jacobian by Ridders of the gradient by `method`, whose errors are noise to it.
 template <class E, class F, class X, class M>
 DerivativeMatrix<E> hessian_by(F& f, X& x, M method) {
   using C = RebindT<X, E>;
@@ -36,9 +36,11 @@ DerivativeMatrix<E> hessian_by(F& f, X& x, M method) {
     evaluations += g.evaluations;
     return std::move(g.value);
   };
-  auto h = jacobian_by<E>(gradient_of_f, point, Ridders{});
+  auto h =
+      jacobian_by_columns<E>(gradient_of_f, point, M::kName, [&](auto&& g, E at, std::size_t row) {
+        return differentiate(g, at, Ridders{}, static_cast<E>(at_x.error.data()[row]));
+      });
   h.evaluations = evaluations;
-  h.method = M::kName;
   h.status = worse(h.status, at_x.status);
   for (std::size_t i = 0; i < h.value.size(); ++i)
     h.error[i] += at_x.error.data()[i / h.columns] / h.step[i];

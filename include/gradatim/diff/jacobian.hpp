@@ -45,17 +45,17 @@ void resize(DerivativeMatrix<T>& m, std::size_t rows, std::size_t columns) {
   m.step = m.error;
 }
 
-template <class E, class F, class X, class M>
-  requires DifferenceMethod<M>
-DerivativeMatrix<E> jacobian_by(F& f, X& x, const M& method) {
+/// entry(g, x_j, i) differentiates g(t) = f_i(x with x_j = t).
+template <class E, class F, class X, class Entry>
+DerivativeMatrix<E> jacobian_by_columns(F& f, X& x, std::string_view method, const Entry& entry) {
   using Moving = MovingPoint<F, X, E>;
   Moving point(f, x);
-  DerivativeMatrix<E> jacobian{.method = M::kName};
+  DerivativeMatrix<E> jacobian{.method = method};
   for (std::size_t j = 0; j < point.size(); ++j) {
     ColumnCache<Moving, E> column(point, j);
     if (j == 0) resize(jacobian, column.rows(point.original(0)), point.size());
     for (std::size_t i = 0; i < jacobian.rows; ++i) {
-      const auto d = differentiate([&](E t) { return column(i, t); }, point.original(j), method);
+      const auto d = entry([&](E t) { return column(i, t); }, point.original(j), i);
       jacobian.value[i * jacobian.columns + j] = d.value;
       jacobian.error[i * jacobian.columns + j] = d.error;
       jacobian.step[i * jacobian.columns + j] = d.step;
@@ -66,6 +66,37 @@ DerivativeMatrix<E> jacobian_by(F& f, X& x, const M& method) {
   }
   if (point.modified()) jacobian.status = worse(jacobian.status, Status::kInputModified);
   return jacobian;
+}
+
+template <class E, class F, class X, class M>
+  requires DifferenceMethod<M>
+DerivativeMatrix<E> jacobian_by(F& f, X& x, const M& method) {
+  return jacobian_by_columns<E>(
+      f, x, M::kName, [&](auto&& g, E at, std::size_t) { return differentiate(g, at, method); });
+}
+
+/// The columns first, ..., first + count - 1 from the lanes of y.
+template <class E, class Y>
+void put_tangents(DerivativeMatrix<E>& jacobian, const Y& y, std::size_t first, std::size_t count) {
+  for (std::size_t i = 0; i < jacobian.rows; ++i)
+    for (std::size_t k = 0; k < count; ++k)
+      jacobian.value[i * jacobian.columns + first + k] = y.data()[i].tangent[k];
+}
+
+/// Those columns again by TrackedDual.
+template <std::size_t N, class E, class F, class X>
+[[gnu::noinline, gnu::cold]] void track_rows(F& f, X& x, std::size_t first, std::size_t count,
+                                             DerivativeMatrix<E>& jacobian) {
+  using P = std::remove_cvref_t<X>;
+  using D = TrackedDual<E, N>;
+  if constexpr (TakesVector<F, P, D>) {
+    const std::size_t n = length(x);
+    ScratchT<StorageT<F, P, D>> argument(n);
+    for (std::size_t i = 0; i < n; ++i)
+      (*argument).data()[i] = D(static_cast<E>(x.data()[i]), unit<E, N>(i, first, count));
+    put_tangents(jacobian, call_with<F, P, D>(f, *argument), first, count);
+    ++jacobian.evaluations;
+  }
 }
 
 template <class E, class F, class X>
@@ -83,9 +114,10 @@ DerivativeMatrix<E> jacobian_by(F& f, X& x, const Dual&) {
     for (std::size_t k = 0; k < count; ++k) argument.data()[first + k].tangent[k] = 1;
     const auto y = call_with<F, P, D>(f, argument);
     if (first == 0) resize(jacobian, length(y), n);
-    for (std::size_t i = 0; i < jacobian.rows; ++i)
-      for (std::size_t k = 0; k < count; ++k)
-        jacobian.value[i * n + first + k] = y.data()[i].tangent[k];
+    put_tangents(jacobian, y, first, count);
+    if (std::any_of(y.data(), y.data() + length(y), [](const D& row) { return has_nan(row); }))
+        [[unlikely]]
+      track_rows<kWidth>(f, x, first, count, jacobian);
     ++jacobian.evaluations;
     jacobian.status = worse(jacobian.status, modified_status<E>(argument, x));
   }
@@ -122,21 +154,29 @@ DerivativeMatrix<E> jacobian_by(F& f, X& x, const ComplexStep& method) {
   ScratchT<StorageT<F, P, Z>> scratch(n);
   auto& argument = *scratch;
   std::copy_n(x.data(), n, argument.data());
-  DerivativeMatrix<E> jacobian{.evaluations = n, .method = ComplexStep::kName};
+  DerivativeMatrix<E> jacobian{.method = ComplexStep::kName};
   for (std::size_t j = 0; j < n; ++j) {
     const auto at = static_cast<E>(x.data()[j]);
-    std::vector<Z> y;
     const auto evaluate = [&](const Z& z) {
       argument.data()[j] = z;
-      const auto values = call_with<F, P, Z>(f, argument);
-      if (argument.data()[j] != z) jacobian.status = Status::kInputModified;
-      y.assign(values.data(), values.data() + length(values));
-      return Z(0);
+      auto values = call_with<F, P, Z>(f, argument);
+      if (argument.data()[j] != z) jacobian.status = worse(jacobian.status, Status::kInputModified);
+      argument.data()[j] = at;
+      return values;
     };
-    const E h = differentiate_complex(evaluate, at, method).step;
-    argument.data()[j] = at;
-    if (j == 0) resize(jacobian, y.size(), n);
-    for (std::size_t i = 0; i < jacobian.rows; ++i) jacobian.value[i * n + j] = y[i].imag() / h;
+    const E h = complex_step_at(at, method).step;
+    const auto y = evaluate(Z(at, h));
+    ++jacobian.evaluations;
+    if (j == 0) resize(jacobian, length(y), n);
+    for (std::size_t i = 0; i < jacobian.rows; ++i) {
+      E& slope = jacobian.value[i * n + j] = y.data()[i].imag() / h;
+      if (is_real(y.data()[i])) continue;
+      const auto row = [&](const Z& z) { return Z(evaluate(z).data()[i]); };
+      const auto d = differentiate_complex(row, at, method, row);
+      slope = d.value;
+      jacobian.status = worse(jacobian.status, d.status);
+      jacobian.evaluations += d.evaluations;
+    }
   }
   return jacobian;
 }

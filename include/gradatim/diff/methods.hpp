@@ -78,7 +78,9 @@ struct Adaptive {
   static constexpr std::string_view kName = "adaptive";
 };
 
-/// Forward-mode automatic differentiation: f is evaluated on DualNumber. Exact but for rounding.
+/// Forward-mode automatic differentiation: f is evaluated on DualNumber. Exact but for rounding. An
+/// infinite slope by one variable makes the others' NaN, 0·inf, in the same evaluation: where the
+/// error is measured they are evaluated again, each by itself.
 struct Dual {
   ErrorEstimate error = ErrorEstimate::kAutomatic;
   static constexpr std::string_view kName = "dual";

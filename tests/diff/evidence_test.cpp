@@ -1,0 +1,125 @@
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <numbers>
+
+#include "diff/random_smooth.hpp"
+#include "gradatim/diff/gradient.hpp"
+
+// Whether methods that shrink their steps until values agree are right to believe them: steps may
+// all be whole periods of f, and values may agree by chance where f is noisy.
+namespace gradatim {
+namespace {
+
+/// sin of `waves` periods over `step`, and its slope.
+struct Wave {
+  double rate;
+  Wave(double waves, double step) : rate(2 * std::numbers::pi * waves / step) {}
+
+  double operator()(double x) const { return std::sin(rate * x); }
+  double slope(double x) const {
+    const long double exact =
+        rate;  // rounding rate·x would move the slope more than the methods do
+    return static_cast<double>(exact * std::cos(exact * x));
+  }
+};
+
+/// The true error is at most 10 times the reported one or, since an estimate may be low by chance
+/// where rounding inside f is noise, a thousandth of the slope; or the status says that it is
+/// unknown. A slope of 0, which whole periods show, is none of these.
+template <class M>
+void expect_covered_or_unresolved(const Wave& f, double x, const M& method) {
+  const auto d = derivative(f, x, method);
+  const double off = std::abs(d.value - f.slope(x));
+  EXPECT_TRUE(off <= 10 * d.error + 1e-3 * f.rate || d.status == Status::kNotConverged)
+      << M::kName << " of " << f.rate << " at " << x << ": " << d.value << " ± " << d.error;
+}
+
+// All steps are the first one over a power of 2, and whole periods of f as far as that divides k.
+TEST(Evidence, StepsOfWholePeriodsAreNotBelieved) {
+  for (const double waves : {1., 2., 3., 8., 32., 96., 1000., 1024., 6400., 0x1p20})
+    for (const double x : {0.0, 0.3, -1.7}) {
+      expect_covered_or_unresolved({waves, 0.13}, x, Ridders{});
+      expect_covered_or_unresolved({waves, 0.13}, x, Ridders{.levels = 4});
+      expect_covered_or_unresolved({waves, 1. / 16}, x, Richardson{});
+      expect_covered_or_unresolved({waves, 0.05}, x, Adaptive{});
+    }
+}
+
+TEST(Evidence, RiddersAndAdaptiveFindTheSlopeBetweenThePeriods) {
+  for (const double waves : {1., 8., 32., 1024.}) {
+    const Wave ridders(waves, 0.13);
+    const Wave adaptive(waves, 0.05);
+    EXPECT_NEAR(derivative(ridders, 0.0, Ridders{}).value, ridders.rate, 1e-12 * ridders.rate);
+    EXPECT_EQ(derivative(ridders, 0.0, Ridders{}).status, Status::kOk);
+    EXPECT_NEAR(derivative(adaptive, 0.0, Adaptive{}).value, adaptive.rate, 1e-11 * adaptive.rate);
+    EXPECT_EQ(derivative(adaptive, 0.0, Adaptive{}).status, Status::kOk);
+  }
+}
+
+TEST(Evidence, ASecondLookIsTwoEvaluationsOfASmoothFunction) {
+  const auto f = [](double x) { return std::exp(std::sin(x)); };
+  EXPECT_LE(derivative(f, 1.3, Ridders{}).evaluations, 17U);
+  EXPECT_EQ(derivative(f, 1.3, Richardson{}).evaluations, 1U + 2U * 6U + 2U);
+  EXPECT_LE(derivative(f, 1.3, Adaptive{}).evaluations, 33U);
+}
+
+// Some evaluations too many where f is smooth are not the point; a wrong alarm would be.
+TEST(Evidence, SmoothFunctionsAreBelieved) {
+  int gradients = 0;
+  int refused = 0;
+  int entries = 0;
+  int uncovered = 0;
+  for (std::uint64_t seed = 0; seed < 2'000; ++seed, ++gradients) {
+    const test::RandomSmooth f(1'000'000 + seed);
+    const auto exact = f.gradient(f.x());
+    const auto g = gradient(f, f.x(), Ridders{});
+    refused += g.status != Status::kOk ? 1 : 0;
+    for (std::size_t i = 0; i < exact.size(); ++i, ++entries)
+      uncovered += std::abs(g[i] - exact[i]) <= 10 * g.error[i] ? 0 : 1;
+  }
+  EXPECT_LE(refused, gradients / 500);
+  EXPECT_LE(uncovered, entries / 500);
+}
+
+/// Uniform in [-1, 1], a function of the bits of x.
+double hashed(double x) {
+  auto bits = std::bit_cast<std::uint64_t>(x);
+  for (const std::uint64_t factor : {0xff51afd7ed558ccdULL, 0xc4ceb9fe1a85ec53ULL})
+    bits = (bits ^ (bits >> 33U)) * factor;
+  return static_cast<double>(bits >> 11U) * 0x1p-52 - 1;
+}
+
+/// How many of 400 slopes of sin, computed by f, are reported as good and are more than 30 errors
+/// off.
+template <class F, class M>
+int overconfident(const F& f, const M& method) {
+  int count = 0;
+  for (int i = 0; i < 400; ++i) {
+    const double x = 0.1 + 0.0137 * i;
+    const auto d = derivative(f, x, method);
+    const bool off = !(std::abs(d.value - std::cos(x)) <= 30 * d.error);
+    count += d.status == Status::kOk && off ? 1 : 0;
+  }
+  return count;
+}
+
+TEST(Evidence, TheStairsOfAFunctionWithFloatInsideAreSeen) {
+  const auto narrow = [](double x) { return static_cast<double>(std::sin(static_cast<float>(x))); };
+  EXPECT_EQ(overconfident(narrow, Adaptive{}), 0);
+  EXPECT_EQ(overconfident(narrow, Ridders{}), 0);
+  for (int i = 0; i < 400; ++i) {
+    const double x = 0.1 + 0.0137 * i;
+    EXPECT_NEAR(derivative(narrow, x, Adaptive{}).value, std::cos(x), 2e-5) << x;
+  }
+}
+
+TEST(Evidence, NoiseIsSeenByAdaptive) {
+  EXPECT_LE(overconfident([](double x) { return std::sin(x) + 1e-7 * hashed(x); }, Adaptive{}), 4);
+  EXPECT_LE(overconfident([](double x) { return std::sin(x) + 1e-12 * hashed(x); }, Adaptive{}), 4);
+}
+
+}  // namespace
+}  // namespace gradatim
