@@ -5,8 +5,9 @@
 
 /// Optimizer updates, each one pass over spans of equal size on one thread, dispatched at run time
 /// to the widest SIMD of the processor. Every value is computed alone: cutting the spans anywhere
-/// changes no bit. What an optimizer remembers (v, h, m) is 0 instead of a number below the smallest
-/// normal float, 1.2e-38. gradatim/core/reference_updates.hpp holds the readable twin of each.
+/// changes no bit. What an optimizer remembers (v, h, m) is 0 instead of a number below the
+/// smallest normal float, 1.2e-38. gradatim/core/reference_updates.hpp holds the readable twin of
+/// each.
 namespace gradatim::kernels {
 
 /// What happens to the gradient before an update and to the parameters beside it, in the same pass:
