@@ -41,9 +41,9 @@ namespace gradatim {
 ///     early_stopping = { patience = 5, min_delta = 0.0, monitor = "loss" }  # or "score"
 ///     average = { decay = 0.999 }   # of the weights, for evaluation and the model
 ///     class_weights = "balanced"    # or "equal", or { kind = "listed", weights = [1.0, 2.5] }
-///     augmentation = { shift = 2, rotate = 10, scale = 0.1, flip = 0.5, erase = 0.5, erase_size =
-///     8 } evaluation = { train_samples = 10000 }  # scored behind each epoch; 0: all checkpoints =
-///     { every = 0, keep = 2 }  # steps, 0: each epoch; how many are kept
+///     augmentation = { shift = 2, rotate = 10, scale = 0.1, flip = 0.5 }  # and erase, erase_size
+///     evaluation = { train_samples = 10000 }    # scored behind each epoch; 0: all
+///     checkpoints = { every = 0, keep = 2 }     # steps, 0: each epoch; how many are kept
 ///
 /// data, input and layers are required; the rest has the defaults of TrainOptions.
 /// src/train/recipe_schema.hpp lists all keys and their ranges.
