@@ -65,8 +65,10 @@ void AddLinesGradient(const WindowLines& p, const float* x, const float* dy, flo
 void SpreadLines(const WindowLines& p, std::size_t dy_step, const float* dy, const float* w,
                  float* dx) {
   const std::size_t stride = packed_columns(p.run);
+  const std::size_t lanes = hn::Lanes(TileTag());
+  const std::size_t columns = (p.run + lanes - 1) / lanes * lanes;  // no vector beyond the run
   for (std::size_t u = 0; u < p.lines; ++u)
-    ForEachPanel(stride, [&]<std::size_t V>(std::size_t column) HWY_ATTR {
+    ForEachPanel(columns, [&]<std::size_t V>(std::size_t column) HWY_ATTR {
       ForEachTile<V>(p.pixels, [&]<std::size_t R>(std::size_t pixel) HWY_ATTR {
         for (std::size_t i = 0; i < p.rows; ++i) {
           hn::Vec<TileTag> sum[R][V];
@@ -74,7 +76,7 @@ void SpreadLines(const WindowLines& p, std::size_t dy_step, const float* dy, con
           AddProducts<R, V>({dy + (i * p.pixels + pixel) * dy_step, dy_step, 1},
                             w + u * p.filters * stride + column, stride, p.filters, sum);
           float* to = dx + i * p.row_step + u * p.line_step + pixel * p.pixel_step + column;
-          if (column + V * hn::Lanes(TileTag()) <= p.run)
+          if (column + V * lanes <= p.run)
             AddTo(sum, to, p.pixel_step);
           else
             StoreColumns<true>(sum, to, p.pixel_step, p.run - column);
