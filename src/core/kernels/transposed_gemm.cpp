@@ -16,7 +16,7 @@ HWY_BEFORE_NAMESPACE();
 namespace gradatim::kernels::HWY_NAMESPACE {
 
 constexpr std::size_t kDepth = 512;  // of a panel: 64 KiB of it stay in the second-level cache
-constexpr std::size_t kWidest = 3 * 16;
+constexpr std::size_t kWidest = 48;  // three vectors of 16
 
 // V vectors of columns of c.
 template <std::size_t V>
