@@ -42,7 +42,7 @@ struct Mapping {
   struct Point {
     float row, column;
   };
-  Point origin, by_row, by_column;
+  Point origin{}, by_row{}, by_column{};
 
   Mapping(const ImageChange& change, const Extents& extents) {
     const float cosine = std::cos(change.radians) / change.scale;

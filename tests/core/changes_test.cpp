@@ -106,7 +106,7 @@ struct SoftmaxPoint {
 };
 
 TEST(Changes, SoftmaxKernelIsItsFormula) {
-  for (const std::size_t n : {1, 2, 7, 10, 16, 33}) {
+  for (const std::size_t n : {1U, 2U, 7U, 10U, 16U, 33U}) {
     const SoftmaxPoint point(n, 0);
     Tensor dy(point.dx.shape());
     kernels::softmax_change(point.y.values(), point.dx, dy);
@@ -138,7 +138,7 @@ double cross_entropy(const SoftmaxPoint& point, std::span<const double> x) {
 }
 
 TEST(Changes, SoftmaxCrossEntropyIsTheDifference) {
-  for (const std::size_t n : {2, 7, 10, 16, 33}) {
+  for (const std::size_t n : {2U, 7U, 10U, 16U, 33U}) {
     for (const std::size_t label : {std::size_t{0}, n - 1}) {
       const SoftmaxPoint point(n, label);
       std::vector<float> change(std::size(kSteps));
@@ -173,7 +173,7 @@ Tensor along(ConstTensorView slopes, ConstTensorView a, std::size_t line) {
 }
 
 TEST(Changes, LinesAreTheChangesTheyStandFor) {
-  for (const std::size_t count : {1, 3, 16, 17, 50}) {
+  for (const std::size_t count : {1U, 3U, 16U, 17U, 50U}) {
     const SoftmaxPoint point(10, 3);
     const Tensor slopes = uniform_tensor({10, count}, 5, -1.5F, 1.5F);
     const Tensor a = changes_of(count, 6);

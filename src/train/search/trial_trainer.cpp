@@ -114,7 +114,7 @@ std::optional<TrialScore> TrialTrainer::operator()(const Trial& trial, std::size
   if (error)
     throw DataError(fmt::format("make the folder {}: {}", folder.string(), error.message()));
   RungScores scores = read_scores(folder / "scores.json");
-  if (const auto known = scores.at(steps)) return known;
+  if (auto known = scores.at(steps)) return known;
 
   Recipe recipe = trial_recipe(description_, trial);
   recipe.options.threads = 1;
