@@ -36,6 +36,7 @@ MiniBatches::Slot MiniBatches::make_slot() const {
   Slot slot;
   const std::size_t rows = plan_.most_rows;
   slot.indices.reserve(rows);
+  slot.gathered.reserve(task_count(rows, kRowsOfATask));
   const Shape shape = {rows, split_->sample().size()};
   if (as_bytes_)
     slot.bytes = ByteTensor(shape);
@@ -65,11 +66,16 @@ double MiniBatches::weight_of(std::uint32_t index) const {
   return static_cast<double>(plan_.class_weights[static_cast<std::size_t>(split_->labels[index])]);
 }
 
+bool MiniBatches::Slot::is_complete() const {
+  return !gathered.empty() && std::ranges::count(gathered, 0) == 0;
+}
+
 Batch MiniBatches::batch(std::size_t step, std::size_t part, TaskPool& pool) {
   const auto found = std::ranges::find_if(slots_, [&](const Slot& slot) {
-    return slot.filled && slot.step == step && slot.part == part;
+    return slot.is_complete() && slot.step == step && slot.part == part;
   });
-  current_ = found != slots_.end() ? static_cast<std::size_t>(found - slots_.begin()) : 0;
+  current_ =
+      found != slots_.end() ? static_cast<std::size_t>(found - slots_.begin()) : 1 - current_;
   Slot& slot = slots_[current_];
   if (found == slots_.end()) {
     draw(slot, step, part);
@@ -93,10 +99,10 @@ Aside MiniBatches::prepare_next() {
 void MiniBatches::draw(Slot& slot, std::size_t step, std::size_t part) {
   slot.step = step;
   slot.part = part;
-  slot.filled = true;
   const std::span<const std::uint32_t> all = sampler_.indices(step);
   const auto own = all.subspan(part * plan_.most_rows, rows(step, part));
   slot.indices.assign(own.begin(), own.end());
+  slot.gathered.assign(task_count(own.size(), kRowsOfATask), 0);
   if (slot.weights.empty()) return;
   double sum = 0;
   for (const std::uint32_t index : all) sum += weight_of(index);
@@ -108,6 +114,7 @@ void MiniBatches::fill(Slot& slot, std::size_t task) const {
   const std::size_t count = std::min(kRowsOfATask, slot.indices.size() - first);
   gather_inputs(slot, first, count);
   gather_targets(slot, first, count);
+  slot.gathered[task] = 1;
 }
 
 void MiniBatches::gather_inputs(Slot& slot, std::size_t first, std::size_t count) const {

@@ -39,7 +39,7 @@ class MiniBatches {
  private:
   struct Slot {
     std::size_t step = 0, part = 0;
-    bool filled = false;
+    std::vector<std::uint8_t> gathered;  // of each task: a step that throws leaves some undone
     std::vector<std::uint32_t> indices;  // (rows)
     double weight_scale = 0;
     ByteTensor bytes;                  // (rows, values), or
@@ -47,6 +47,8 @@ class MiniBatches {
     std::vector<std::int32_t> labels;  // (rows), or
     Tensor targets;                    // (rows, outputs)
     std::vector<float> weights;        // (rows), or none
+
+    bool is_complete() const;
   };
   Slot make_slot() const;
   std::size_t rows(std::size_t step, std::size_t part) const;

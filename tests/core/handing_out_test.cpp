@@ -37,5 +37,20 @@ TEST(HandingOut, LongLoopsAreHandedOutRegardless) {
   EXPECT_GT(run(loop, 1'000, 60e-3, 50e-3), 990U);
 }
 
+// The caller was put aside in the midst of a short loop: it is not long for ever.
+TEST(HandingOut, OneLongWaitIsForgotten) {
+  HandingOut loop;
+  bool waited = false;
+  std::size_t handed_out = 0;
+  for (std::size_t i = 0; i < 40'000; ++i) {
+    const bool shared = loop.next();
+    const bool wait = !shared && !waited && i > 4;
+    waited = waited || wait;
+    loop.record(shared, wait ? 20e-3 : shared ? 4e-3 : 100e-6);
+    if (i >= 30'000) handed_out += shared ? 1 : 0;
+  }
+  EXPECT_LT(handed_out, 200U);
+}
+
 }  // namespace
 }  // namespace gradatim

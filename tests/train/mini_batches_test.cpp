@@ -85,5 +85,32 @@ TEST(MiniBatches, PreparedBatchesAreThoseThatAreAskedFor) {
     }
 }
 
+// A step that throws never runs what prepares the next one, or only a part of it.
+TEST(MiniBatches, WhatWasPreparedInPartIsGatheredAnew) {
+  const Split split = test::striped_split(120, 1);
+  const MiniBatchPlan plan{.step = {.samples = 120, .batch = 50, .seed = 3}};
+  TaskPool pool(1);
+  for (const std::size_t tasks : {0U, 1U}) {
+    MiniBatches dropped(split, plan, true);
+    MiniBatches asked(split, plan, true);
+    dropped.batch(0, 0, pool);
+    const Aside next = dropped.prepare_next();
+    ASSERT_EQ(next.tasks, 2U);
+    for (std::size_t task = 0; task < tasks; ++task) next.run(task);
+    expect_same(dropped.batch(1, 0, pool), asked.batch(1, 0, pool), fmt::format("{} tasks", tasks));
+  }
+}
+
+TEST(MiniBatches, ABatchIsValidUntilTheSecondCall) {
+  const Split split = test::striped_split(120, 1);
+  const MiniBatchPlan plan{.step = {.samples = 120, .batch = 50, .seed = 3}};
+  TaskPool pool(1);
+  MiniBatches batches(split, plan, true);
+  MiniBatches other(split, plan, true);
+  const Batch first = batches.batch(0, 0, pool);
+  batches.batch(1, 0, pool);
+  expect_same(first, other.batch(0, 0, pool), "first");
+}
+
 }  // namespace
 }  // namespace gradatim
