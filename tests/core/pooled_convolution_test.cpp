@@ -31,7 +31,8 @@ const std::vector<Case> kCases = {
     {{64, 4, 4}, {1, 1, 0}, 8},   {{5, 12, 16}, {7, 1, 3}, 20}, {{7, 2, 2}, {1, 1, 0}, 3},
 };
 
-// Convolution, pool and relu one after the other: other tests hold them to the reference.
+// Convolution, pool and relu one after the other: convolution_test.cpp and kernels_test.cpp hold
+// them to what defines them.
 struct OneByOne {
   Tensor y, dw, db, dx;
 
@@ -122,6 +123,16 @@ TEST(PooledConvolution, RejectsWhatDoesNotFit) {
   EXPECT_THROW(convolution.forward_pooled(Tensor({3}).values(), Tensor({2}).values(), true,
                                           Tensor({1, 16}), y, {}),
                ShapeError);
+  const Tensor dy({1, 8});
+  const ByteTensor places({1, convolution.places()});
+  const ByteTensor few({1, 8});
+  Tensor dx({1, 16});
+  const auto backward = [&](const Convolution::PooledGradient& gradient) {
+    convolution.backward_pooled(Tensor({2}).values(), gradient, dx);
+  };
+  EXPECT_NO_THROW(backward({true, y, dy, places.view()}));
+  EXPECT_THROW(backward({true, y, dy, few.view()}), ShapeError);
+  EXPECT_THROW(backward({true, Tensor({1, 4}), dy, places.view()}), ShapeError);
   EXPECT_THROW(convolution.forward_pooled(Tensor({2}).values(), Tensor({2}).values(), true,
                                           Tensor({1, 15}), y, {}),
                ShapeError);

@@ -85,6 +85,7 @@ class Convolution {
                            std::span<float> db) const;
 
  private:
+  void check_gradient(const PooledGradient& gradient, std::size_t rows) const;
   GroupShape group() const;
   template <class T>
   std::span<T> part(std::span<T> values, std::size_t group) const;

@@ -4,7 +4,8 @@
 
 #include "gradatim/core/updates.hpp"
 
-/// The optimizer updates of gradatim/core/updates.hpp as their formulae are written, for one
+/// The optimizer updates of gradatim/core/updates.hpp as their formulae are written (what is
+/// remembered is not taken as 0 where a float would be subnormal), for one
 /// parameter and any scalar T that has sqrt: the oracle of the tests and the text to read.
 namespace gradatim::reference {
 

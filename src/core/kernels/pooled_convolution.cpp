@@ -30,6 +30,13 @@ std::size_t Convolution::places() const {
   return pooled_output().height * pooled_output().width * packed_columns(output_.channels);
 }
 
+void Convolution::check_gradient(const PooledGradient& gradient, std::size_t rows) const {
+  const Shape pooled = {rows, pooled_output().size()};
+  check_shape("convolution gradient", pooled, gradient.dy.shape());
+  if (gradient.relu) check_shape("convolution output", pooled, gradient.y.shape());
+  check_shape("convolution places", {rows, places()}, gradient.places.shape());
+}
+
 void Convolution::forward_pooled(std::span<const float> w, std::span<const float> b, bool relu,
                                  ConstTensorView x, TensorView<float> y,
                                  TensorView<std::uint8_t> places) const {
@@ -37,6 +44,8 @@ void Convolution::forward_pooled(std::span<const float> w, std::span<const float
   check_sizes("convolution bias", output_.channels, {b.size()});
   check_shape("convolution", {x.rows(), image_.size()}, x.shape());
   check_shape("convolution", {x.rows(), pooled_output().size()}, y.shape());
+  if (places.size() != 0)
+    check_shape("convolution places", {x.rows(), this->places()}, places.shape());
   const GroupShape shape = group();
   const ImageShape pooled = pooled_output();
   const std::size_t filters = shape.packed_filters();
@@ -65,7 +74,7 @@ void Convolution::backward_pooled(std::span<const float> w, const PooledGradient
                                   TensorView<float> dx) const {
   check_sizes("convolution weights", weights(), {w.size()});
   check_shape("convolution", {dx.rows(), image_.size()}, dx.shape());
-  check_shape("convolution", {dx.rows(), pooled_output().size()}, gradient.dy.shape());
+  check_gradient(gradient, dx.rows());
   const GroupShape shape = group();
   OutputGradient dy(shape);
   BackwardPass pass(shape, w);

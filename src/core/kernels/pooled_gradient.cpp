@@ -85,7 +85,7 @@ void Convolution::add_gradient_pooled(ConstTensorView x, const PooledGradient& g
   check_sizes("convolution weights", weights(), {dw.size()});
   check_sizes("convolution bias", output_.channels, {db.size()});
   check_shape("convolution", {x.rows(), image_.size()}, x.shape());
-  check_shape("convolution", {x.rows(), pooled_output().size()}, gradient.dy.shape());
+  check_gradient(gradient, x.rows());
   const GroupShape shape = group();
   const ImageShape pooled = pooled_output();
   const std::size_t size = window_.size;
