@@ -52,10 +52,15 @@ Crew::Crew(std::size_t helpers) {
     for (std::size_t i = 0; i < helpers; ++i) helpers_.emplace_back([this] { help(); });
   } catch (const std::system_error&) {
     // The system grants no more; results do not depend on how many there are.
+  } catch (...) {
+    dismiss();
+    throw;
   }
 }
 
-Crew::~Crew() {
+Crew::~Crew() { dismiss(); }
+
+void Crew::dismiss() {
   stopping_ = true;
   ++bell_;
   bell_.notify_all();

@@ -13,9 +13,9 @@ namespace gradatim {
 /// Threads that help with one loop at a time and wait in between: for some microseconds by looking,
 /// since the loops of a training step follow each other within that time, then asleep.
 ///
-/// The caller takes tasks from the front and helpers from the back, so that as a rule the same
-/// thread meets the same data in every loop. A helper that comes late finds nothing to take; the
-/// caller waits only for tasks that a helper has begun.
+/// The caller takes tasks from the front and helpers from the back, so that with one
+/// helper the same thread meets the same data in every loop, as a rule. A helper that comes late
+/// finds nothing to take; the caller waits only for tasks that a helper has begun.
 class Crew {
  public:
   using Task = void (*)(void* context, std::size_t i);
@@ -40,6 +40,7 @@ class Crew {
   static std::uint64_t pack(Rest rest);
   static Rest unpack(std::uint64_t word);
 
+  void dismiss();
   void help();
   std::uint32_t wait_for_round(std::uint32_t seen);
   bool take_and_run(bool from_the_back);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <thread>
 
@@ -31,9 +32,30 @@ struct TaskPool::Helpers {
   };
 
   Crew crew;
+  std::atomic<bool> busy = false;
   std::array<Loop, 16> loops;
   std::size_t next_loop = 0;
 };
+
+namespace {
+
+// Also where the loop is not handed out, so that a wrong use fails each time.
+class InUse {
+ public:
+  explicit InUse(std::atomic<bool>& busy) : busy_(busy) {
+    if (busy_.exchange(true))
+      throw Error(
+          "parallel_for: the pool is in use by a loop that runs, as by a body that calls it");
+  }
+  ~InUse() { busy_ = false; }
+  InUse(const InUse&) = delete;
+  InUse& operator=(const InUse&) = delete;
+
+ private:
+  std::atomic<bool>& busy_;
+};
+
+}  // namespace
 
 TaskPool::TaskPool(std::size_t threads)
     : threads_(threads != 0 ? threads : std::max(1U, std::thread::hardware_concurrency())) {
@@ -47,6 +69,7 @@ TaskPool::TaskPool(TaskPool&&) noexcept = default;
 TaskPool& TaskPool::operator=(TaskPool&&) noexcept = default;
 
 void TaskPool::run(std::size_t count, void* context, void (*task)(void*, std::size_t)) {
+  const InUse in_use(helpers_->busy);
   HandingOut& loop = helpers_->loop(task);
   const bool hand_out = loop.next();
   const auto start = std::chrono::steady_clock::now();

@@ -82,11 +82,14 @@ TEST(Crew, HelpersWakeUpAfterAPause) {
 TEST(Crew, AnExceptionEndsItsRoundAlone) {
   Crew crew(2);
   for (int round = 0; round < 200; ++round) {
-    EXPECT_THROW(run(crew, 50,
-                     [](std::size_t i) {
+    std::atomic<int> begun = 0;
+    EXPECT_THROW(run(crew, 100'000,
+                     [&](std::size_t i) {
+                       ++begun;
                        if (i % 7 == 3) throw std::runtime_error("task");
                      }),
                  std::runtime_error);
+    EXPECT_LT(begun, 100'000) << "the others are left out";
     std::atomic<int> runs = 0;
     run(crew, 50, [&](std::size_t) { ++runs; });
     EXPECT_EQ(runs, 50);
@@ -97,6 +100,7 @@ TEST(Crew, EndsAtOnceWhateverItsHelpersDo) {
   for (int i = 0; i < 200; ++i) {
     Crew crew(4);
     if (i % 2 == 0) run(crew, 3, [](std::size_t) {});
+    if (i % 50 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(2));  // asleep by then
   }
 }
 

@@ -51,6 +51,19 @@ TEST(TaskPool, RejectsAbsurdThreadCounts) { EXPECT_THROW(TaskPool(1025), Invalid
 
 TEST(TaskPool, ZeroMeansTheMachine) { EXPECT_GE(TaskPool(0).threads(), 1U); }
 
+// Each time, not only when the outer loop is handed out, and the pool is of use afterwards.
+TEST(TaskPool, RefusesABodyThatCallsIt) {
+  TaskPool pool(2);
+  for (int i = 0; i < 50; ++i) {
+    EXPECT_THROW(
+        pool.parallel_for(4, [&](std::size_t) { pool.parallel_for(2, [](std::size_t) {}); }),
+        Error);
+    std::atomic<int> runs = 0;
+    pool.parallel_for(5, [&](std::size_t) { ++runs; });
+    EXPECT_EQ(runs, 5);
+  }
+}
+
 TEST(TaskCount, CoversAllItems) {
   EXPECT_EQ(task_count(0, 8), 0U);
   EXPECT_EQ(task_count(8, 8), 1U);

@@ -12,7 +12,8 @@ namespace gradatim {
 /// Which thread runs a task does depend on timing: with the other cores busy, the caller simply
 /// runs more of them itself, or all (src/core/handing_out.hpp).
 ///
-/// A pool serves one thread at a time, and a body must not call the pool it runs in.
+/// A pool serves one thread at a time, and a body must not call the pool it runs in: with more than
+/// one thread, parallel_for of several tasks throws Error then.
 class TaskPool {
  public:
   /// 0 means one a hardware thread. Throws InvalidArgument above 1024.
