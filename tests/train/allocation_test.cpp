@@ -1,4 +1,4 @@
-// Counts every allocation of this process: malloc and its kin, oneDNN's calls included, and
+// Counts every allocation of this process: malloc and its kin, and
 // operator new, which calls them, end here. The sanitizers bring their own malloc.
 #include <gtest/gtest.h>
 
@@ -126,6 +126,10 @@ TEST(Allocation, NoneInAStepOrPredictionOfManyLayers) {
       {{1, 8, 8},
        {AvgPool2d{3, 1, 1}, LayerNorm{}, Silu{}, Dropout{0.25F}, Residual{2}, MaxPool2d{},
         Flatten{}, Dense{9}, Gelu{}, Residual{1}, Softplus{}, Dense{4}}});
+}
+
+TEST(Allocation, NoneInAStepOrPredictionOfWideLayers) {
+  expect_no_allocation({{784}, {Dense{512}, Relu{}, Dense{600}, Relu{}, Dense{10}}});
 }
 
 // Pooled, plain, in groups and with strides.
