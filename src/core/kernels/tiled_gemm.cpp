@@ -3,6 +3,7 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "core/kernels/tiled_gemm.cpp"
+#include <hwy/cache_control.h>
 #include <hwy/foreach_target.h>  // compiles this file again for each instruction set
 #include <hwy/highway.h>
 
@@ -17,6 +18,8 @@ namespace gradatim::kernels::HWY_NAMESPACE {
 constexpr std::size_t kDepth = 512;  // of a panel, 128 KiB in the second-level cache
 constexpr std::size_t kRows = 168;   // of a beside it
 constexpr std::size_t kTurned = 64;  // of a panel at a time, transposed and used at once
+constexpr std::size_t kAhead = 8;    // rows of b that are fetched before they are packed
+constexpr std::size_t kLine = 16;    // floats of a cache line
 
 // Rows of a and the part of their sums that is added at a time.
 struct Block {
@@ -43,6 +46,7 @@ HWY_INLINE void AddProductsPacking(const TileRows& a, const Panel& panel, std::s
   float* HWY_RESTRICT packed = panel.packed;
   TileColumn column(a);
   for (std::size_t l = 0; l < depth; ++l, column.Advance(a.step), b += b_stride) {
+    for (std::size_t v = 0; v < V; ++v) hwy::Prefetch(b + kAhead * b_stride + v * lanes);
     hn::Vec<TileTag> row[V];
     for (std::size_t v = 0; v + 1 < V; ++v) row[v] = hn::LoadU(d, b + v * lanes);
     row[V - 1] = LoadMasked(last, d, b + (V - 1) * lanes);
@@ -50,6 +54,27 @@ HWY_INLINE void AddProductsPacking(const TileRows& a, const Panel& panel, std::s
       for (std::size_t v = 0; v < V; ++v) hn::Store(row[v], d, packed + v * lanes);
       packed += V * lanes;
     }
+    AddToRows(column, row, sum);
+  }
+}
+
+// Lines to fetch from memory for later: four of a row, then of the next.
+struct Ahead {
+  const float* at;
+  std::size_t row_step;
+};
+
+// As AddProducts of a packed panel, fetching a line at each step of the depth.
+template <std::size_t R, std::size_t V>
+HWY_INLINE void AddProductsFetching(const TileRows& a, const float* HWY_RESTRICT packed,
+                                    std::size_t depth, Ahead ahead, hn::Vec<TileTag> (&sum)[R][V]) {
+  TileColumn column(a);
+  for (std::size_t l = 0; l < depth; ++l, column.Advance(a.step)) {
+    hwy::Prefetch(ahead.at + l % 4 * kLine);
+    if (l % 4 == 3) ahead.at += ahead.row_step;
+    hn::Vec<TileTag> row[V];
+    LoadRow(packed, row);
+    packed += V * hn::Lanes(TileTag());
     AddToRows(column, row, sum);
   }
 }
@@ -67,6 +92,23 @@ HWY_INLINE void AddProductsTurning(const TileRows& a, const Panel& panel, std::s
               {to, static_cast<std::ptrdiff_t>(width)});
     AddProducts({a.data + l * a.step, a.row_step, a.step}, to, width, count, sum);
   }
+}
+
+// Of the panel behind this one, where it has columns of cache lines that lie far apart: a quarter
+// of its rows during each of the four tiles that follow the first.
+template <std::size_t R, std::size_t V>
+HWY_INLINE Ahead NextPanel(const TiledProduct& p, const Block& block, const Panel& panel,
+                           std::size_t column, std::size_t row) {
+  const std::size_t width = V * hn::Lanes(TileTag());
+  const std::size_t quarter = row / R - 1;
+  if (quarter >= 4 || p.b_step != 1 || column + width >= p.n) return {panel.packed, 0};
+  return {panel.b + width + quarter * (block.depth / 4) * p.b_row_step, p.b_row_step};
+}
+
+template <std::size_t R, std::size_t V>
+HWY_INLINE void FetchForStores(float* c, std::size_t stride) {
+  for (std::size_t r = 0; r < R; ++r)
+    for (std::size_t v = 0; v < V; ++v) hwy::Prefetch(c + r * stride + v * hn::Lanes(TileTag()));
 }
 
 template <std::size_t R, std::size_t V>
@@ -87,17 +129,20 @@ void ColumnsOf(const TiledProduct& p, const Block& block, std::size_t column, fl
   const float* a = p.a + block.row * p.a_row_step + block.first * p.a_step;
   ForEachTile<V>(block.rows, [&]<std::size_t R>(std::size_t row) HWY_ATTR {
     const TileRows rows{a + row * p.a_row_step, p.a_row_step, p.a_step};
+    float* c = p.c + (block.row + row) * p.n + column;
     hn::Vec<TileTag> sum[R][V];
     Clear(sum);
+    FetchForStores<R, V>(c, p.n);
     if (row != 0) {
-      AddProducts(rows, panel.packed, width, block.depth, sum);
+      AddProductsFetching(rows, packed, block.depth, NextPanel<R, V>(p, block, panel, column, row),
+                          sum);
     } else if (p.b_step != 1) {
       AddProductsTurning(rows, panel, p.b_step, block.depth, sum);
     } else {
       if (R == block.rows) panel.packed = nullptr;  // nobody comes after
       AddProductsPacking(rows, panel, p.b_row_step, block.depth, sum);
     }
-    StoreSums(p, block, panel.columns, sum, p.c + (block.row + row) * p.n + column);
+    StoreSums(p, block, panel.columns, sum, c);
   });
 }
 
