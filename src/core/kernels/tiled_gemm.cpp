@@ -105,6 +105,20 @@ HWY_INLINE Ahead NextPanel(const TiledProduct& p, const Block& block, const Pane
   return {panel.b + width + quarter * (block.depth / 4) * p.b_row_step, p.b_row_step};
 }
 
+// What the sums of V vectors of columns begin with.
+template <std::size_t V>
+HWY_INLINE void LoadStart(const TiledProduct& p, const Block& block, std::size_t column,
+                          hn::Vec<TileTag> (&start)[V]) {
+  const TileTag d;
+  for (auto& vector : start) vector = hn::Zero(d);
+  if (p.bias == nullptr || block.first != 0) return;
+  const std::size_t lanes = hn::Lanes(d);
+  const float* bias = p.bias + column;
+  for (std::size_t v = 0; v + 1 < V; ++v) start[v] = hn::LoadU(d, bias + v * lanes);
+  const auto last = LastColumns<V>(std::min(V * lanes, p.n - column));
+  start[V - 1] = LoadMasked(last, d, bias + (V - 1) * lanes);
+}
+
 template <std::size_t R, std::size_t V>
 HWY_INLINE void FetchForStores(float* c, std::size_t stride) {
   for (std::size_t r = 0; r < R; ++r)
@@ -131,7 +145,9 @@ void ColumnsOf(const TiledProduct& p, const Block& block, std::size_t column, fl
     const TileRows rows{a + row * p.a_row_step, p.a_row_step, p.a_step};
     float* c = p.c + (block.row + row) * p.n + column;
     hn::Vec<TileTag> sum[R][V];
-    Clear(sum);
+    hn::Vec<TileTag> start[V];
+    LoadStart(p, block, column, start);
+    Fill(start, sum);
     FetchForStores<R, V>(c, p.n);
     if (row != 0) {
       AddProductsFetching(rows, packed, block.depth, NextPanel<R, V>(p, block, panel, column, row),
@@ -161,7 +177,8 @@ HWY_INLINE void RowColumns(const TiledProduct& p, std::size_t column) {
   };
   for (std::size_t first = 0; first < p.k; first += kDepth) {
     hn::Vec<HalfTag> sum[V];
-    for (auto& vector : sum) vector = hn::Zero(d);
+    for (std::size_t v = 0; v < V; ++v)
+      sum[v] = p.bias != nullptr && first == 0 ? load(p.bias + column, v) : hn::Zero(d);
     for (std::size_t l = first; l < std::min(p.k, first + kDepth); ++l) {
       const auto value = hn::Set(d, p.a[l * p.a_step]);
       for (std::size_t v = 0; v < V; ++v)
