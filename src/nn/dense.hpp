@@ -30,7 +30,7 @@ class DenseOperation final : public Operation {
                          std::size_t parameter, float step, TensorView<float> dy) const override;
   ConstTensorView weight(std::span<const float> theta) const;
 
-  // ---- The same from bytes, with W and dy packed as kernels::byte_gemm wants them.
+  // ---- The same from bytes, with W and dy packed as kernels::byte_affine wants them.
 
   /// The share of zeros among bytes from which they are quicker than floats: the wider the layer,
   /// the closer dense products come to the processor's peak. At most 64 units are always quicker

@@ -7,7 +7,7 @@
 namespace gradatim {
 namespace {
 
-// Share of zero bytes from which byte_gemm beats converting and multiplying densely; measured in
+// Share of zero bytes from which byte_affine beats converting and multiplying densely; measured in
 // bench/METHOD.md. A property of the data, so the path, and with it every bit, is always the same.
 constexpr double kEnoughZeros = 0.2;
 

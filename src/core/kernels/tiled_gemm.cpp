@@ -187,7 +187,10 @@ HWY_INLINE void RowColumns(const TiledProduct& p, std::size_t column) {
     float* c = p.c + column;
     for (std::size_t v = 0; v < V; ++v) {
       if (p.accumulate || first > 0) sum[v] = hn::Add(load(c, v), sum[v]);
-      hn::BlendedStore(sum[v], v + 1 < V ? hn::FirstN(d, lanes) : inside, d, c + v * lanes);
+      if (v + 1 < V)
+        hn::StoreU(sum[v], d, c + v * lanes);
+      else
+        hn::BlendedStore(sum[v], inside, d, c + v * lanes);
     }
   }
 }
@@ -201,7 +204,49 @@ void RowGemm(const TiledProduct& p) {
   if (column < p.n) RowColumns<1>(p, column);
 }
 
+// One value: what the lanes of four vectors have added in turn, added up.
+HWY_INLINE float Dot(const float* HWY_RESTRICT a, const float* HWY_RESTRICT b, std::size_t size) {
+  const TileTag d;
+  const std::size_t lanes = hn::Lanes(d);
+  hn::Vec<TileTag> sum[4];
+  for (auto& vector : sum) vector = hn::Zero(d);
+  std::size_t l = 0;
+  for (; l + 4 * lanes <= size; l += 4 * lanes)
+    for (std::size_t v = 0; v < 4; ++v)
+      sum[v] = hn::MulAdd(hn::LoadU(d, a + l + v * lanes), hn::LoadU(d, b + l + v * lanes), sum[v]);
+  for (std::size_t v = 0; l < size; ++v, l += lanes) {
+    const auto inside = hn::FirstN(d, std::min(lanes, size - l));
+    sum[v] = hn::MulAdd(LoadMasked(inside, d, a + l), LoadMasked(inside, d, b + l), sum[v]);
+  }
+  return hn::GetLane(hn::SumOfLanes(d, hn::Add(hn::Add(sum[0], sum[1]), hn::Add(sum[2], sum[3]))));
+}
+
+// A tile of a single column would leave all lanes but one idle.
+void ColumnGemm(const TiledProduct& p) {
+  for (std::size_t row = 0; row < p.m; ++row) {
+    const float start = p.accumulate ? p.c[row] : p.bias != nullptr ? *p.bias : 0.0F;
+    p.c[row] = start + Dot(p.a + row * p.a_row_step, p.b, p.k);
+  }
+}
+
+// c = a b of a transposed a and a single column, as the row cᵀ = bᵀ aᵀ.
+TiledProduct AsRow(const TiledProduct& p) {
+  return {.m = 1,
+          .n = p.m,
+          .k = p.k,
+          .a = p.b,
+          .a_row_step = 0,
+          .a_step = p.b_row_step,
+          .b = p.a,
+          .b_row_step = p.a_step,
+          .b_step = 1,
+          .c = p.c,
+          .accumulate = p.accumulate};
+}
+
 void TiledGemm(const TiledProduct& p) {
+  if (p.n == 1 && p.a_step == 1 && p.b_row_step == 1) return ColumnGemm(p);
+  if (p.n == 1 && p.a_row_step == 1 && p.bias == nullptr) return RowGemm(AsRow(p));
   if (p.m == 1 && p.b_step == 1) return RowGemm(p);
   HWY_ALIGN float packed[kDepth * kWidestPanel * hn::MaxLanes(TileTag())];
   const std::size_t lanes = hn::Lanes(TileTag());

@@ -18,8 +18,7 @@ struct TiledProduct {
   const float* bias = nullptr;  // of each column, the sums' first term
 };
 
-/// Sums over l in order, one fused multiply-add each, in blocks of 512 whose sums are then added.
-/// Allocates nothing; 128 KiB of the stack are used.
+/// Sums as kernels::gemm says. Allocates nothing; up to 128 KiB of the stack are used.
 void tiled_gemm(const TiledProduct& product);
 
 }  // namespace gradatim::kernels
