@@ -143,13 +143,12 @@ ExactValue<E> exact_gradient(F& f, const X& x, E* d_x, const ComplexStep& method
     const auto slice = [&](const Z& z) {
       argument.data()[i] = z;
       const Z value(call_with<F, X, Z>(f, argument));
-      if (argument.data()[i] != z) result.status = Status::kInputModified;
+      const bool modified = !same_bits(argument.data()[i], z);
       argument.data()[i] = static_cast<E>(x.data()[i]);
       result.value = value.real();
-      return value;
+      return ComplexValue<E>{value, modified};
     };
-    const auto at = static_cast<E>(x.data()[i]);
-    const auto d = differentiate_complex(slice, at, method, slice);
+    const auto d = differentiate_complex(slice, static_cast<E>(x.data()[i]), method);
     d_x[i] = d.value;
     result.status = worse(result.status, d.status);
     result.evaluations += d.evaluations;

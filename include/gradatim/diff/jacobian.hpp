@@ -159,15 +159,15 @@ DerivativeMatrix<E> jacobian_by(F& f, X& x, const ComplexStep& method) {
       argument.data()[j] = at;
       return values;
     };
-    const E h = complex_step_at(at, method).step;
+    const E h = complex_step_at(at, method);
     const auto y = evaluate(Z(at, h));
     ++jacobian.evaluations;
     if (j == 0) resize(jacobian, length(y), n);
     for (std::size_t i = 0; i < jacobian.rows; ++i) {
       E& slope = jacobian.value[i * n + j] = y.data()[i].imag() / h;
       if (is_real(y.data()[i])) continue;
-      const auto row = [&](const Z& z) { return Z(evaluate(z).data()[i]); };
-      const auto d = differentiate_complex(row, at, method, row);
+      const auto row = [&](const Z& z) { return ComplexValue<E>{evaluate(z).data()[i]}; };
+      const auto d = differentiate_complex(row, at, method);
       slope = d.value;
       jacobian.status = worse(jacobian.status, d.status);
       jacobian.evaluations += d.evaluations;
