@@ -244,6 +244,25 @@ TEST(Range, AComplexStepIsSmallNextToATinyX) {
       1e-6);
 }
 
+TEST(Range, AComplexStepAtTheEndsOfTheRangeOfF) {
+  for (const double scale : {1e-200, 1e200, 1e300}) {
+    const auto d = derivative([scale](const auto& x) { return scale * x; }, 1.5, ComplexStep{});
+    EXPECT_EQ(d.value, scale);
+    EXPECT_EQ(d.status, Status::kOk) << scale;
+    EXPECT_EQ(d.evaluations, 1U) << scale;
+  }
+  const auto flat = derivative([](const auto& x) { return 0.0 * x + 1.0; }, 1.5, ComplexStep{});
+  EXPECT_EQ(flat.value, 0);
+  EXPECT_EQ(flat.status, Status::kOk);
+  const auto vanishing = derivative([](const auto& x) { return 0.0 * x; }, 1.5, ComplexStep{});
+  EXPECT_EQ(vanishing.value, 0);
+  EXPECT_EQ(vanishing.status, Status::kOk);
+  const auto infinite = [](const auto& x) { return kInfinity + x; };
+  EXPECT_EQ(derivative(infinite, 1.5, ComplexStep{}).status, Status::kNonFinite);
+  const auto steep = [](const auto& x) { return 1e10 * (x * 1e300); };
+  EXPECT_EQ(derivative(steep, 1.5, ComplexStep{}).status, Status::kNonFinite);
+}
+
 // The logarithm of a negative number has the rounding of pi in it, which a step of 1e-103
 // magnifies.
 TEST(Range, AComplexStepDoesNotTakeRoundingForASlope) {

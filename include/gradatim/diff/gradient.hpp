@@ -31,16 +31,18 @@ inline Gradient<C> differentiate_vector(F& f, X& x, const M& method) {
   auto g = empty_gradient<C, E>(n, M::kName);
   if constexpr (DifferenceMethod<M>) {
     MovingPoint<F, X, E> point(f, x);
-    for (std::size_t i = 0; i < n; ++i) {
-      CoordinateSlice<MovingPoint<F, X, E>, E> slice{point, i};
-      const auto d = differentiate(slice, point.original(i), method);
-      point.put_back(i);
-      g.value.data()[i] = d.value;
-      g.error.data()[i] = d.error;
-      g.step.data()[i] = d.step;
-      g.evaluations += d.evaluations;
-      g.status = worse(g.status, d.status);
-    }
+    constexpr bool kIsShort = std::same_as<M, Forward> || std::same_as<M, Central>;
+    for_each_entry<kIsShort>(
+        x, [&](std::size_t i) __attribute__((always_inline)) {
+          CoordinateSlice<MovingPoint<F, X, E>, E> slice{point, i};
+          const auto d = differentiate(slice, point.original(i), method);
+          point.put_back(i);
+          g.value.data()[i] = d.value;
+          g.error.data()[i] = d.error;
+          g.step.data()[i] = d.step;
+          g.evaluations += d.evaluations;
+          g.status = worse(g.status, d.status);
+        });
     if (point.modified()) g.status = worse(g.status, Status::kInputModified);
   } else {
     using P = std::remove_cv_t<X>;
