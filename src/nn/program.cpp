@@ -252,6 +252,8 @@ const ParameterLayout& Program::layout() const { return plan_->layout; }
 
 bool Program::accepts_bytes() const { return plan_->byte_layer != nullptr; }
 
+std::size_t Program::row_tasks() const { return plan_->row_tasks; }
+
 double Program::gradient(std::span<const float> theta, const Batch& batch, std::span<float> d_theta,
                          TaskPool& pool, const Aside& aside) {
   Plan& plan = *plan_;

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <set>
 
 #include "gradatim/core/error.hpp"
 #include "gradatim/nn/operation.hpp"
@@ -242,29 +241,6 @@ TEST(Conformance, ShapeErrorsNameTheLayer) {
   EXPECT_CONTAINS(refusal({4, 4}, GlobalAvgPool{}), "layer 2 (global_avg_pool): expected an input");
   EXPECT_EQ(refusal({4}, LeakyRelu{-1}),
             "layer 2 (leaky_relu): slope must be finite and not negative, got -1");
-}
-
-// In the middle of a network: memory shared between layers, tasks shared between threads.
-TEST(Conformance, BitsDoNotDependOnThreads) {
-  std::set<std::string_view> kinds;
-  for (const LayerCase& c : test::training_cases()) {
-    kinds.insert(kind(c.layer));
-    Network network(c.input, {Tanh{}, c.layer, Flatten{}, Dense{3, Gaussian{0.5F}}});
-    const Tensor x = uniform_tensor(c.input.batched(64), 1);
-    const std::vector<std::int32_t> labels(64, 1);
-    const Batch batch{.inputs = x.view(), .targets = {.labels = labels}, .key = StepKey{}};
-    const Parameters parameters = initialize(network, 1);
-    std::vector<float> first;
-    for (const std::size_t threads : {1U, 2U, 3U, 7U}) {
-      TaskPool pool(threads);
-      Program program(network, SoftmaxCrossEntropy{}, 64);
-      std::vector<float> gradient(program.layout().size);
-      program.gradient(parameters.theta(), batch, gradient, pool);
-      if (threads == 1) first = gradient;
-      EXPECT_EQ(gradient, first) << name_of(c, 64) << ", " << threads << " threads";
-    }
-  }
-  EXPECT_EQ(kinds.size(), std::variant_size_v<Layer> - 1);  // all but Custom
 }
 
 // Whole networks, whose layers share memory, against each layer with memory of its own.
