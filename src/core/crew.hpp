@@ -29,6 +29,8 @@ class Crew {
   Crew(const Crew&) = delete;
   Crew& operator=(const Crew&) = delete;
 
+  std::size_t helpers() const { return helpers_.size(); }
+
   /// Runs task(context, i) for each i in [0, count). The first exception is rethrown here, and
   /// tasks that had not begun by then are left out.
   void run(std::size_t count, void* context, Task task);

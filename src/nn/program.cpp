@@ -82,6 +82,17 @@ ConstTensorView Program::Plan::input(std::size_t layer, const RowRange& range) c
   return outputs[slot[layer - 1]].view().slice(range.first, range.count);
 }
 
+// A thread may meet its first task of a kind in any step. One thread meets all in the first.
+void Program::Plan::reserve(TaskPool& pool) {
+  const std::thread::id caller = std::this_thread::get_id();
+  if (pool.id() == 0 || (pool.id() == ready_pool && caller == ready_caller)) return;
+  pool.on_each_thread([&] {
+    for (const auto& operation : operations) operation->reserve();
+  });
+  ready_pool = pool.id();
+  ready_caller = caller;
+}
+
 // By the tasks that the gradient of the weight is cut into: a thread has as a rule just written the
 // part that it packs.
 void Program::Plan::pack(std::span<const float> theta, TaskPool& pool) {
@@ -259,6 +270,7 @@ double Program::gradient(std::span<const float> theta, const Batch& batch, std::
   Plan& plan = *plan_;
   check_parameters("gradient", plan.layout.size, {theta.size(), d_theta.size()});
   plan.bind(batch);
+  plan.reserve(pool);
   plan.pack(theta, pool);
   plan.forward_and_backward(theta, pool);
   const std::size_t own = plan.gradient_tasks.size();
@@ -277,6 +289,7 @@ double Program::loss(std::span<const float> theta, const Batch& batch, TaskPool&
   Plan& plan = *plan_;
   check_parameters("loss", plan.layout.size, {theta.size()});
   plan.bind(batch);
+  plan.reserve(pool);
   plan.pack(theta, pool);
   plan.forward(theta, pool);
   return plan.mean_loss();

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <mutex>
 #include <set>
 #include <stdexcept>
 #include <thread>
@@ -55,6 +56,47 @@ TEST(TaskPool, RethrowsTheFirstException) {
                    std::runtime_error);
     }
   });
+}
+
+TEST(TaskPool, VisitsEachThreadOnce) {
+  test::within(kLimit, [] {
+    for (const std::size_t threads : {1U, 2U, 3U, 7U}) {
+      TaskPool pool(threads);
+      std::set<std::thread::id> first;
+      for (int round = 0; round < 20; ++round) {
+        std::mutex mutex;
+        std::set<std::thread::id> visited;
+        pool.on_each_thread([&] {
+          const std::lock_guard lock(mutex);
+          EXPECT_TRUE(visited.insert(std::this_thread::get_id()).second);
+        });
+        EXPECT_EQ(visited.size(), threads);
+        EXPECT_TRUE(visited.contains(std::this_thread::get_id()));
+        if (round == 0) first = visited;
+        EXPECT_EQ(visited, first);
+      }
+    }
+  });
+}
+
+TEST(TaskPool, RethrowsWhatAVisitThrows) {
+  test::within(kLimit, [] {
+    for (const std::size_t threads : {1U, 4U}) {
+      TaskPool pool(threads);
+      EXPECT_THROW(pool.on_each_thread([] { throw std::runtime_error("visit"); }),
+                   std::runtime_error);
+      std::atomic<int> visits = 0;
+      pool.on_each_thread([&] { ++visits; });
+      EXPECT_EQ(visits, threads) << "the pool is of use afterwards";
+    }
+  });
+}
+
+TEST(TaskPool, IsToldFromEveryOther) {
+  std::set<std::uint64_t> ids;
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(ids.insert(TaskPool(2).id()).second);
+  EXPECT_FALSE(ids.contains(0));
+  EXPECT_EQ(TaskPool(1).id(), 0U);
 }
 
 TEST(TaskPool, RejectsAbsurdThreadCounts) { EXPECT_THROW(TaskPool(1025), InvalidArgument); }

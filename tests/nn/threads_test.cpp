@@ -80,28 +80,9 @@ void expect_equal_bits(const Training& training) {
     EXPECT_TRUE(training.run(threads) == first) << threads << " threads\n" << name;
 }
 
-// Behind a convolution that is worth eight tasks.
-std::vector<Network> networks_of_images() {
-  const Conv2d convolution{.filters = 16, .kernel = 3, .padding = 1};
-  std::vector<Network> networks;
-  for (const Layer& layer :
-       {Layer(Sigmoid{}), Layer(Relu{}), Layer(Tanh{}), Layer(LeakyRelu{0.1F}), Layer(Gelu{}),
-        Layer(Silu{}), Layer(Softplus{}), Layer(Dropout{0.3F}), Layer(LayerNorm{}),
-        Layer(BatchNorm{}), Layer(Residual{1}), Layer(MaxPool2d{}), Layer(MaxPool2d{3, 2, 1}),
-        Layer(AvgPool2d{}), Layer(Conv2d{.filters = 6, .stride = 2, .groups = 2})})
-    networks.push_back({{16, 14, 14}, {convolution, layer, Flatten{}, Dense{10}}});
-  networks.push_back({{16, 14, 14}, {convolution, GlobalAvgPool{}, Softmax{}, Dense{10}}});
-  // Fused, normalised, and joined across what the batch adds up.
-  networks.push_back({{16, 14, 14}, {convolution, Relu{}, MaxPool2d{}, Flatten{}, Dense{10}}});
-  networks.push_back({{16, 14, 14},
-                      {convolution, BatchNorm{}, Relu{}, convolution, BatchNorm{}, Residual{5},
-                       Relu{}, MaxPool2d{}, Dropout{0.25F}, Flatten{}, Dense{33}, Dense{10}}});
-  return networks;
-}
-
 TEST(Threads, ChangeNoBitOfImages) {
   std::set<std::string_view> kinds;
-  for (const Network& network : networks_of_images()) {
+  for (const Network& network : test::networks_of_images()) {
     for (const Layer& layer : network.layers) kinds.insert(kind(layer));
     const Training training{network};
     ASSERT_EQ(training.row_tasks(), 8U) << to_string(network);

@@ -56,6 +56,8 @@ class Convolution {
   /// dw += the sum over the rows of the gradient of w, db += that of b, rows added in order.
   void add_gradient(ConstTensorView x, ConstTensorView dy, std::span<float> dw,
                     std::span<float> db) const;
+  /// Takes all memory that these keep for the calling thread.
+  void reserve() const;
 
   // ---- The convolution with what often follows it, a max pool of 2 x 2 windows side by side and
   // relu, in one pass: forward's output never leaves the cache, and since only one in four of its
@@ -83,6 +85,7 @@ class Convolution {
                        TensorView<float> dx) const;
   void add_gradient_pooled(ConstTensorView x, const PooledGradient& gradient, std::span<float> dw,
                            std::span<float> db) const;
+  void reserve_pooled() const;
 
  private:
   void check_gradient(const PooledGradient& gradient, std::size_t rows) const;
