@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "gradatim/core/error.hpp"
 #include "gradatim/nn/operation.hpp"
@@ -212,6 +213,26 @@ TEST(Conformance, RowsAreIndependent) {
     EXPECT_EQ(whole.y, parts.y) << name_of(c, 13);
     EXPECT_EQ(whole.dx, parts.dx) << name_of(c, 13);
   }
+}
+
+// A NaN comes out where it does of the reference, wherever it goes in: a divergence is seen.
+TEST(Conformance, NanIsPassedOn) {
+  for (const LayerCase& c : layer_cases())
+    for (std::size_t at = 0; at < c.input.size(); ++at) {
+      Sample s(c, 1);
+      s.x.values()[at] = std::numeric_limits<float>::quiet_NaN();
+      s.forward();
+      const auto expected =
+          reference_forward(c, to_double(s.parameters.theta()), to_double(s.x.values()));
+      bool any = false;
+      for (std::size_t k = 0; k < expected.size(); ++k) {
+        ASSERT_EQ(std::isnan(s.y.values()[k]), std::isnan(expected[k]))
+            << name_of(c, 1) << ", " << at;
+        any = any || std::isnan(expected[k]);
+      }
+      // Windows with strides may not see a pixel.
+      ASSERT_TRUE(any || c.input.rank() == 3) << name_of(c, 1);
+    }
 }
 
 TEST(Conformance, ShapeErrorsNameTheLayer) {

@@ -69,7 +69,8 @@ class Convolution {
   /// How many bytes for one sample say which value of each window is the largest.
   std::size_t places() const;
   /// y (rows, pooled_output) = the largest of each window of forward's output; max(·, 0) of it if
-  /// relu. places (rows, places()) is for the two functions below; without rows, it is left out.
+  /// relu; NaN where a window has one. places (rows, places()) is for the two functions below;
+  /// without rows, it is left out.
   void forward_pooled(std::span<const float> w, std::span<const float> b, bool relu,
                       ConstTensorView x, TensorView<float> y,
                       TensorView<std::uint8_t> places) const;
