@@ -54,7 +54,7 @@ void Program::Plan::bind(const Batch& next) {
 // As they are where skipping their zeros pays; which way depends on the batch alone.
 void Program::Plan::bind_bytes(const ByteInputs& input) {
   const auto matrix = input.bytes.reshaped({rows, network.input.size()});
-  if (byte_layer->zeros_that_pay() == 0 || byte_layer->skipping_zeros_pays(matrix)) {
+  if (byte_layer->is_narrow() || byte_layer->skipping_zeros_pays(matrix)) {
     byte_inputs = matrix;
     byte_scale = input.scale;
     float_inputs = {};
