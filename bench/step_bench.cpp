@@ -1,11 +1,8 @@
-// The products of a training step of the chapter's network, and the GEMM peak of the machine; one
-// JSON object a call.
-//   step_bench kernels DATA DATA_DIR   microseconds of the products of a step
-//   step_bench peak                    GFLOP/s of sgemm 1024³ on one core
+// The products of a training step of the chapter's network, on real batches.
+//   step_bench DATA DATA_DIR   microseconds of each, one JSON object
 #include <gradatim/gradatim.hpp>
 
 #include <chrono>
-#include <ctime>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -73,34 +70,13 @@ nlohmann::json bench_kernels(const std::string& name, const std::string& folder)
            })}};
 }
 
-nlohmann::json bench_peak() {
-  constexpr std::size_t kSize = 1024;
-  gd::Tensor a({kSize, kSize});
-  gd::Tensor b({kSize, kSize});
-  gd::Tensor c({kSize, kSize});
-  gd::fill_uniform(a.values(), {.seed = 1});
-  gd::fill_uniform(b.values(), {.seed = 2});
-  double best = 1e9;  // by the CPU clock, which leaves out what other processes take
-  for (int repeat = 0; repeat < 20; ++repeat) {
-    const std::clock_t start = std::clock();
-    gd::kernels::gemm(gd::kernels::Transpose::no, gd::kernels::Transpose::no, a, b, c);
-    best = std::min(best, static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC);
-  }
-  return {{"gflops", 2.0 * kSize * kSize * kSize / best / 1e9},
-          {"instruction_set", gd::kernels::instruction_set()}};
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   try {
-    if (arguments.size() == 3 && arguments[0] == "kernels")
-      std::cout << bench_kernels(arguments[1], arguments[2]) << "\n";
-    else if (arguments.size() == 1 && arguments[0] == "peak")
-      std::cout << bench_peak() << "\n";
-    else
-      throw gd::InvalidArgument("usage: step_bench kernels DATA DIR | peak");
+    if (arguments.size() != 2) throw gd::InvalidArgument("usage: step_bench DATA DIR");
+    std::cout << bench_kernels(arguments[0], arguments[1]) << "\n";
   } catch (const std::exception& error) {
     std::cerr << "step_bench: " << error.what() << "\n";
     return 2;

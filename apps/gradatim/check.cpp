@@ -39,14 +39,14 @@ struct CheckCommand {
 
 struct Subject {
   Recipe recipe;
-  Parameters parameters;            // trained, or as they start
-  std::vector<Feature> features{};  // of a trained model
+  Parameters parameters;  // trained, or as they start
+  Columns columns{};      // of a trained model
 };
 
 Subject load(const CheckCommand& command) {
   if (std::filesystem::is_directory(command.subject)) {
     SavedRun run = load_run(command.subject);
-    return {std::move(run.recipe), std::move(run.model.parameters), std::move(run.model.features)};
+    return {std::move(run.recipe), std::move(run.model.parameters), std::move(run.model.columns)};
   }
   const auto folders = recipe_folders();
   Recipe recipe = read_recipe(find_recipe(command.subject, folders), {});
@@ -154,7 +154,7 @@ int run_check(const CheckCommand& command) {
   Recipe with_data = recipe;
   if (!command.data.empty()) with_data.data = command.data;
   const std::string& name = with_data.data;
-  const Dataset data = load_recipe_data(with_data, data_paths(command.data_dir), subject.features);
+  const Dataset data = load_recipe_data(with_data, data_paths(command.data_dir), subject.columns);
   const std::size_t batch =
       std::min(command.batch != 0 ? command.batch : recipe.options.batch, data.train.size());
   const Samples samples = data.train.batch(0, batch);

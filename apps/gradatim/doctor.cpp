@@ -1,5 +1,4 @@
 #include <curl/curl.h>
-#include <dnnl.h>
 #include <fmt/format.h>
 #include <openssl/crypto.h>
 #include <png.h>
@@ -58,29 +57,6 @@ std::vector<std::string> cpu_features() {
   return found;
 }
 
-std::string onednn_isa() {
-  switch (dnnl_get_effective_cpu_isa()) {
-    case dnnl_cpu_isa_sse41:
-      return "SSE4.1";
-    case dnnl_cpu_isa_avx:
-      return "AVX";
-    case dnnl_cpu_isa_avx2:
-      return "AVX2";
-    case dnnl_cpu_isa_avx2_vnni:
-      return "AVX2 with VNNI";
-    case dnnl_cpu_isa_avx512_core:
-      return "AVX-512";
-    case dnnl_cpu_isa_avx512_core_vnni:
-      return "AVX-512 with VNNI";
-    case dnnl_cpu_isa_avx512_core_bf16:
-      return "AVX-512 with BF16";
-    case dnnl_cpu_isa_avx512_core_amx:
-      return "AVX-512 with AMX";
-    default:
-      return "its best";
-  }
-}
-
 std::size_t usable_cores() {
   cpu_set_t set;
   CPU_ZERO(&set);
@@ -89,10 +65,8 @@ std::size_t usable_cores() {
 }
 
 Json libraries() {
-  const auto* onednn = dnnl_version();
   const std::string gnuplot = gnuplot_version();
-  return {{"oneDNN", fmt::format("{}.{}.{}", onednn->major, onednn->minor, onednn->patch)},
-          {"Highway", fmt::format("{}.{}.{}", HWY_MAJOR, HWY_MINOR, HWY_PATCH)},
+  return {{"Highway", fmt::format("{}.{}.{}", HWY_MAJOR, HWY_MINOR, HWY_PATCH)},
           {"zlib", zlibVersion()},
           {"libpng", png_get_libpng_ver(nullptr)},
           {"libcurl", curl_version_info(CURLVERSION_NOW)->version},
@@ -119,7 +93,6 @@ Json diagnosis(const DoctorCommand& command) {
           {"cpu", cpu_info("model name")},
           {"cpu_features", cpu_features()},
           {"highway_target", kernels::instruction_set()},
-          {"onednn_isa", onednn_isa()},
           {"hardware_threads", std::thread::hardware_concurrency()},
           {"usable_cores", usable_cores()},
           {"libraries", libraries()},
@@ -133,8 +106,7 @@ void print(const Json& found) {
   fmt::print("processor  {}\n", text(found["cpu"]));
   fmt::print("features  ");
   for (const Json& feature : found["cpu_features"]) fmt::print(" {}", text(feature));
-  fmt::print("\nin use     Highway {}, oneDNN {}\n", text(found["highway_target"]),
-             text(found["onednn_isa"]));
+  fmt::print("\nin use     Highway {}\n", text(found["highway_target"]));
   fmt::print("threads    {} of {} cores\n\nlibraries\n", found["usable_cores"].get<std::size_t>(),
              found["hardware_threads"].get<std::size_t>());
   for (const auto& [name, version] : found["libraries"].items())

@@ -50,7 +50,7 @@ void add_classes(const SavedRun& run, const Evaluation& evaluation, Json& json) 
 void add_outputs(const SavedRun& run, const Evaluation& evaluation, Json& json) {
   json["outputs"] = Json::array();
   for (std::size_t k = 0; k < evaluation.outputs.size(); ++k) {
-    Json output{{"name", class_name(run.model.target_names, k)}};
+    Json output{{"name", one_line(run.model.columns.targets[k].name)}};
     for (const Figure& figure : figures(evaluation.kind))
       output[std::string(figure.name)] = number(evaluation.outputs[k].*figure.value);
     json["outputs"].push_back(output);
@@ -73,7 +73,7 @@ void print_outputs(const SavedRun& run, const Evaluation& evaluation) {
   fmt::print("\n  {}", padded("output", 16));
   for (const Figure& figure : figures(evaluation.kind)) fmt::print("{:>10}", figure.name);
   for (std::size_t k = 0; k < evaluation.outputs.size(); ++k) {
-    fmt::print("\n  {}", padded(class_name(run.model.target_names, k), 16));
+    fmt::print("\n  {}", padded(one_line(run.model.columns.targets[k].name), 16));
     for (const Figure& figure : figures(evaluation.kind))
       fmt::print("{:>10.4f}", evaluation.outputs[k].*figure.value);
   }
@@ -104,10 +104,11 @@ int run_eval(const EvalCommand& command) {
   const SavedRun run = load_run(command.run);
   Recipe recipe = run.recipe;
   if (!command.data.empty()) recipe.data = command.data;
-  const Dataset data = load_recipe_data(recipe, data_paths(command.data_dir), run.model.features);
+  const Dataset data = load_recipe_data(recipe, data_paths(command.data_dir), run.model.columns);
   TaskPool pool(command.threads);
-  const Evaluation evaluation = evaluate(run.model.network, run.recipe.options.loss,
-                                         run.model.parameters.theta(), data.test, pool);
+  const Evaluation evaluation =
+      evaluate(run.model.network, run.recipe.options.loss, run.model.parameters.theta(), data.test,
+               pool, data.columns.targets);
   if (command.json) {
     fmt::print("{}\n", as_json(command, run, data, evaluation)
                            .dump(-1, ' ', false, Json::error_handler_t::replace));

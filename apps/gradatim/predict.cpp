@@ -106,7 +106,7 @@ int run_predict(const PredictCommand& command) {
   if (command.images.empty() && command.row.empty())
     throw InvalidArgument("predict: expected PNG or CSV files, or a --row");
   const Model model = model_of(command.run);
-  if (!model.features.empty())
+  if (!model.columns.features.empty())
     return predict_rows(model, {command.run, command.images, command.row, command.json});
   if (command.images.empty()) throw InvalidArgument("predict: expected PNG files");
   const ByteTensor images = read_images(command, image_shape(model.network.input));

@@ -20,7 +20,7 @@ using Json = nlohmann::ordered_json;
 // A row without a header: its columns are the model's features.
 TextTable table_of_row(const Model& model, const std::string& row) {
   TextTable table{.name = "--row", .columns = {}, .cells = {}, .lines = {1}};
-  for (const Feature& feature : model.features) table.columns.push_back(feature.name);
+  for (const Column& feature : model.columns.features) table.columns.push_back(feature.name);
   std::string_view rest = row;
   for (bool more = true; more;) {
     const std::size_t comma = rest.find(',');
@@ -40,12 +40,14 @@ float shown_value(const Model& model, float output) {
 
 // Values of the outputs by name: probabilities for labels and classes.
 Json prediction(const Model& model, std::span<const float> outputs) {
+  const auto name = [&model](std::size_t k) {
+    return model.kind == TargetKind::classes ? class_name(model.class_names, k)
+                                             : one_line(model.columns.targets[k].name);
+  };
   Json values = Json::object();
-  const auto& names = model.kind == TargetKind::classes ? model.class_names : model.target_names;
-  for (std::size_t k = 0; k < outputs.size(); ++k)
-    values[class_name(names, k)] = shown_value(model, outputs[k]);
+  for (std::size_t k = 0; k < outputs.size(); ++k) values[name(k)] = shown_value(model, outputs[k]);
   if (model.kind != TargetKind::classes) return {{"values", values}};
-  return {{"class", class_name(names, kernels::argmax(outputs))}, {"probabilities", values}};
+  return {{"class", name(kernels::argmax(outputs))}, {"probabilities", values}};
 }
 
 void print(const std::string& place, const Json& prediction) {
@@ -59,9 +61,11 @@ void print(const std::string& place, const Json& prediction) {
 }
 
 Tensor outputs_of(const Model& model, const TextTable& table) {
-  Tensor features = features_of(table, model.features);
-  apply_scaling(model.features, features);
-  return answers(model, features.view());
+  Tensor features = features_of(table, model.columns.features);
+  apply_scaling(model.columns.features, features.view());
+  Tensor outputs = answers(model, features.view());
+  if (model.kind == TargetKind::values) undo_scaling(model.columns.targets, outputs.view());
+  return outputs;
 }
 
 }  // namespace

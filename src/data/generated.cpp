@@ -34,8 +34,8 @@ Dataset friedman1() {
   Dataset data{.name = "friedman1",
                .train = friedman1_split(kTrainSamples, 1),
                .test = friedman1_split(kTestSamples, 2)};
-  for (int i = 1; i <= 10; ++i) data.features.push_back({.name = fmt::format("x{}", i)});
-  data.target_names = {"y"};
+  for (int i = 1; i <= 10; ++i) data.columns.features.push_back({.name = fmt::format("x{}", i)});
+  data.columns.targets = {{.name = "y"}};
   return data;
 }
 
@@ -60,8 +60,8 @@ Dataset discs() {
   return {.name = "discs",
           .train = discs_split(kTrainSamples, 1),
           .test = discs_split(kTestSamples, 2),
-          .features = {{.name = "x"}, {.name = "y"}},
-          .target_names = {"left", "right", "below"}};
+          .columns = {.features = {{.name = "x"}, {.name = "y"}},
+                      .targets = {{.name = "left"}, {.name = "right"}, {.name = "below"}}}};
 }
 
 constexpr std::array<GeneratedDataset, 2> kGenerated{{

@@ -97,6 +97,13 @@ std::vector<std::size_t> feature_columns(const TextTable& table, const TableOpti
   return features;
 }
 
+std::vector<Column> named_columns(const TextTable& table, const std::vector<std::size_t>& columns) {
+  std::vector<Column> named;
+  named.reserve(columns.size());
+  for (const std::size_t column : columns) named.push_back({.name = table.columns[column]});
+  return named;
+}
+
 void check_options(const TextTable& table, const TableOptions& options, TableTargets kind) {
   if (options.targets.empty())
     throw InvalidArgument(
@@ -105,6 +112,12 @@ void check_options(const TextTable& table, const TableOptions& options, TableTar
   if (kind == TableTargets::classes && options.targets.size() != 1)
     throw InvalidArgument(fmt::format("{}: expected one target column of classes, got {}",
                                       table.name, options.targets.size()));
+}
+
+void check_columns(std::span<const Column> columns, ConstTensorView values) {
+  if (values.rows() != 0 && values.row_size() != columns.size())
+    throw ShapeError(fmt::format("scaling: expected rows of {} values, got {}", columns.size(),
+                                 values.row_size()));
 }
 
 }  // namespace
@@ -116,13 +129,12 @@ Dataset dataset_of(const TextTable& table, const TableOptions& options, TableTar
   const std::vector<std::size_t> targets = columns_of(table, options.targets);
   Dataset data;
   data.name = std::filesystem::path(table.name).filename().string();
-  for (const std::size_t column : features)
-    data.features.push_back({.name = table.columns[column]});
+  data.columns.features = named_columns(table, features);
   data.train.features = numbers(table, features);
   if (kind == TableTargets::classes) {
     read_classes(table, targets[0], data);
   } else {
-    data.target_names = options.targets;
+    data.columns.targets = named_columns(table, targets);
     data.train.targets = numbers(table, targets);
     if (kind == TableTargets::answers) check_answers(table, targets, data.train.targets);
   }
@@ -132,18 +144,17 @@ Dataset dataset_of(const TextTable& table, const TableOptions& options, TableTar
   return data;
 }
 
-Tensor features_of(const TextTable& table, const std::vector<Feature>& features) {
+Tensor features_of(const TextTable& table, const std::vector<Column>& features) {
   std::vector<std::size_t> columns;
-  for (const Feature& feature : features) columns.push_back(column_of(table, feature.name));
+  columns.reserve(features.size());
+  for (const Column& feature : features) columns.push_back(column_of(table, feature.name));
   return numbers(table, columns);
 }
 
-std::vector<Feature> scaling_of(const Dataset& data) {
-  const ConstTensorView values = data.train.features;
-  std::vector<Feature> features = data.features;
-  features.resize(values.row_size());
+std::vector<Column> measured(std::vector<Column> columns, ConstTensorView values) {
+  columns.resize(values.row_size());
   const auto rows = static_cast<double>(values.rows());
-  for (std::size_t k = 0; k < features.size(); ++k) {
+  for (std::size_t k = 0; k < columns.size(); ++k) {
     double sum = 0;
     for (std::size_t i = 0; i < values.rows(); ++i) sum += static_cast<double>(values(i, k));
     const double mean = sum / rows;
@@ -151,20 +162,24 @@ std::vector<Feature> scaling_of(const Dataset& data) {
     for (std::size_t i = 0; i < values.rows(); ++i)
       squares += std::pow(static_cast<double>(values(i, k)) - mean, 2);
     const auto deviation = static_cast<float>(std::sqrt(squares / rows));
-    features[k].mean = static_cast<float>(mean);
-    features[k].deviation = deviation > 0 ? deviation : 1.0F;
+    columns[k].mean = static_cast<float>(mean);
+    columns[k].deviation = deviation > 0 ? deviation : 1.0F;
   }
-  return features;
+  return columns;
 }
 
-void apply_scaling(const std::vector<Feature>& features, Tensor& values) {
-  if (values.size() == 0) return;
-  if (values.view().row_size() != features.size())
-    throw ShapeError(fmt::format("scaling: expected rows of {} features, got {}", features.size(),
-                                 values.view().row_size()));
-  for (std::size_t i = 0; i < values.view().rows(); ++i)
-    for (std::size_t k = 0; k < features.size(); ++k)
-      values.view()(i, k) = (values.view()(i, k) - features[k].mean) / features[k].deviation;
+void apply_scaling(std::span<const Column> columns, TensorView<float> values) {
+  check_columns(columns, values);
+  for (std::size_t i = 0; i < values.rows(); ++i)
+    for (std::size_t k = 0; k < columns.size(); ++k)
+      values(i, k) = (values(i, k) - columns[k].mean) / columns[k].deviation;
+}
+
+void undo_scaling(std::span<const Column> columns, TensorView<float> values) {
+  check_columns(columns, values);
+  for (std::size_t i = 0; i < values.rows(); ++i)
+    for (std::size_t k = 0; k < columns.size(); ++k)
+      values(i, k) = values(i, k) * columns[k].deviation + columns[k].mean;
 }
 
 }  // namespace gradatim

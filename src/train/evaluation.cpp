@@ -98,20 +98,29 @@ void score_labels(ConstTensorView outputs, ConstTensorView targets, Evaluation& 
   average_outputs({&Scores::accuracy, &Scores::f1}, evaluation);
 }
 
-void score_values(ConstTensorView outputs, ConstTensorView targets, Evaluation& evaluation) {
-  for (std::size_t k = 0; k < outputs.row_size(); ++k)
-    evaluation.outputs.push_back(score_value(outputs, targets, k));
+void score_values(ConstTensorView outputs, ConstTensorView targets, std::span<const Column> columns,
+                  Evaluation& evaluation) {
+  for (std::size_t k = 0; k < outputs.row_size(); ++k) {
+    Scores& scores = evaluation.outputs.emplace_back(score_value(outputs, targets, k));
+    if (columns.empty()) continue;
+    const double deviation = columns[k].deviation;
+    scores.mae *= deviation;
+    scores.mse *= deviation * deviation;
+  }
   average_outputs({&Scores::r2, &Scores::mae, &Scores::mse}, evaluation);
 }
 
 }  // namespace
 
 Evaluation evaluate(const Network& network, const Loss& loss, std::span<const float> theta,
-                    const Split& split, TaskPool& pool) {
+                    const Split& split, TaskPool& pool, std::span<const Column> columns) {
   const Shape output = output_shape(network);
   check_fit(network, split, output.size());
   const Targets targets = split.all().targets;
   check_targets(loss, split.size(), output, targets);
+  if (!columns.empty() && columns.size() != output.size())
+    throw ShapeError(fmt::format("evaluate: expected {} columns of targets, got {}", output.size(),
+                                 columns.size()));
   Tensor outputs = detail::predictions(network, theta, split, pool);
   Evaluation evaluation{.samples = split.size(), .kind = target_kind(loss, split)};
   switch (evaluation.kind) {
@@ -122,7 +131,7 @@ Evaluation evaluate(const Network& network, const Loss& loss, std::span<const fl
       score_labels(outputs, split.targets, evaluation);
       break;
     case TargetKind::values:
-      score_values(outputs, split.targets, evaluation);
+      score_values(outputs, split.targets, columns, evaluation);
       break;
   }
   // The gradient, which nobody wants here, takes the place of the outputs.

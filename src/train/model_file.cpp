@@ -76,24 +76,44 @@ std::vector<std::string> class_names_of(const std::filesystem::path& path,
   return names.get<std::vector<std::string>>();
 }
 
+std::vector<Column> columns_of(const nlohmann::json& json) {
+  std::vector<Column> columns;
+  for (const auto& column : json)
+    columns.push_back({.name = column.at("name").get<std::string>(),
+                       .mean = column.at("mean").get<float>(),
+                       .deviation = column.at("deviation").get<float>()});
+  return columns;
+}
+
+nlohmann::ordered_json json_of(std::span<const Column> columns) {
+  auto json = nlohmann::ordered_json::array();
+  for (const Column& column : columns)
+    json.push_back({{"name", column.name},
+                    {"mean", static_cast<double>(column.mean)},
+                    {"deviation", static_cast<double>(column.deviation)}});
+  return json;
+}
+
+void check_columns(const std::filesystem::path& path, const char* key,
+                   std::span<const Column> columns, std::size_t expected) {
+  const bool good = std::ranges::all_of(columns, [](const Column& column) {
+    return std::isfinite(column.mean) && std::isfinite(column.deviation) && column.deviation > 0;
+  });
+  if (!good || columns.size() != expected)
+    fail(path, fmt::format("expected '{}' to be {} columns of finite mean and positive deviation",
+                           key, expected));
+}
+
 void read_features(const std::filesystem::path& path, const Metadata& metadata, Model& model) {
   const auto found = metadata.find(kFeaturesKey);
   if (found == metadata.end()) return;
   try {
-    for (const auto& feature : nlohmann::json::parse(found->second))
-      model.features.push_back({.name = feature.at("name").get<std::string>(),
-                                .mean = feature.at("mean").get<float>(),
-                                .deviation = feature.at("deviation").get<float>()});
+    model.columns.features = columns_of(nlohmann::json::parse(found->second));
   } catch (const nlohmann::json::exception&) {
     fail(path,
          fmt::format("expected '{}' to be an array of name, mean and deviation", kFeaturesKey));
   }
-  const bool good = std::all_of(model.features.begin(), model.features.end(), [](auto& feature) {
-    return std::isfinite(feature.mean) && std::isfinite(feature.deviation) && feature.deviation > 0;
-  });
-  if (!good || model.features.size() != model.network.input.size())
-    fail(path, fmt::format("expected '{}' to be {} features of finite mean and positive deviation",
-                           kFeaturesKey, model.network.input.size()));
+  check_columns(path, kFeaturesKey, model.columns.features, model.network.input.size());
 }
 
 void read_targets(const std::filesystem::path& path, const Metadata& metadata, Model& model) {
@@ -101,28 +121,25 @@ void read_targets(const std::filesystem::path& path, const Metadata& metadata, M
   if (found == metadata.end()) return;
   try {
     const auto targets = nlohmann::json::parse(found->second);
-    model.target_names = targets.at("names").get<std::vector<std::string>>();
+    model.columns.targets = columns_of(targets.at("columns"));
     model.kind = targets.at("kind") == "labels" ? TargetKind::labels : TargetKind::values;
   } catch (const nlohmann::json::exception&) {
-    fail(path, fmt::format("expected '{}' to be a kind and names", kTargetsKey));
+    fail(path, fmt::format("expected '{}' to be a kind and columns of name, mean and deviation",
+                           kTargetsKey));
   }
+  check_columns(path, kTargetsKey, model.columns.targets, output_shape(model.network).size());
 }
 
-void add_features_and_targets(const Model& model, Metadata& metadata) {
-  if (!model.features.empty()) {
-    auto features = nlohmann::ordered_json::array();
-    for (const Feature& feature : model.features)
-      features.push_back({{"name", feature.name},
-                          {"mean", static_cast<double>(feature.mean)},
-                          {"deviation", static_cast<double>(feature.deviation)}});
-    metadata[kFeaturesKey] = features.dump();
+void add_columns(const Model& model, Metadata& metadata) {
+  if (!model.columns.features.empty()) {
+    metadata[kFeaturesKey] = json_of(model.columns.features).dump();
     metadata[kInputsKey] = "(x - mean) / deviation";
   }
   if (model.kind != TargetKind::classes)
-    metadata[kTargetsKey] = nlohmann::ordered_json{
-        {"kind", model.kind == TargetKind::labels ? "labels" : "values"},
-        {"names",
-         model.target_names}}.dump();
+    metadata[kTargetsKey] =
+        nlohmann::ordered_json{{"kind", model.kind == TargetKind::labels ? "labels" : "values"},
+                               {"columns", json_of(model.columns.targets)}}
+            .dump();
 }
 
 Parameters parameters_for(const std::filesystem::path& path, const Network& network,
@@ -147,7 +164,7 @@ void save_model(const std::filesystem::path& path, const Model& model) {
   Metadata metadata{{kNetworkKey, to_toml(model.network)},
                     {kClassesKey, nlohmann::json(model.class_names).dump()},
                     {kInputsKey, "bytes / 255"}};
-  add_features_and_targets(model, metadata);
+  add_columns(model, metadata);
   std::vector<NamedView> views;
   for (const ParameterTensor& tensor : model.parameters.layout().tensors)
     views.push_back({tensor.name, model.parameters[tensor.name]});

@@ -1,8 +1,11 @@
 #include "gradatim/train/recipe_data.hpp"
 
 #include <filesystem>
+#include <utility>
+#include <vector>
 
 #include "gradatim/data/hold_out.hpp"
+#include "gradatim/train/scores.hpp"
 
 namespace gradatim {
 namespace {
@@ -24,17 +27,25 @@ Dataset load(const Recipe& recipe, const DataPaths& paths) {
                     recipe.options.seed);
 }
 
+void scale(Dataset& data, std::vector<Column> Columns::*columns, Tensor Split::*values,
+           const Columns& scaling) {
+  if ((data.train.*values).size() == 0) return;
+  data.columns.*columns = !(scaling.*columns).empty()
+                              ? scaling.*columns
+                              : measured(std::move(data.columns.*columns), data.train.*values);
+  for (Split* split : {&data.train, &data.validation, &data.test})
+    if ((split->*values).size() != 0) apply_scaling(data.columns.*columns, (split->*values).view());
+}
+
 }  // namespace
 
 bool is_table(std::string_view data) { return data.ends_with(".csv"); }
 
-Dataset load_recipe_data(const Recipe& recipe, const DataPaths& paths,
-                         const std::vector<Feature>& scaling) {
+Dataset load_recipe_data(const Recipe& recipe, const DataPaths& paths, const Columns& scaling) {
   Dataset data = hold_out(load(recipe, paths), recipe.validation, recipe.options.seed);
-  if (data.features.empty()) return data;
-  data.features = scaling.empty() ? scaling_of(data) : scaling;
-  for (Split* split : {&data.train, &data.validation, &data.test})
-    apply_scaling(data.features, split->features);
+  scale(data, &Columns::features, &Split::features, scaling);
+  if (target_kind(recipe.options.loss, data.train) == TargetKind::values)
+    scale(data, &Columns::targets, &Split::targets, scaling);
   return data;
 }
 

@@ -20,9 +20,8 @@ RunRecorder::RunRecorder(std::filesystem::path folder, const Recipe& recipe, con
       recipe_(recipe),
       data_sha256_(data_sha256(data)),
       epoch_steps_(steps_per_epoch(data.train.size(), samples_per_step(recipe.options))),
-      model_{recipe.network,    Parameters(parameter_layout(recipe.network)),
-             data.class_names,  data.features,
-             data.target_names, target_kind(recipe.options.loss, data.train)},
+      model_{recipe.network, Parameters(parameter_layout(recipe.network)), data.class_names,
+             data.columns, target_kind(recipe.options.loss, data.train)},
       figures_(figures(target_kind(recipe.options.loss, data.train))) {
   const std::filesystem::path file = folder_ / "metrics.csv";
   const detail::MetricsFile::Columns columns{.figures = figures_,

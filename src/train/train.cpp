@@ -186,7 +186,8 @@ class Training {
   void score(std::span<const float> theta) {
     const auto scores = [&](const Split& split) {
       if (split.size() == 0) return Scores{};
-      return gradatim::evaluate(network_, options_.loss, theta, split, pool_).scores;
+      return gradatim::evaluate(network_, options_.loss, theta, split, pool_, data_.columns.targets)
+          .scores;
     };
     const Split& train = scored_samples_ ? *scored_samples_ : data_.train;
     result_.train_samples = train.size();

@@ -1,5 +1,8 @@
 // Regression, several labels and classes from tables, from training to prediction.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+
+#include <cmath>
 
 #include "app/command.hpp"
 #include "gradatim/core/random.hpp"
@@ -64,6 +67,38 @@ TEST(Tables, RegressionFromTrainingToPrediction) {
                   "--row: expected 2 values, got 1");
   EXPECT_CONTAINS(workshop.gradatim({"predict", "run", "--row", "1,tall"}).err,
                   "--row:1: row 1, column 'b, in mm': expected a finite number, got 'tall'");
+}
+
+// Prices as they stand in the file: the network learns them scaled, every figure is in their unit.
+TEST(Tables, TargetsFarFromOneAreScaledAndBack) {
+  const Workshop workshop;
+  std::string text = "rooms,area,price,big,side\n";
+  std::vector<float> draws(600);
+  fill_uniform(draws, {.seed = 2}, 0, 1);
+  for (std::size_t i = 0; i < 300; ++i) {
+    const double rooms = 1.0 + std::floor(5.0 * draws[2 * i]);
+    const double area = 30 + 150.0 * draws[2 * i + 1];
+    text += fmt::format("{},{},{},0,a\n", rooms, area, 120'000 + 2'500 * area + 8'000 * rooms);
+  }
+  write_file(workshop / "t.csv", text);
+  std::string toml = recipe("\"price\"", "\"big\", \"side\"", "mean_squared_error", 1);
+  toml.replace(toml.find("\"id\", "), 6, "");
+  write_file(workshop / "price.toml", toml);
+  const Outcome trained = workshop.gradatim({"train", "./price.toml", "--out", "run", "--json"});
+  ASSERT_EQ(trained.exit_code, 0) << trained.err;
+  EXPECT_GT(trained.json()["test_r2"].get<double>(), 0.999);
+  const auto rows = workshop.gradatim({"predict", "run", "t.csv", "--json"}).json()["predictions"];
+  double absolute = 0;
+  for (const auto& row : rows) {
+    const std::size_t i = row["row"].get<std::size_t>() - 1;
+    const double price = 120'000 + 2'500 * (30 + 150.0 * draws[2 * i + 1]) +
+                         8'000 * (1.0 + std::floor(5.0 * draws[2 * i]));
+    absolute += std::abs(row["values"]["price"].get<double>() - price) / 300;
+  }
+  EXPECT_LT(absolute, 4'000);
+  const auto evaluated = workshop.gradatim({"eval", "run", "--json"}).json();
+  EXPECT_NEAR(evaluated["mae"].get<double>() / absolute, 1, 0.3);  // of the test rows alone
+  EXPECT_LT(evaluated["loss"].get<double>(), 0.01);
 }
 
 TEST(Tables, LabelsAndClasses) {

@@ -99,12 +99,13 @@ TEST(Table, BecomesTrainingAndTestSamples) {
 TEST(Scaling, GivesTheTrainingSamplesMeanZeroAndDeviationOne) {
   Dataset data = find_generated("friedman1")->make();
   for (std::size_t i = 0; i < data.train.size(); ++i) data.train.features.view()(i, 3) = 7;
-  const std::vector<Feature> features = scaling_of(data);
+  const std::vector<Column> features = measured(data.columns.features, data.train.features);
   EXPECT_EQ(features[0].name, "x1");
   EXPECT_NEAR(features[0].mean, 0.5, 0.02);
   EXPECT_NEAR(features[0].deviation, std::sqrt(1.0 / 12), 0.01);
   EXPECT_EQ(features[3].deviation, 1);
-  apply_scaling(features, data.train.features);
+  const Tensor before = data.train.features;
+  apply_scaling(features, data.train.features.view());
   const ConstTensorView x = data.train.features;
   for (std::size_t k = 0; k < 10; ++k) {
     double sum = 0;
@@ -113,6 +114,10 @@ TEST(Scaling, GivesTheTrainingSamplesMeanZeroAndDeviationOne) {
     EXPECT_NEAR(sum / static_cast<double>(x.rows()), 0, 1e-4);
     EXPECT_NEAR(squares / static_cast<double>(x.rows()), k == 3 ? 0 : 1, 1e-4);
   }
+  undo_scaling(features, data.train.features.view());
+  for (std::size_t i = 0; i < before.size(); ++i)
+    EXPECT_NEAR(data.train.features.values()[i], before.values()[i], 1e-6) << i;
+  EXPECT_THROW(undo_scaling(features, data.train.targets.view()), ShapeError);
 }
 
 TEST(Generated, IsWhatItsFormulaSays) {

@@ -94,6 +94,12 @@ TEST(Allocation, NoneInAStepOrPredictionOfManyLayers) {
         Flatten{}, Dense{9}, Gelu{}, Residual{1}, Softplus{}, Dense{4}}});
 }
 
+TEST(Allocation, NoneInAStepOrPredictionOfWideLayers) {
+  for (const std::size_t threads : {1U, 2U, 3U})
+    expect_no_allocation({{784}, {Dense{512}, Relu{}, Dense{600}, Relu{}, Dense{10}}}, 128,
+                         threads);
+}
+
 // Pooled, plain, in groups and with strides.
 TEST(Allocation, NoneInAStepOrPredictionOfConvolutions) {
   expect_no_allocation(

@@ -58,6 +58,25 @@ TEST(ModelFile, HoldsResidualNetworks) {
             predict(network, model.parameters.theta(), inputs));
 }
 
+TEST(ModelFile, HoldsTheColumnsOfItsInputsAndOutputsAndTheirScaling) {
+  const test::TemporaryFolder folder;
+  Model model{Network({2}, {Dense{1}}), Parameters(parameter_layout(Network({2}, {Dense{1}})))};
+  model.columns = {.features = {{"rooms", 3.25F, 1.5F}, {"area, m²", 90, 41.7F}},
+                   .targets = {{"price", 251'344.5F, 90'000.1F}}};
+  model.kind = TargetKind::values;
+  save_model(folder / "m", model);
+  const Model loaded = load_model(folder / "m");
+  EXPECT_EQ(loaded.kind, TargetKind::values);
+  EXPECT_EQ(loaded.columns.features, model.columns.features);
+  EXPECT_EQ(loaded.columns.targets, model.columns.targets);
+  model.columns.targets[0].deviation = 0;
+  save_model(folder / "m", model);
+  EXPECT_CONTAINS(refusal(folder / "m"), "expected 'gradatim.targets' to be 1 columns of finite");
+  model.columns.targets.clear();
+  save_model(folder / "m", model);
+  EXPECT_CONTAINS(refusal(folder / "m"), "expected 'gradatim.targets' to be 1 columns of finite");
+}
+
 TEST(ModelFile, NamesItsTensorsForOtherPrograms) {
   const test::TemporaryFolder folder;
   save_model(folder / "m", sample_model());

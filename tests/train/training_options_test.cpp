@@ -265,6 +265,18 @@ TEST(Scores, OfValuesAndLabelsByHand) {
   EXPECT_NEAR(values.outputs[0].mae, (0 + 2 + 3) / 3.0, 1e-12);
   EXPECT_NEAR(values.outputs[0].r2, 1 - 13 / (2.0 / 3), 1e-9);
   EXPECT_NEAR(values.scores.loss, (0 + 4 + 4 + 4 + 9 + 25) / 6.0, 1e-6);
+  // Of targets that were divided by 10 and 2, in their own units.
+  const std::vector<Column> columns{{.mean = 3, .deviation = 10}, {.deviation = 2}};
+  const Evaluation scaled =
+      evaluate(identity, MeanSquaredError{}, parameters.theta(), split, pool, columns);
+  EXPECT_NEAR(scaled.outputs[0].mse, 100 * 13 / 3.0, 1e-9);
+  EXPECT_NEAR(scaled.outputs[0].mae, 10 * 5 / 3.0, 1e-9);
+  EXPECT_NEAR(scaled.outputs[1].mae, 2 * values.outputs[1].mae, 1e-9);
+  EXPECT_EQ(scaled.outputs[0].r2, values.outputs[0].r2);
+  EXPECT_EQ(scaled.scores.loss, values.scores.loss);
+  EXPECT_THROW(evaluate(identity, MeanSquaredError{}, parameters.theta(), split, pool,
+                        std::span(columns).first(1)),
+               ShapeError);
   const Evaluation labels =
       evaluate(identity, BinaryCrossEntropy{}, parameters.theta(), split, pool);
   EXPECT_EQ(labels.kind, TargetKind::labels);

@@ -49,13 +49,19 @@ struct Split {
   Batch all() const;
 };
 
-/// A column of Split::features, and what is done to it before a network gets it: (x - mean) /
-/// deviation.
-struct Feature {
+/// A column of Split::features or of Split::targets and how it is scaled: what a network gets, or
+/// should give, is (x - mean) / deviation.
+struct Column {
   std::string name{};
   float mean = 0;
   float deviation = 1;
-  friend bool operator==(const Feature&, const Feature&) = default;
+  friend bool operator==(const Column&, const Column&) = default;
+};
+
+/// The columns of splits that have features, and of those that have targets instead of labels.
+struct Columns {
+  std::vector<Column> features{};
+  std::vector<Column> targets{};
 };
 
 struct Dataset {
@@ -63,9 +69,8 @@ struct Dataset {
   std::vector<std::string> class_names{};  // of labels, or none
   Split train{};
   Split test{};
-  Split validation{};                       // held out of train, if anything
-  std::vector<Feature> features{};          // of the splits, if they have features
-  std::vector<std::string> target_names{};  // of their targets, if they have targets
+  Split validation{};  // held out of train, if anything
+  Columns columns{};   // of the splits
 };
 
 /// Reads images (n, rows, columns) and labels (n) from two IDX files. Throws DataError if either is

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -55,12 +56,14 @@ Dataset dataset_of(const TextTable& table, const TableOptions& options, TableTar
 
 /// The features that the columns of these names hold, (rows, features), in this order. Throws as
 /// dataset_of.
-Tensor features_of(const TextTable& table, const std::vector<Feature>& features);
+Tensor features_of(const TextTable& table, const std::vector<Column>& features);
 
-/// What makes each feature of the training samples have mean 0 and deviation 1; deviation 1 is
-/// noted for one that does not vary.
-std::vector<Feature> scaling_of(const Dataset& data);
-/// (x - mean) / deviation of each feature, in place. Throws ShapeError if their numbers differ.
-void apply_scaling(const std::vector<Feature>& features, Tensor& values);
+/// The columns with the mean and the deviation of their values (rows, columns), in double;
+/// deviation 1 is noted for one that does not vary.
+std::vector<Column> measured(std::vector<Column> columns, ConstTensorView values);
+/// (x - mean) / deviation of each column, in place. Throws ShapeError if their numbers differ.
+void apply_scaling(std::span<const Column> columns, TensorView<float> values);
+/// x · deviation + mean of each column, in place. Throws as apply_scaling.
+void undo_scaling(std::span<const Column> columns, TensorView<float> values);
 
 }  // namespace gradatim

@@ -15,9 +15,8 @@ namespace gradatim {
 struct Model {
   Network network;
   Parameters parameters;
-  std::vector<std::string> class_names{};   // of the outputs, in order; may be empty
-  std::vector<Feature> features{};          // what the inputs are, and their scaling; or images
-  std::vector<std::string> target_names{};  // of the outputs that are no classes
+  std::vector<std::string> class_names{};  // of the outputs, in order; may be empty
+  Columns columns{};  // what the inputs are, unless images, and outputs that are no classes
   TargetKind kind = TargetKind::classes;
 };
 
@@ -25,7 +24,8 @@ struct Model {
 /// as metadata "gradatim.network" (TOML, see parse_network), "gradatim.classes" (a JSON array of
 /// strings) and "gradatim.inputs" (what the network takes: "bytes / 255"). A network on features
 /// has "gradatim.features" (a JSON array of {name, mean, deviation}) and "(x - mean) / deviation";
-/// one whose outputs are no classes has "gradatim.targets" ({kind: "values" or "labels", names}).
+/// one whose outputs are no classes has "gradatim.targets" ({kind: "values" or "labels", columns},
+/// these an array like the features': an output times deviation plus mean is in the target's unit).
 void save_model(const std::filesystem::path& path, const Model& model);
 
 /// Reads what save_model wrote. Throws DataError naming the file if it is damaged (see

@@ -45,7 +45,9 @@ namespace gradatim {
 ///     evaluation = { train_samples = 10000 }    # scored behind each epoch; 0: all
 ///     checkpoints = { every = 0, keep = 2 }     # steps, 0: each epoch; how many are kept
 ///
-/// data, input and layers are required; the rest has the defaults of TrainOptions.
+/// data, input and layers are required; the rest has the defaults of TrainOptions. Features, and
+/// targets that are numbers to come close to, are scaled to mean 0 and deviation 1 over the
+/// training samples (load_recipe_data): the loss and Huber's delta are in those units.
 /// src/train/recipe_schema.hpp lists all keys and their ranges.
 struct Recipe {
   std::string name;  // of the run folder; the file's, unless it says otherwise

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <string_view>
-#include <vector>
 
 #include "gradatim/data/catalogue.hpp"
 #include "gradatim/train/recipe.hpp"
@@ -11,11 +10,11 @@ namespace gradatim {
 /// Whether a recipe's `data` names a file of comma-separated values: it ends in ".csv".
 bool is_table(std::string_view data);
 
-/// The data that a recipe is trained on: loaded, its validation samples held out, and its features
-/// scaled as those of a trained model, or so that the training samples have mean 0 and deviation 1.
-/// A table file is looked for as it is named, then in paths.chosen. Throws as load_dataset,
-/// read_table, dataset_of and hold_out.
+/// The data that a recipe is trained on: loaded, its validation samples held out, and its features,
+/// and targets that are numbers to come close to, scaled: as those of a trained model, or so that
+/// the training samples have mean 0 and deviation 1. A table file is looked for as it is named,
+/// then in paths.chosen. Throws as load_dataset, read_table, dataset_of and hold_out.
 Dataset load_recipe_data(const Recipe& recipe, const DataPaths& paths = {},
-                         const std::vector<Feature>& scaling = {});
+                         const Columns& scaling = {});
 
 }  // namespace gradatim

@@ -20,12 +20,12 @@ TargetKind target_kind(const Loss& loss, const Split& split);
 /// How a network does on some samples; NaN for what the kind of their targets gives no meaning to.
 struct Scores {
   static constexpr double kNothing = std::numeric_limits<double>::quiet_NaN();
-  double loss = kNothing;      // mean over the samples
+  double loss = kNothing;      // mean over the samples, of targets as they are scaled
   double accuracy = kNothing;  // classes: share recognised; labels: share of right answers
   double f1 = kNothing;        // labels: the mean over the labels of 2 tp / (2 tp + fp + fn)
   double r2 = kNothing;        // values: 1 - sum of squared errors / sum of squared deviations
-  double mae = kNothing;       // values: mean of |y - t|
-  double mse = kNothing;       // values: mean of (y - t)²
+  double mae = kNothing;       // values: mean of |y - t|, in the unit of t before it was scaled
+  double mse = kNothing;       // values: mean of (y - t)², in the square of that unit
 };
 
 /// A score by its name in metrics.csv and summary.json.

@@ -16,22 +16,18 @@ namespace gradatim::kernels::HWY_NAMESPACE {
 constexpr std::size_t kFloatsOfLines = 4096;  // of dy, which stay in the first-level cache
 
 void ConvolveLines(const WindowLines& p, const float* x, const float* w, const float* b, float* y) {
-  const TileTag d;
-  const std::size_t lanes = hn::Lanes(d);
   ForEachPanel(p.filters, [&]<std::size_t V>(std::size_t filter) HWY_ATTR {
     ForEachTile<V>(p.pixels, [&]<std::size_t R>(std::size_t pixel) HWY_ATTR {
       for (std::size_t i = 0; i < p.rows; ++i) {
         hn::Vec<TileTag> sum[R][V];
-        for (auto& of_pixel : sum)
-          for (std::size_t v = 0; v < V; ++v) of_pixel[v] = hn::LoadU(d, b + filter + v * lanes);
+        hn::Vec<TileTag> bias[V];
+        LoadRow(b + filter, bias);
+        Fill(bias, sum);
         const float* from = x + i * p.row_step + pixel * p.pixel_step;
         for (std::size_t u = 0; u < p.lines; ++u)
           AddProducts<R, V>({from + u * p.line_step, p.pixel_step, 1},
                             w + u * p.run * p.filters + filter, p.filters, p.run, sum);
-        float* to = y + (i * p.pixels + pixel) * p.filters + filter;
-        for (std::size_t r = 0; r < R; ++r)
-          for (std::size_t v = 0; v < V; ++v)
-            hn::StoreU(sum[r][v], d, to + r * p.filters + v * lanes);
+        StoreTile<false>(sum, y + (i * p.pixels + pixel) * p.filters + filter, p.filters);
       }
     });
   });
@@ -48,7 +44,7 @@ void AddGradientOf(const WindowLines& p, const float* x, const float* dy, float*
         for (std::size_t i = 0; i < p.rows; ++i)
           AddProducts<R, V>({x + i * p.row_step + u * p.line_step + k, 1, p.pixel_step},
                             dy + i * p.pixels * p.filters + filter, p.filters, p.pixels, sum);
-        AddTo(sum, dw + (u * p.run + k) * p.filters + filter, p.filters);
+        StoreTile<true>(sum, dw + (u * p.run + k) * p.filters + filter, p.filters);
       });
     });
 }
@@ -77,9 +73,9 @@ void SpreadLines(const WindowLines& p, std::size_t dy_step, const float* dy, con
                             w + u * p.filters * stride + column, stride, p.filters, sum);
           float* to = dx + i * p.row_step + u * p.line_step + pixel * p.pixel_step + column;
           if (column + V * lanes <= p.run)
-            AddTo(sum, to, p.pixel_step);
+            StoreTile<true>(sum, to, p.pixel_step);
           else
-            StoreColumns<true>(sum, to, p.pixel_step, p.run - column);
+            StoreTile<true>(sum, LastColumns<V>(p.run - column), to, p.pixel_step);
         }
       });
     });
@@ -91,7 +87,7 @@ void AddRows(std::size_t rows, std::size_t columns, const float* x, float* sums)
     hn::Vec<TileTag> sum[1][V];
     Clear(sum);
     AddProducts<1, V>({&one, 0, 0}, x + column, columns, rows, sum);
-    AddTo(sum, sums + column, columns);
+    StoreTile<true>(sum, sums + column, columns);
   });
 }
 

@@ -24,11 +24,15 @@ using TileTag = hn::CappedTag<float, 16>;
 template <std::size_t V>
 constexpr std::size_t TileRowsOf() {
 #if HWY_TARGET <= HWY_AVX3
-  return V < 3 ? 14 : 9;
+  return V == 4 ? 6 : V == 3 ? 9 : 14;
 #else
   return V < 3 ? 6 : 4;
 #endif
 }
+// Four vectors of 16 by 6 rows, and not two by 14: rows a page apart share eight places of a
+// first-level cache.
+constexpr std::size_t kUsualTile = HWY_TARGET <= HWY_AVX3 ? 4 : 2;
+constexpr std::size_t kWidestPanel = kUsualTile < 3 ? 3 : kUsualTile;  // of ForEachPanel
 
 // a(r, l) = data[r · row_step + l · step]
 struct TileRows {
@@ -68,13 +72,29 @@ class TileColumn {
   std::size_t step_, three_, five_;
 };
 
+// What follows walks through a tile by recursion, one sum a call: a loop's index would keep GCC
+// from leaving the sums in registers before and behind the loop over the depth.
+
+// sum(r, v) += value · row(v)
+template <std::size_t kRow, std::size_t kVector = 0, std::size_t R, std::size_t V>
+HWY_INLINE void AddToRow(hn::Vec<TileTag> value, const hn::Vec<TileTag> (&row)[V],
+                         hn::Vec<TileTag> (&sum)[R][V]) {
+  sum[kRow][kVector] = hn::MulAdd(value, row[kVector], sum[kRow][kVector]);
+  if constexpr (kVector + 1 < V) AddToRow<kRow, kVector + 1>(value, row, sum);
+}
+
 // sum(r, v) += column(r) · row(v), for the rows from kFirst on.
 template <std::size_t kFirst = 0, std::size_t R, std::size_t V>
 HWY_INLINE void AddToRows(const TileColumn& column, const hn::Vec<TileTag> (&row)[V],
                           hn::Vec<TileTag> (&sum)[R][V]) {
-  const auto value = hn::Set(TileTag(), *column.template Row<kFirst>());
-  for (std::size_t v = 0; v < V; ++v) sum[kFirst][v] = hn::MulAdd(value, row[v], sum[kFirst][v]);
+  AddToRow<kFirst>(hn::Set(TileTag(), *column.template Row<kFirst>()), row, sum);
   if constexpr (kFirst + 1 < R) AddToRows<kFirst + 1>(column, row, sum);
+}
+
+template <std::size_t kVector = 0, std::size_t V>
+HWY_INLINE void LoadRow(const float* HWY_RESTRICT from, hn::Vec<TileTag> (&row)[V]) {
+  row[kVector] = hn::LoadU(TileTag(), from + kVector * hn::Lanes(TileTag()));
+  if constexpr (kVector + 1 < V) LoadRow<kVector + 1>(from, row);
 }
 
 // sum(r, v) += sum over l in [0, depth), in order, of a(r, l) · (vector v of row l of b), one fused
@@ -82,49 +102,62 @@ HWY_INLINE void AddToRows(const TileColumn& column, const hn::Vec<TileTag> (&row
 template <std::size_t R, std::size_t V>
 HWY_INLINE void AddProducts(const TileRows& a, const float* HWY_RESTRICT b, std::size_t b_stride,
                             std::size_t depth, hn::Vec<TileTag> (&sum)[R][V]) {
-  const TileTag d;
-  const std::size_t lanes = hn::Lanes(d);
   TileColumn column(a);
   for (std::size_t l = 0; l < depth; ++l, column.Advance(a.step), b += b_stride) {
     hn::Vec<TileTag> row[V];
-    for (std::size_t v = 0; v < V; ++v) row[v] = hn::LoadU(d, b + v * lanes);
+    LoadRow(b, row);
     AddToRows(column, row, sum);
   }
 }
 
-template <std::size_t R, std::size_t V>
+// sum(r, v) = values(v)
+template <std::size_t kIndex = 0, std::size_t R, std::size_t V>
+HWY_INLINE void Fill(const hn::Vec<TileTag> (&values)[V], hn::Vec<TileTag> (&sum)[R][V]) {
+  sum[kIndex / V][kIndex % V] = values[kIndex % V];
+  if constexpr (kIndex + 1 < R * V) Fill<kIndex + 1>(values, sum);
+}
+
+template <std::size_t kIndex = 0, std::size_t R, std::size_t V>
 HWY_INLINE void Clear(hn::Vec<TileTag> (&sum)[R][V]) {
-  for (auto& of_row : sum)
-    for (auto& vector : of_row) vector = hn::Zero(TileTag());
+  sum[kIndex / V][kIndex % V] = hn::Zero(TileTag());
+  if constexpr (kIndex + 1 < R * V) Clear<kIndex + 1>(sum);
 }
 
-// c(r, v) += sum(r, v); the rows of c are `stride` apart.
-template <std::size_t R, std::size_t V>
-HWY_INLINE void AddTo(const hn::Vec<TileTag> (&sum)[R][V], float* c, std::size_t stride) {
+// c(r, v) = sum(r, v), or += if kAccumulate; the rows of c are `stride` apart.
+template <bool kAccumulate, std::size_t kIndex = 0, std::size_t R, std::size_t V>
+HWY_INLINE void StoreTile(const hn::Vec<TileTag> (&sum)[R][V], float* c, std::size_t stride) {
   const TileTag d;
-  for (std::size_t r = 0; r < R; ++r)
-    for (std::size_t v = 0; v < V; ++v) {
-      float* to = c + r * stride + v * hn::Lanes(d);
-      hn::StoreU(hn::Add(hn::LoadU(d, to), sum[r][v]), d, to);
-    }
+  float* to = c + kIndex % V * hn::Lanes(d);
+  auto value = sum[kIndex / V][kIndex % V];
+  if constexpr (kAccumulate) value = hn::Add(hn::LoadU(d, to), value);
+  hn::StoreU(value, d, to);
+  if constexpr (kIndex + 1 < R * V)
+    StoreTile<kAccumulate, kIndex + 1>(sum, kIndex % V + 1 < V ? c : c + stride, stride);
 }
 
-// The first `columns` columns of c(r, v) = sum(r, v), or += if kAccumulate; the first vector of them
-// is not empty.
-template <bool kAccumulate, std::size_t R, std::size_t V>
-HWY_INLINE void StoreColumns(const hn::Vec<TileTag> (&sum)[R][V], float* c, std::size_t stride,
-                             std::size_t columns) {
+// The same where the last vector has columns beyond the end, which are left alone.
+template <bool kAccumulate, std::size_t kIndex = 0, std::size_t R, std::size_t V>
+HWY_INLINE void StoreTile(const hn::Vec<TileTag> (&sum)[R][V], hn::Mask<TileTag> last, float* c,
+                          std::size_t stride) {
   const TileTag d;
-  const std::size_t lanes = hn::Lanes(d);
-  for (std::size_t v = 0; v < V && v * lanes < columns; ++v) {
-    const auto inside = hn::FirstN(d, std::min(lanes, columns - v * lanes));
-    for (std::size_t r = 0; r < R; ++r) {
-      float* to = c + r * stride + v * lanes;
-      auto value = sum[r][v];
-      if constexpr (kAccumulate) value = hn::Add(value, LoadMasked(inside, d, to));
-      hn::BlendedStore(value, inside, d, to);
-    }
+  float* to = c + kIndex % V * hn::Lanes(d);
+  auto value = sum[kIndex / V][kIndex % V];
+  if constexpr (kIndex % V + 1 < V) {
+    if constexpr (kAccumulate) value = hn::Add(hn::LoadU(d, to), value);
+    hn::StoreU(value, d, to);
+  } else {
+    if constexpr (kAccumulate) value = hn::Add(LoadMasked(last, d, to), value);
+    hn::BlendedStore(value, last, d, to);
   }
+  if constexpr (kIndex + 1 < R * V)
+    StoreTile<kAccumulate, kIndex + 1>(sum, last, kIndex % V + 1 < V ? c : c + stride, stride);
+}
+
+// Those of the last of V vectors that lie within the first `columns` columns.
+template <std::size_t V>
+HWY_INLINE hn::Mask<TileTag> LastColumns(std::size_t columns) {
+  const std::size_t lanes = hn::Lanes(TileTag());
+  return hn::FirstN(TileTag(), std::min(lanes, columns - (V - 1) * lanes));
 }
 
 // Calls work.operator()<R>() for R = rows in [1, kMost].
@@ -147,17 +180,25 @@ HWY_INLINE void ForEachTile(std::size_t rows, const Work& work) {
   }
 }
 
-// Calls work.operator()<V>(column) for V vectors that cover the columns, a multiple of a vector: two
-// at a time, and three where one would be left, which keeps the processor waiting for loads.
+// Calls work.operator()<V>(column) for V vectors that cover the columns, a multiple of a vector: as
+// many as a tile has at a time, and never one where two and three do as well, which keeps the
+// processor waiting for loads.
 template <class Work>
 HWY_INLINE void ForEachPanel(std::size_t columns, const Work& work) {
   const std::size_t lanes = hn::Lanes(TileTag());
   std::size_t column = 0;
-  for (; column + 4 * lanes <= columns; column += 2 * lanes) work.template operator()<2>(column);
-  const std::size_t left = (columns - column) / lanes;
-  if (left == 3) return work.template operator()<3>(column);
-  if (left == 2) return work.template operator()<2>(column);
-  if (left == 1) work.template operator()<1>(column);
+  const auto vectors_left = [&] { return (columns - column) / lanes; };
+  while (vectors_left() == kUsualTile || vectors_left() > kUsualTile + 1) {
+    work.template operator()<kUsualTile>(column);
+    column += kUsualTile * lanes;
+  }
+  if (kUsualTile > 3 && vectors_left() == 5) {
+    work.template operator()<3>(column);
+    column += 3 * lanes;
+  }
+  if (vectors_left() == 3) return work.template operator()<3>(column);
+  if (vectors_left() == 2) return work.template operator()<2>(column);
+  if (vectors_left() == 1) work.template operator()<1>(column);
 }
 
 }  // namespace gradatim::kernels::HWY_NAMESPACE

@@ -39,9 +39,8 @@ HWY_INLINE void TransposeTile(const float* from, std::ptrdiff_t from_stride, flo
     const auto odd = hn::InterleaveUpper(wide, ab, cd);
     const auto even2 = hn::InterleaveLower(wide, ef, gh);
     const auto odd2 = hn::InterleaveUpper(wide, ef, gh);
-    const auto store = [&](auto value, std::ptrdiff_t l) HWY_ATTR {
-      hn::StoreU(hn::BitCast(d, value), d, to + l * to_stride);
-    };
+    const auto store = [&](auto value, std::ptrdiff_t l)
+                           HWY_ATTR { hn::StoreU(hn::BitCast(d, value), d, to + l * to_stride); };
     store(hn::ConcatLowerLower(wide, even2, even), 2 * half);
     store(hn::ConcatLowerLower(wide, odd2, odd), 2 * half + 1);
     store(hn::ConcatUpperUpper(wide, even2, even), 2 * half + 4);
@@ -63,9 +62,8 @@ HWY_INLINE void TransposeTile(const float* from, std::ptrdiff_t from_stride, flo
   const auto high = hn::BitCast(wide, hn::InterleaveUpper(d, a, b));
   const auto low2 = hn::BitCast(wide, hn::InterleaveLower(d, e, f));
   const auto high2 = hn::BitCast(wide, hn::InterleaveUpper(d, e, f));
-  const auto store = [&](auto value, std::ptrdiff_t l) HWY_ATTR {
-    hn::StoreU(hn::BitCast(d, value), d, to + l * to_stride);
-  };
+  const auto store = [&](auto value, std::ptrdiff_t l)
+                         HWY_ATTR { hn::StoreU(hn::BitCast(d, value), d, to + l * to_stride); };
   store(hn::InterleaveLower(wide, low, low2), 0);
   store(hn::InterleaveUpper(wide, low, low2), 1);
   store(hn::InterleaveLower(wide, high, high2), 2);

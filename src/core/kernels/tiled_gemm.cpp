@@ -1,0 +1,177 @@
+// Products by tiles of sums that stay in registers, over panels of b that stay in a cache.
+#include "core/kernels/tiled_gemm.hpp"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "core/kernels/tiled_gemm.cpp"
+#include <hwy/cache_control.h>
+#include <hwy/foreach_target.h>  // compiles this file again for each instruction set
+#include <hwy/highway.h>
+
+#include <algorithm>
+
+#include "core/kernels/tiles-inl.h"
+#include "core/kernels/transpose-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace gradatim::kernels::HWY_NAMESPACE {
+
+constexpr std::size_t kDepth = 512;  // of a panel, 128 KiB in the second-level cache
+constexpr std::size_t kRows = 168;   // of a beside it
+constexpr std::size_t kTurned = 64;  // of a panel at a time, transposed and used at once
+constexpr std::size_t kAhead = 8;    // rows of b that are fetched before they are packed
+constexpr std::size_t kLine = 16;    // floats of a cache line
+
+// Rows of a and the part of their sums that is added at a time.
+struct Block {
+  std::size_t row, rows, first, depth;
+};
+
+// Some columns of b in a block's depth, the last of V vectors of them perhaps in part beyond the
+// end.
+struct Panel {
+  const float* b;
+  std::size_t columns;
+  float* packed;  // rows of V vectors
+};
+
+// As AddProducts. Rows of b are read where they are, and noted in the panel unless that is null: in
+// the shadow of the products, packing costs nothing.
+template <std::size_t R, std::size_t V>
+HWY_INLINE void AddProductsPacking(const TileRows& a, const Panel& panel, std::size_t b_stride,
+                                   std::size_t depth, hn::Vec<TileTag> (&sum)[R][V]) {
+  const TileTag d;
+  const std::size_t lanes = hn::Lanes(d);
+  const auto last = LastColumns<V>(panel.columns);
+  const float* HWY_RESTRICT b = panel.b;
+  float* HWY_RESTRICT packed = panel.packed;
+  TileColumn column(a);
+  for (std::size_t l = 0; l < depth; ++l, column.Advance(a.step), b += b_stride) {
+    for (std::size_t v = 0; v < V; ++v) hwy::Prefetch(b + kAhead * b_stride + v * lanes);
+    hn::Vec<TileTag> row[V];
+    for (std::size_t v = 0; v + 1 < V; ++v) row[v] = hn::LoadU(d, b + v * lanes);
+    row[V - 1] = LoadMasked(last, d, b + (V - 1) * lanes);
+    if (packed != nullptr) {
+      for (std::size_t v = 0; v < V; ++v) hn::Store(row[v], d, packed + v * lanes);
+      packed += V * lanes;
+    }
+    AddToRows(column, row, sum);
+  }
+}
+
+// Lines to fetch from memory for later: four of a row, then of the next.
+struct Ahead {
+  const float* at;
+  std::size_t row_step;
+};
+
+// As AddProducts of a packed panel, fetching a line at each step of the depth.
+template <std::size_t R, std::size_t V>
+HWY_INLINE void AddProductsFetching(const TileRows& a, const float* HWY_RESTRICT packed,
+                                    std::size_t depth, Ahead ahead, hn::Vec<TileTag> (&sum)[R][V]) {
+  TileColumn column(a);
+  for (std::size_t l = 0; l < depth; ++l, column.Advance(a.step)) {
+    hwy::Prefetch(ahead.at + l % 4 * kLine);
+    if (l % 4 == 3) ahead.at += ahead.row_step;
+    hn::Vec<TileTag> row[V];
+    LoadRow(packed, row);
+    packed += V * hn::Lanes(TileTag());
+    AddToRows(column, row, sum);
+  }
+}
+
+// The same of a transposed b, whose columns lie b_stride apart, turned into the panel on the way.
+template <std::size_t R, std::size_t V>
+HWY_INLINE void AddProductsTurning(const TileRows& a, const Panel& panel, std::size_t b_stride,
+                                   std::size_t depth, hn::Vec<TileTag> (&sum)[R][V]) {
+  const std::size_t width = V * hn::Lanes(TileTag());
+  for (std::size_t l = 0; l < depth; l += kTurned) {
+    const std::size_t count = std::min(kTurned, depth - l);
+    float* to = panel.packed + l * width;
+    if (panel.columns < width) std::fill_n(to, count * width, 0.0F);
+    Transpose(panel.columns, count, {panel.b + l, static_cast<std::ptrdiff_t>(b_stride)},
+              {to, static_cast<std::ptrdiff_t>(width)});
+    AddProducts({a.data + l * a.step, a.row_step, a.step}, to, width, count, sum);
+  }
+}
+
+// Of the panel behind this one, where it has columns of cache lines that lie far apart: a quarter
+// of its rows during each of the four tiles that follow the first.
+template <std::size_t R, std::size_t V>
+HWY_INLINE Ahead NextPanel(const TiledProduct& p, const Block& block, const Panel& panel,
+                           std::size_t column, std::size_t row) {
+  const std::size_t width = V * hn::Lanes(TileTag());
+  const std::size_t quarter = row / R - 1;
+  if (quarter >= 4 || p.b_step != 1 || column + width >= p.n) return {panel.packed, 0};
+  return {panel.b + width + quarter * (block.depth / 4) * p.b_row_step, p.b_row_step};
+}
+
+template <std::size_t R, std::size_t V>
+HWY_INLINE void FetchForStores(float* c, std::size_t stride) {
+  for (std::size_t r = 0; r < R; ++r)
+    for (std::size_t v = 0; v < V; ++v) hwy::Prefetch(c + r * stride + v * hn::Lanes(TileTag()));
+}
+
+template <std::size_t R, std::size_t V>
+HWY_INLINE void StoreSums(const TiledProduct& p, const Block& block, std::size_t columns,
+                          const hn::Vec<TileTag> (&sum)[R][V], float* c) {
+  const bool accumulate = p.accumulate || block.first > 0;
+  if (columns == V * hn::Lanes(TileTag()))
+    return accumulate ? StoreTile<true>(sum, c, p.n) : StoreTile<false>(sum, c, p.n);
+  const auto last = LastColumns<V>(columns);
+  accumulate ? StoreTile<true>(sum, last, c, p.n) : StoreTile<false>(sum, last, c, p.n);
+}
+
+template <std::size_t V>
+void ColumnsOf(const TiledProduct& p, const Block& block, std::size_t column, float* packed) {
+  const std::size_t width = V * hn::Lanes(TileTag());
+  Panel panel{p.b + block.first * p.b_row_step + column * p.b_step, std::min(width, p.n - column),
+              packed};
+  const float* a = p.a + block.row * p.a_row_step + block.first * p.a_step;
+  ForEachTile<V>(block.rows, [&]<std::size_t R>(std::size_t row) HWY_ATTR {
+    const TileRows rows{a + row * p.a_row_step, p.a_row_step, p.a_step};
+    float* c = p.c + (block.row + row) * p.n + column;
+    hn::Vec<TileTag> sum[R][V];
+    Clear(sum);
+    FetchForStores<R, V>(c, p.n);
+    if (row != 0) {
+      AddProductsFetching(rows, packed, block.depth, NextPanel<R, V>(p, block, panel, column, row),
+                          sum);
+    } else if (p.b_step != 1) {
+      AddProductsTurning(rows, panel, p.b_step, block.depth, sum);
+    } else {
+      if (R == block.rows) panel.packed = nullptr;  // nobody comes after
+      AddProductsPacking(rows, panel, p.b_row_step, block.depth, sum);
+    }
+    StoreSums(p, block, panel.columns, sum, c);
+  });
+}
+
+void TiledGemm(const TiledProduct& p) {
+  HWY_ALIGN float packed[kDepth * kWidestPanel * hn::MaxLanes(TileTag())];
+  const std::size_t lanes = hn::Lanes(TileTag());
+  const std::size_t blocks = (p.m + kRows - 1) / kRows;
+  Block block{};
+  for (std::size_t left = blocks; left > 0; --left, block.row += block.rows) {
+    block.rows = (p.m - block.row + left - 1) / left;
+    for (block.first = 0; block.first < p.k; block.first += kDepth) {
+      block.depth = std::min(kDepth, p.k - block.first);
+      ForEachPanel((p.n + lanes - 1) / lanes * lanes,
+                   [&]<std::size_t V>(std::size_t column)
+                       HWY_ATTR { ColumnsOf<V>(p, block, column, packed); });
+    }
+  }
+}
+
+}  // namespace gradatim::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace gradatim::kernels {
+namespace {
+HWY_EXPORT(TiledGemm);
+}  // namespace
+
+void tiled_gemm(const TiledProduct& product) { HWY_DYNAMIC_DISPATCH(TiledGemm)(product); }
+
+}  // namespace gradatim::kernels
+#endif  // HWY_ONCE
