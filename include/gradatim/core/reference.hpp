@@ -34,7 +34,8 @@ void gemm(kernels::Transpose transpose_a, kernels::Transpose transpose_b, std::s
 /// here and in every kernel, so that a divergence is seen wherever it began: relu and pools too.
 template <class T>
 T larger(const T& a, const T& b) {
-  return a < b || !(b == b) ? b : a;
+  if (a < b) return b;
+  return b <= a ? a : T(a + b);  // two that no order holds for have NaN as their sum
 }
 
 template <class T>
