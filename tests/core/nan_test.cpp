@@ -24,6 +24,7 @@ constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
 std::vector<bool> nans(std::span<const float> x) {
   std::vector<bool> is_nan;
+  is_nan.reserve(x.size());
   for (const float value : x) is_nan.push_back(std::isnan(value));
   return is_nan;
 }

@@ -134,6 +134,7 @@ TEST(Predict, ManyThreadsAtOnceGetTheBitsOfOne) {
   predictor.predict(parameters.theta(), x, alone);
   std::vector<Tensor> results(8, Tensor({100, 5}));
   std::vector<std::thread> threads;
+  threads.reserve(results.size());
   for (Tensor& result : results)
     threads.emplace_back([&] {
       for (int i = 0; i < 50; ++i) predictor.predict(parameters.theta(), x, result);

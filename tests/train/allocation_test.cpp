@@ -138,6 +138,7 @@ TEST(Allocation, NoneOnThreadsThatHaveRunNoTaskYet) {
       TaskPool alone{1};
     };
     std::vector<Own> own;
+    own.reserve(kThreads + 1);
     for (std::size_t i = 0; i <= kThreads; ++i)
       own.push_back({Program(network, SoftmaxCrossEntropy{}, kRows),
                      std::vector<float>(parameters.theta().size())});
