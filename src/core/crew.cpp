@@ -62,8 +62,7 @@ Crew::~Crew() { dismiss(); }
 
 void Crew::dismiss() {
   stopping_ = true;
-  ++bell_;
-  bell_.notify_all();
+  wake(helpers_.size());
   for (std::thread& helper : helpers_) helper.join();
 }
 
@@ -78,12 +77,20 @@ void Crew::run(std::size_t count, void* context, Task task) {
   open_.store(blocks, std::memory_order_relaxed);
   const std::uint32_t round = unpack(rest_.load(std::memory_order_relaxed)).round + 1;
   rest_.store(pack({round, 0, blocks}), std::memory_order_release);
-  bell_.fetch_add(1);
-  bell_.notify_all();
+  wake(blocks - std::size_t{1});
   while (take_and_run(false)) {
   }
   wait_for_helpers();
   if (failed_.exchange(false)) std::rethrow_exception(std::exchange(failure_, nullptr));
+}
+
+// Each call to the system costs as much as a short task: one for all where all are wanted.
+void Crew::wake(std::size_t helpers) {
+  bell_.fetch_add(1);
+  if (helpers >= helpers_.size())
+    bell_.notify_all();
+  else
+    for (std::size_t i = 0; i < helpers; ++i) bell_.notify_one();
 }
 
 void Crew::wait_for_helpers() {

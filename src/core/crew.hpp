@@ -13,6 +13,9 @@ namespace gradatim {
 /// Threads that help with one loop at a time and wait in between: for some microseconds by looking,
 /// since the loops of a training step follow each other within that time, then asleep.
 ///
+/// A loop wakes at most as many sleepers as it has tasks besides the caller's first; those that
+/// look join anyway.
+///
 /// The caller takes tasks from the front and helpers from the back, so that with one
 /// helper the same thread meets the same data in every loop, as a rule. A helper that comes late
 /// finds nothing to take; the caller waits only for tasks that a helper has begun.
@@ -25,6 +28,8 @@ class Crew {
   ~Crew();
   Crew(const Crew&) = delete;
   Crew& operator=(const Crew&) = delete;
+
+  std::size_t helpers() const { return helpers_.size(); }
 
   /// Runs task(context, i) for each i in [0, count). The first exception is rethrown here, and
   /// tasks that had not begun by then are left out.
@@ -41,6 +46,7 @@ class Crew {
   static Rest unpack(std::uint64_t word);
 
   void dismiss();
+  void wake(std::size_t helpers);
   void help();
   std::uint32_t wait_for_round(std::uint32_t seen);
   bool take_and_run(bool from_the_back);

@@ -15,7 +15,12 @@
 namespace gradatim {
 
 struct TaskPool::Helpers {
-  explicit Helpers(std::size_t threads) : crew(threads - 1) {}
+  explicit Helpers(std::size_t threads) : id(next_id()), crew(threads - 1) {}
+
+  static std::uint64_t next_id() {
+    static std::atomic<std::uint64_t> last = 0;
+    return ++last;
+  }
 
   // What was learnt of each loop of the program, told apart by its body's function.
   HandingOut& loop(void (*task)(void*, std::size_t)) {
@@ -31,6 +36,7 @@ struct TaskPool::Helpers {
     HandingOut handing_out;
   };
 
+  std::uint64_t id;
   Crew crew;
   std::atomic<bool> busy = false;
   std::array<Loop, 16> loops;
@@ -55,6 +61,23 @@ class InUse {
   std::atomic<bool>& busy_;
 };
 
+// Where threads wait for each other, so that each of them takes one of as many tasks.
+class Meeting {
+ public:
+  explicit Meeting(std::size_t threads) : missing_(threads) {}
+
+  void arrive_and_wait() {
+    if (missing_.fetch_sub(1) == 1)
+      missing_.notify_all();
+    else
+      for (std::size_t left = missing_.load(); left != 0; left = missing_.load())
+        missing_.wait(left);
+  }
+
+ private:
+  std::atomic<std::size_t> missing_;
+};
+
 }  // namespace
 
 TaskPool::TaskPool(std::size_t threads)
@@ -67,6 +90,23 @@ TaskPool::TaskPool(std::size_t threads)
 TaskPool::~TaskPool() = default;
 TaskPool::TaskPool(TaskPool&&) noexcept = default;
 TaskPool& TaskPool::operator=(TaskPool&&) noexcept = default;
+
+std::uint64_t TaskPool::id() const { return helpers_ == nullptr ? 0 : helpers_->id; }
+
+void TaskPool::run_on_each(void* context, void (*body)(void*)) {
+  const InUse in_use(helpers_->busy);
+  const std::size_t threads = helpers_->crew.helpers() + 1;
+  struct Visit {
+    void* context;
+    void (*body)(void*);
+    Meeting meeting;
+  } visit{context, body, Meeting(threads)};
+  helpers_->crew.run(threads, &visit, [](void* all, std::size_t) {
+    auto& own = *static_cast<Visit*>(all);
+    own.meeting.arrive_and_wait();
+    own.body(own.context);
+  });
+}
 
 void TaskPool::run(std::size_t count, void* context, void (*task)(void*, std::size_t)) {
   const InUse in_use(helpers_->busy);

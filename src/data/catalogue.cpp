@@ -67,6 +67,7 @@ const DatasetEntry& find_dataset(std::string_view name) {
                                   [&](const DatasetEntry& entry) { return entry.name == name; });
   if (found != kCatalogue.end()) return *found;
   std::vector<std::string_view> names;
+  names.reserve(kCatalogue.size() + generated_datasets().size());
   for (const DatasetEntry& entry : kCatalogue) names.push_back(entry.name);
   for (const GeneratedDataset& generated : generated_datasets()) names.push_back(generated.name);
   throw InvalidArgument(fmt::format("unknown dataset '{}': expected one of {}; did you mean '{}'?",

@@ -25,6 +25,7 @@ std::size_t column_of(const TextTable& table, const std::string& name) {
 
 std::vector<std::size_t> columns_of(const TextTable& table, const std::vector<std::string>& names) {
   std::vector<std::size_t> columns;
+  columns.reserve(names.size());
   for (const std::string& name : names) columns.push_back(column_of(table, name));
   return columns;
 }

@@ -80,7 +80,8 @@ class BatchNormOperation final : public Operation, public BatchRule {
     const double count = count_of(rows);
     for (std::size_t c = 0; c < channels_; ++c) {
       const double mean = sums[c] / count;
-      const double variance = std::max(0.0, sums[channels_ + c] / count - mean * mean);
+      // In this order NaN stays NaN.
+      const double variance = std::max(sums[channels_ + c] / count - mean * mean, 0.0);
       statistics[c] = static_cast<float>(mean);
       statistics[channels_ + c] = static_cast<float>(scale_of(variance));
       statistics[2 * channels_ + c] = static_cast<float>(variance);

@@ -50,6 +50,7 @@ class Conv2dOperation final : public Operation {
                     std::span<float> d_theta) const override {
     convolution_.add_gradient(x, dy, weight(d_theta), bias(d_theta));
   }
+  void reserve() const override { convolution_.reserve(); }
 
   bool has_change_rule() const override { return true; }
   void change(std::span<const float> theta, ConstTensorView, ConstTensorView, ConstTensorView dx,

@@ -32,11 +32,10 @@ class DenseOperation final : public Operation {
 
   // ---- The same from bytes, with W and dy packed as kernels::byte_affine wants them.
 
-  /// The share of zeros among bytes from which they are quicker than floats: the wider the layer,
-  /// the closer dense products come to the processor's peak. At most 64 units are always quicker
-  /// with what MiniBatches hands over as bytes.
-  double zeros_that_pay() const;
-  /// Whether these bytes, any there may be, have as many.
+  /// So few units that every batch of data with kernels::kZerosThatPay is quicker as bytes. Where
+  /// that is known of the data, as of what MiniBatches hands over, no batch need be counted.
+  bool is_narrow() const;
+  /// Whether these bytes, any there may be, have the zeros that it takes to be quicker than floats.
   bool skipping_zeros_pays(TensorView<const std::uint8_t> bytes) const;
   Shape packed_weight() const;
   Shape packed_gradient(std::size_t rows) const;

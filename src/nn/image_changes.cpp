@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "gradatim/core/pooling.hpp"
+#include "gradatim/core/reference.hpp"
 
 namespace gradatim {
 namespace {
@@ -117,7 +118,7 @@ void max_pool_change(const ImageShape& image, const Window& window, ConstTensorV
       double largest = -HUGE_VAL;
       each_place(image, window, c, i, j, [&](std::size_t k) {
         const double below = static_cast<double>(x(n, k)) - static_cast<double>(y(n, number));
-        largest = std::max(largest, below + static_cast<double>(dx(m, k)));
+        largest = reference::larger(largest, below + static_cast<double>(dx(m, k)));
       });
       dy(m, number) = static_cast<float>(largest);
     });

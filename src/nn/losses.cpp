@@ -136,7 +136,8 @@ struct LossEnd {
                               });
   }
 
-  double mean_share() const { return 1.0 / static_cast<double>(y.row_size()); }
+  // By the shape, which says how many outputs a sample has even where there is none.
+  double mean_share() const { return 1.0 / static_cast<double>(y.shape().sample().size()); }
 };
 
 double weighted_rows(const Loss& loss, ConstTensorView outputs, const Targets& targets, float scale,

@@ -36,8 +36,7 @@ Program::Plan::Plan(const Network& network_value, const Loss& loss_value, std::s
     byte_layer = dynamic_cast<const DenseOperation*>(operations[0].get());
   if (byte_layer != nullptr)
     bytes = {Tensor(byte_layer->packed_weight()), Tensor(byte_layer->packed_gradient(max_rows)),
-             Tensor(byte_layer->zeros_that_pay() > 0 ? Shape{max_rows, network.input.size()}
-                                                     : Shape{0})};
+             Tensor(byte_layer->is_narrow() ? Shape{0} : Shape{max_rows, network.input.size()})};
 }
 
 void Program::Plan::plan_batch_sums() {

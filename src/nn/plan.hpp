@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -75,6 +76,7 @@ struct Program::Plan {
   std::span<const float> parameters(std::span<const float> theta, std::size_t layer) const;
   ConstTensorView input(std::size_t layer, const RowRange& range) const;
 
+  void reserve(TaskPool& pool);
   void pack(std::span<const float> theta, TaskPool& pool);
   void forward_layer(std::size_t layer, std::span<const float> theta, const RowRange& range);
   void join_forward(std::size_t layer, const RowRange& range);
@@ -129,6 +131,10 @@ struct Program::Plan {
   std::vector<double> task_loss;
   std::vector<Tensor> partial_gradients;  // (row_tasks, parameters) of layers that add by rows
   std::vector<std::pair<std::size_t, std::size_t>> gradient_tasks;  // (layer, task)
+
+  // Whose threads have what kernels keep for each, and who called.
+  std::uint64_t ready_pool = 0;
+  std::thread::id ready_caller;
 
   // The current batch.
   const Batch* batch = nullptr;

@@ -20,6 +20,7 @@ class PooledConvolution final : public Operation {
   std::vector<ParameterSpec> parameters() const override { return plain_->parameters(); }
   std::size_t operations_per_row() const override { return plain_->operations_per_row(); }
   bool adds_gradient_by_rows() const override { return true; }
+  void reserve() const override { convolution_.reserve_pooled(); }
   void forward(std::span<const float> theta, ConstTensorView x, TensorView<float> y) const override;
   /// Throws Error: see backward_from.
   void backward(std::span<const float> theta, ConstTensorView x, ConstTensorView y,

@@ -54,7 +54,7 @@ void Program::Plan::bind(const Batch& next) {
 // As they are where skipping their zeros pays; which way depends on the batch alone.
 void Program::Plan::bind_bytes(const ByteInputs& input) {
   const auto matrix = input.bytes.reshaped({rows, network.input.size()});
-  if (byte_layer->zeros_that_pay() == 0 || byte_layer->skipping_zeros_pays(matrix)) {
+  if (byte_layer->is_narrow() || byte_layer->skipping_zeros_pays(matrix)) {
     byte_inputs = matrix;
     byte_scale = input.scale;
     float_inputs = {};
@@ -80,6 +80,17 @@ std::span<const float> Program::Plan::parameters(std::span<const float> theta,
 ConstTensorView Program::Plan::input(std::size_t layer, const RowRange& range) const {
   if (layer == 0) return float_inputs.slice(range.first, range.count);
   return outputs[slot[layer - 1]].view().slice(range.first, range.count);
+}
+
+// A thread may meet its first task of a kind in any step. One thread meets all in the first.
+void Program::Plan::reserve(TaskPool& pool) {
+  const std::thread::id caller = std::this_thread::get_id();
+  if (pool.id() == 0 || (pool.id() == ready_pool && caller == ready_caller)) return;
+  pool.on_each_thread([&] {
+    for (const auto& operation : operations) operation->reserve();
+  });
+  ready_pool = pool.id();
+  ready_caller = caller;
 }
 
 // By the tasks that the gradient of the weight is cut into: a thread has as a rule just written the
@@ -252,11 +263,14 @@ const ParameterLayout& Program::layout() const { return plan_->layout; }
 
 bool Program::accepts_bytes() const { return plan_->byte_layer != nullptr; }
 
+std::size_t Program::row_tasks() const { return plan_->row_tasks; }
+
 double Program::gradient(std::span<const float> theta, const Batch& batch, std::span<float> d_theta,
                          TaskPool& pool, const Aside& aside) {
   Plan& plan = *plan_;
   check_parameters("gradient", plan.layout.size, {theta.size(), d_theta.size()});
   plan.bind(batch);
+  plan.reserve(pool);
   plan.pack(theta, pool);
   plan.forward_and_backward(theta, pool);
   const std::size_t own = plan.gradient_tasks.size();
@@ -275,6 +289,7 @@ double Program::loss(std::span<const float> theta, const Batch& batch, TaskPool&
   Plan& plan = *plan_;
   check_parameters("loss", plan.layout.size, {theta.size()});
   plan.bind(batch);
+  plan.reserve(pool);
   plan.pack(theta, pool);
   plan.forward(theta, pool);
   return plan.mean_loss();

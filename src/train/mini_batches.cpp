@@ -7,15 +7,12 @@
 namespace gradatim {
 namespace {
 
-// Share of zero bytes from which byte_affine beats converting and multiplying densely; measured in
-// bench/METHOD.md. A property of the data, so the path, and with it every bit, is always the same.
-constexpr double kEnoughZeros = 0.2;
-
 constexpr std::size_t kRowsOfATask = 32;
 
+// A property of the data, so the path, and with it every bit, is always the same.
 bool mostly_worth_skipping(const ByteTensor& images) {
   const auto zeros = static_cast<double>(kernels::count_zeros(images.values()));
-  return zeros >= kEnoughZeros * static_cast<double>(images.size());
+  return zeros >= kernels::kZerosThatPay * static_cast<double>(images.size());
 }
 
 }  // namespace

@@ -54,12 +54,14 @@ void RecipeWriter::refuse(std::string_view why) const {
 
 std::string toml_text(const std::vector<std::string>& texts) {
   std::vector<std::string> quoted;
+  quoted.reserve(texts.size());
   for (const std::string& text : texts) quoted.push_back(toml_text(std::string_view(text)));
   return fmt::format("[{}]", fmt::join(quoted, ", "));
 }
 
 std::string toml_text(const std::vector<float>& values) {
   std::vector<std::string> texts;
+  texts.reserve(values.size());
   for (const float value : values) texts.push_back(toml_text(value));
   return fmt::format("[{}]", fmt::join(texts, ", "));
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "gradatim/core/error.hpp"
 #include "gradatim/nn/check.hpp"
@@ -53,6 +54,24 @@ TEST(BatchNorm, GradientIsThatOfTheFormulae) {
       EXPECT_NEAR(loss, evaluation.mean_loss<double>(theta, evaluation.samples(problem.batch())),
                   2e-6 * (1 + loss));
     }
+}
+
+// The variance too, which is kept from being negative: it goes into the running statistics.
+TEST(BatchNorm, NanIsPassedOn) {
+  const Network network({2}, {BatchNorm{}});
+  const auto operations = make_operations(network);
+  const BatchRule& rule = *operations[0]->over_batch();
+  Tensor x = uniform_tensor({5, 2}, 1);
+  x.view()(3, 1) = std::numeric_limits<float>::quiet_NaN();
+  std::vector<double> sums(rule.sums());
+  std::vector<float> statistics(rule.statistics());
+  rule.add_sums(x, sums);
+  rule.find_statistics(5, sums, statistics);
+  Parameters parameters = initialize(network, 1);
+  rule.move_running(5, statistics, parameters.theta());
+  EXPECT_TRUE(std::isfinite(parameters["batch_norm1.running_variance"].values()[0]));
+  EXPECT_TRUE(std::isnan(parameters["batch_norm1.running_variance"].values()[1]));
+  EXPECT_TRUE(std::isnan(parameters["batch_norm1.running_mean"].values()[1]));
 }
 
 TEST(BatchNorm, SameBitsForAnyNumberOfThreads) {

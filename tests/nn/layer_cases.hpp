@@ -61,4 +61,29 @@ inline std::vector<LayerCase> training_cases() {
   return cases;
 }
 
+/// Every layer but Custom, behind a convolution that is worth eight tasks for 64 rows, and some of
+/// them together.
+inline std::vector<Network> networks_of_images() {
+  const Shape input{16, 14, 14};
+  const Conv2d convolution{.filters = 16, .kernel = 3, .padding = 1};
+  std::vector<Network> networks;
+  for (const Layer& layer :
+       {Layer(Sigmoid{}), Layer(Relu{}), Layer(Tanh{}), Layer(LeakyRelu{0.1F}), Layer(Gelu{}),
+        Layer(Silu{}), Layer(Softplus{}), Layer(Dropout{0.3F}), Layer(LayerNorm{}),
+        Layer(BatchNorm{}), Layer(Residual{1}), Layer(MaxPool2d{}), Layer(MaxPool2d{3, 2, 1}),
+        Layer(AvgPool2d{}), Layer(Conv2d{.filters = 6, .stride = 2, .groups = 2})})
+    networks.push_back({input, {convolution, layer, GlobalAvgPool{}, Dense{10}}});
+  networks.push_back({input, {convolution, GlobalAvgPool{}, Softmax{}, Dense{10}}});
+  // Fused; fused inside, with an image's gradient; normalised, and joined across what is added up
+  // over the batch.
+  networks.push_back({input, {convolution, Relu{}, MaxPool2d{}, GlobalAvgPool{}, Dense{10}}});
+  networks.push_back(
+      {input, {Tanh{}, convolution, MaxPool2d{}, Relu{}, AvgPool2d{7, 7}, Flatten{}, Dense{10}}});
+  networks.push_back(
+      {input,
+       {convolution, BatchNorm{}, Relu{}, convolution, BatchNorm{}, Residual{5}, Relu{},
+        MaxPool2d{}, Dropout{0.25F}, GlobalAvgPool{}, Dense{33}, Dense{10}}});
+  return networks;
+}
+
 }  // namespace gradatim::test

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "gradatim/core/error.hpp"
+#include "gradatim/core/kernels.hpp"
 #include "support/numbers.hpp"
 
 namespace gradatim {
@@ -202,6 +203,24 @@ TEST(LossAndGradient, MatchTheFormulaAndItsDifferences) {
       for (std::size_t i = 0; i < d.size(); ++i)
         EXPECT_NEAR(by_label.values()[i], d.values()[i], 1e-6) << kind(c.loss);
     }
+}
+
+// Nothing is read, written or added.
+TEST(LossAndGradient, NoRowsGiveNoLoss) {
+  std::vector<float> memory(3, 7.0F);
+  const std::span<float> none = std::span(memory).first(0);
+  const TensorView<float> d(none, {0, 3});
+  const ConstTensorView y = d;
+  for (const LossCase& c : all_losses()) {
+    EXPECT_EQ(loss_and_gradient(c.loss, y, {.values = y}, 1.0F, d), 0.0) << kind(c.loss);
+    EXPECT_EQ(loss_and_gradient(c.loss, y, {.values = y, .weights = none}, 1.0F, d), 0.0);
+    EXPECT_NO_THROW(check_targets(c.loss, 0, {3}, {.values = y})) << kind(c.loss);
+  }
+  for (const float smoothing : {0.0F, 0.1F})
+    EXPECT_EQ(
+        kernels::softmax_cross_entropy(y, std::span<const std::int32_t>(), 1.0F, d, smoothing),
+        0.0);
+  EXPECT_EQ(memory, std::vector<float>(3, 7.0F));
 }
 
 }  // namespace

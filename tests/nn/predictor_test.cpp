@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <thread>
 
 #include "gradatim/core/error.hpp"
@@ -8,6 +10,7 @@
 #include "gradatim/data/dataset.hpp"
 #include "gradatim/nn/operation.hpp"
 #include "gradatim/nn/program.hpp"
+#include "nn/dense.hpp"
 #include "support/numbers.hpp"
 
 namespace gradatim {
@@ -40,6 +43,21 @@ TEST(Predict, AnyNumberOfRows) {
   for (const std::size_t rows : {0U, 1U, 2U, 63U, 64U, 65U, 200U}) {
     const Tensor x = uniform_tensor({rows, 20}, rows);
     expect_close(predict(kNetwork, parameters.theta(), x), expected_outputs(parameters, x));
+  }
+}
+
+// The narrow layer at the share that training goes by, wider ones later.
+TEST(Predict, SkipsZerosFromTheShareThatPays) {
+  constexpr std::size_t kInputs = 1000;
+  for (const std::size_t units : {1U, 64U, 65U, 256U, 257U}) {
+    const DenseOperation dense(Dense{units}, kInputs);
+    const double share = units <= 64 ? kernels::kZerosThatPay : units <= 256 ? 0.42 : 0.59;
+    const auto border = static_cast<std::size_t>(std::ceil(share * kInputs));
+    for (const std::size_t zeros : {border - 1, border}) {
+      ByteTensor bytes({1, kInputs});
+      std::ranges::fill(bytes.values().subspan(zeros), std::uint8_t{9});
+      EXPECT_EQ(dense.skipping_zeros_pays(bytes.view()), zeros == border) << units << " units";
+    }
   }
 }
 
@@ -113,6 +131,7 @@ TEST(Predict, ManyThreadsAtOnceGetTheBitsOfOne) {
   predictor.predict(parameters.theta(), x, alone);
   std::vector<Tensor> results(8, Tensor({100, 5}));
   std::vector<std::thread> threads;
+  threads.reserve(results.size());
   for (Tensor& result : results)
     threads.emplace_back([&] {
       for (int i = 0; i < 50; ++i) predictor.predict(parameters.theta(), x, result);

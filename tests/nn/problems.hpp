@@ -37,8 +37,9 @@ struct Problem {
 
 enum class TargetKind { labels, distributions };
 
-inline Problem make_problem(std::string name, Network network, Loss loss, std::size_t rows,
-                            TargetKind kind, std::uint64_t seed, float scale = 0.7F) {
+inline Problem make_problem(std::string name, const Network& network, const Loss& loss,
+                            std::size_t rows, TargetKind kind, std::uint64_t seed,
+                            float scale = 0.7F) {
   const std::size_t outputs = output_shape(network).size();
   Problem problem{std::move(name),
                   network,
@@ -69,8 +70,9 @@ inline std::vector<Problem> problems(std::uint64_t seed, std::size_t rows = 7) {
   const auto labels = TargetKind::labels;
   const auto soft = TargetKind::distributions;
   std::vector<Problem> all;
-  const auto add = [&](std::string name, Network network, Loss loss, TargetKind kind) {
-    all.push_back(make_problem(std::move(name), std::move(network), loss, rows, kind, seed));
+  const auto add = [&](std::string name, const Network& network, const Loss& loss,
+                       TargetKind kind) {
+    all.push_back(make_problem(std::move(name), network, loss, rows, kind, seed));
   };
   add("one layer", {{6}, {Dense{4}}}, SoftmaxCrossEntropy{}, labels);
   add("the chapter's", {{9}, {Dense{7}, Sigmoid{}, Dense{5}}}, SoftmaxCrossEntropy{}, labels);
@@ -125,9 +127,8 @@ inline std::vector<Problem> problems(std::uint64_t seed, std::size_t rows = 7) {
 /// across residuals and dropout.
 inline std::vector<Problem> batch_problems(std::uint64_t seed, std::size_t rows = 7) {
   std::vector<Problem> all;
-  const auto add = [&](std::string name, Network network, const Loss& loss) {
-    all.push_back(
-        make_problem(std::move(name), std::move(network), loss, rows, TargetKind::labels, seed));
+  const auto add = [&](std::string name, const Network& network, const Loss& loss) {
+    all.push_back(make_problem(std::move(name), network, loss, rows, TargetKind::labels, seed));
   };
   add("features", {{6}, {Dense{9}, BatchNorm{}, Tanh{}, Dense{4}}}, SoftmaxCrossEntropy{});
   add("at the start", {{5}, {BatchNorm{1e-3F}, Dense{3}}}, SoftmaxCrossEntropy{});

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
@@ -136,6 +137,33 @@ TEST(Optimizers, BitsDoNotDependOnThreads) {
       }
     }
   EXPECT_EQ(kinds.size(), std::variant_size_v<Optimizer>);  // the table has them all
+}
+
+// A parameter that gets a gradient once: what is remembered of it ends at exactly 0, with the
+// defaults of each optimizer, and the parameter comes to rest. AdaGrad alone forgets nothing.
+TEST(Optimizers, ForgetOneGradientAltogether) {
+  constexpr std::size_t kN = 19;
+  constexpr int kSteps = 120'000;  // 0.999^120,000 = 1e-52
+  TaskPool pool(1);
+  for (const Optimizer& optimizer : {Optimizer(Sgd{}), Optimizer(Momentum{}), Optimizer(Nesterov{}),
+                                     Optimizer(AdaGrad{}), Optimizer(RmsProp{}), Optimizer(Adam{}),
+                                     Optimizer(AdamW{.weight_decay = 0}), Optimizer(Lion{})}) {
+    OptimizerState state(optimizer, kN);
+    std::vector<float> theta(kN, 1.0F);
+    std::vector<float> gradient(kN);
+    for (std::size_t i = 0; i < kN; ++i) gradient[i] = static_cast<float>(i + 1) * 0.01F;
+    state.step(theta, gradient, pool);
+    for (const auto memory : state.memory())
+      for (const float value : memory) EXPECT_NE(value, 0.0F) << kind(optimizer);
+    std::ranges::fill(gradient, 0.0F);
+    for (int step = 0; step < kSteps; ++step) state.step(theta, gradient, pool);
+    const std::vector<float> rest = theta;
+    state.step(theta, gradient, pool);
+    EXPECT_EQ(theta, rest) << kind(optimizer);
+    for (const auto memory : state.memory())
+      for (const float value : memory)
+        EXPECT_EQ(value != 0.0F, std::holds_alternative<AdaGrad>(optimizer)) << kind(optimizer);
+  }
 }
 
 Pair one_step(const Descent& descent, const Pair& start, const Pair& gradient,

@@ -1,55 +1,20 @@
-// Counts every allocation of this process: malloc and its kin, and
-// operator new, which calls them, end here. The sanitizers bring their own malloc.
+// After the first step no thread allocates. The sanitizers bring a malloc of their own, which is
+// not counted.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
-#include <cerrno>
 #include <cstdlib>
+#include <vector>
 
 #include "gradatim/nn/program.hpp"
 #include "gradatim/train/train.hpp"
 #include "nn/layer_cases.hpp"
+#include "support/allocation_count.hpp"
 #include "support/datasets.hpp"
 #include "support/numbers.hpp"
 
 #if !defined(GRADATIM_SANITIZED)
-
-namespace {
-std::atomic<std::size_t> allocations = 0;
-}
-
-// glibc's own functions under the names that cannot be replaced.
-extern "C" {
-void* __libc_malloc(std::size_t size);                     // NOLINT(bugprone-reserved-identifier)
-void* __libc_calloc(std::size_t count, std::size_t size);  // NOLINT(bugprone-reserved-identifier)
-void* __libc_realloc(void* p, std::size_t size);           // NOLINT(bugprone-reserved-identifier)
-void* __libc_memalign(std::size_t alignment,
-                      std::size_t size);  // NOLINT(bugprone-reserved-identifier)
-
-void* malloc(std::size_t size) noexcept {
-  ++allocations;
-  return __libc_malloc(size);
-}
-void* calloc(std::size_t count, std::size_t size) noexcept {
-  ++allocations;
-  return __libc_calloc(count, size);
-}
-void* realloc(void* p, std::size_t size) noexcept {
-  ++allocations;
-  return __libc_realloc(p, size);
-}
-void* memalign(std::size_t alignment, std::size_t size) noexcept {
-  ++allocations;
-  return __libc_memalign(alignment, size);
-}
-void* aligned_alloc(std::size_t alignment, std::size_t size) noexcept {
-  return memalign(alignment, size);
-}
-int posix_memalign(void** p, std::size_t alignment, std::size_t size) noexcept {
-  *p = memalign(alignment, size);
-  return *p == nullptr ? ENOMEM : 0;
-}
-}
 
 namespace gradatim {
 namespace {
@@ -63,19 +28,20 @@ struct AllocationObserver : TrainObserver {
   std::size_t at_end = 0;
 
   bool on_step(const StepRecord& record) override {
-    if (record.step == 2) after_second = allocations;
-    at_end = allocations;
+    if (record.step == 2) after_second = test::allocation_count();
+    at_end = test::allocation_count();
     return true;
   }
 };
 
 TEST(Allocation, IsCountedAtAll) {
-  std::size_t before = allocations;
+  std::size_t before = test::allocation_count();
   const Tensor tensor({100});
-  EXPECT_GT(allocations, before);
-  before = allocations;
-  std::free(std::malloc(100));  // NOLINT(cppcoreguidelines-no-malloc)
-  EXPECT_GT(allocations, before);
+  EXPECT_GT(test::allocation_count(), before);
+  before = test::allocation_count();
+  void* volatile memory = std::malloc(100);  // volatile: not left out
+  std::free(memory);
+  EXPECT_GT(test::allocation_count(), before);
 }
 
 TEST(Allocation, NoneInATrainingStepAfterTheFirst) {
@@ -84,7 +50,7 @@ TEST(Allocation, NoneInATrainingStepAfterTheFirst) {
        {Optimizer(Sgd{}), Optimizer(Momentum{}), Optimizer(Nesterov{}), Optimizer(AdaGrad{}),
         Optimizer(RmsProp{}), Optimizer(Adam{}), Optimizer(AdamW{}), Optimizer(Lion{})})
     for (const Sampling sampling : {Sampling::with_replacement, Sampling::shuffled_epochs})
-      for (const std::size_t batch : {7U, 100U}) {
+      for (const auto& [batch, threads] : {std::pair{7U, 1U}, {100U, 1U}, {100U, 2U}, {100U, 3U}}) {
         AllocationObserver observer;
         const std::size_t epoch = steps_per_epoch(data.train.size(), batch);
         train(kNetwork, data,
@@ -92,33 +58,33 @@ TEST(Allocation, NoneInATrainingStepAfterTheFirst) {
                .batch = batch,
                .steps = epoch,
                .sampling = sampling,
-               .threads = 1},
+               .threads = threads},
               &observer);
         EXPECT_GT(observer.after_second, 0U);
-        EXPECT_EQ(observer.at_end, observer.after_second) << "batch " << batch;
+        EXPECT_EQ(observer.at_end, observer.after_second)
+            << kind(optimizer) << ", batch " << batch << ", " << threads << " threads";
       }
 }
 
-void expect_no_allocation(const Network& network) {
-  constexpr std::size_t kRows = 20;
+void expect_no_allocation(const Network& network, std::size_t rows = 20, std::size_t threads = 1) {
   const Parameters parameters = initialize(network, 1);
-  const Tensor x = test::uniform_tensor(network.input.batched(kRows), 1);
-  const std::vector<std::int32_t> labels(kRows, 1);
+  const Tensor x = test::uniform_tensor(network.input.batched(rows), 1);
+  const std::vector<std::int32_t> labels(rows, 1);
   Batch batch{.inputs = x.view(), .targets = {.labels = labels}, .key = StepKey{}};
-  Program program(network, SoftmaxCrossEntropy{}, kRows);
+  Program program(network, SoftmaxCrossEntropy{}, rows);
   const Predictor predictor(network);
   std::vector<float> gradient(parameters.theta().size());
-  Tensor y(output_shape(network).batched(kRows));
-  TaskPool pool(1);
+  Tensor y(output_shape(network).batched(rows));
+  TaskPool pool(threads);
   const auto step = [&] {
     ++batch.key->step;
     program.gradient(parameters.theta(), batch, gradient, pool);
     predictor.predict(parameters.theta(), x, y);
   };
   step();
-  const std::size_t before = allocations;
+  const std::size_t before = test::allocation_count();
   for (int i = 0; i < 5; ++i) step();
-  EXPECT_EQ(allocations, before) << to_string(network);
+  EXPECT_EQ(test::allocation_count(), before) << threads << " threads\n" << to_string(network);
 }
 
 TEST(Allocation, NoneInAStepOrPredictionOfManyLayers) {
@@ -129,7 +95,9 @@ TEST(Allocation, NoneInAStepOrPredictionOfManyLayers) {
 }
 
 TEST(Allocation, NoneInAStepOrPredictionOfWideLayers) {
-  expect_no_allocation({{784}, {Dense{512}, Relu{}, Dense{600}, Relu{}, Dense{10}}});
+  for (const std::size_t threads : {1U, 2U, 3U})
+    expect_no_allocation({{784}, {Dense{512}, Relu{}, Dense{600}, Relu{}, Dense{10}}}, 128,
+                         threads);
 }
 
 // Pooled, plain, in groups and with strides.
@@ -146,6 +114,48 @@ TEST(Allocation, NoneInAStepOrPredictionOfAnyLayer) {
     expect_no_allocation({c.input, {Tanh{}, c.layer, Flatten{}, Dense{3}}});
 }
 
+TEST(Allocation, NoneInAStepOfSeveralThreads) {
+  for (const Network& network : test::networks_of_images())
+    for (const std::size_t threads : {2U, 3U}) expect_no_allocation(network, 64, threads);
+}
+
+// Which thread runs a task is chance: after the first step each of them can run any. Here most have
+// run none, having more colleagues than there are tasks, and run all of a step on their own.
+TEST(Allocation, NoneOnThreadsThatHaveRunNoTaskYet) {
+  constexpr std::size_t kThreads = 24;
+  constexpr std::size_t kRows = 64;
+  for (const Network& network : test::networks_of_images()) {
+    const Parameters parameters = initialize(network, 1);
+    const Tensor x = test::uniform_tensor(network.input.batched(kRows), 1);
+    const std::vector<std::int32_t> labels(kRows, 1);
+    const Batch batch{.inputs = x.view(), .targets = {.labels = labels}, .key = StepKey{}};
+    const auto step = [&](Program& program, std::vector<float>& gradient, TaskPool& pool) {
+      program.gradient(parameters.theta(), batch, gradient, pool);
+    };
+    struct Own {
+      Program program;
+      std::vector<float> gradient;
+      TaskPool alone{1};
+    };
+    std::vector<Own> own;
+    own.reserve(kThreads + 1);
+    for (std::size_t i = 0; i <= kThreads; ++i)
+      own.push_back({Program(network, SoftmaxCrossEntropy{}, kRows),
+                     std::vector<float>(parameters.theta().size())});
+    TaskPool pool(kThreads);
+    step(own[kThreads].program, own[kThreads].gradient, pool);
+
+    std::atomic<std::size_t> next = 0;
+    const std::size_t before = test::allocation_count();
+    pool.on_each_thread([&] {
+      Own& mine = own[next++];
+      step(mine.program, mine.gradient, mine.alone);
+    });
+    EXPECT_EQ(test::allocation_count(), before) << to_string(network);
+    EXPECT_EQ(next, kThreads);
+  }
+}
+
 TEST(Allocation, NoneInAPredictionAfterTheFirst) {
   const Parameters parameters = initialize(kNetwork, 1);
   const Predictor predictor(kNetwork);
@@ -156,13 +166,13 @@ TEST(Allocation, NoneInAPredictionAfterTheFirst) {
   Tensor ys({100, 10});
   predictor.predict(parameters.theta(), x, y);
   predictor.predict(parameters.theta(), ByteInputs{bytes.view()}, ys);
-  const std::size_t before = allocations;
+  const std::size_t before = test::allocation_count();
   for (int i = 0; i < 100; ++i) {
     predictor.predict(parameters.theta(), x, y);
     predictor.predict(parameters.theta(), ByteInputs{one.view()}, y);
     predictor.predict(parameters.theta(), ByteInputs{bytes.view()}, ys);
   }
-  EXPECT_EQ(allocations, before);
+  EXPECT_EQ(test::allocation_count(), before);
 }
 
 }  // namespace

@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <string>
 
+#include "gradatim/core/kernels.hpp"
 #include "support/datasets.hpp"
 
 namespace gradatim {
@@ -25,6 +28,19 @@ TEST(MiniBatches, BytesWhereThereAreZerosToSkipAndTheNetworkCan) {
   Split dense = sparse;
   for (std::uint8_t& byte : dense.images.values()) byte |= 1;
   EXPECT_FALSE(takes_bytes(dense, true));
+}
+
+// At the share from which the kernels are quicker, to the byte.
+TEST(MiniBatches, BytesFromTheShareOfZerosThatPays) {
+  Split split = test::striped_split(400, 1);
+  const auto bytes = split.images.values();
+  const auto border = static_cast<std::size_t>(
+      std::ceil(kernels::kZerosThatPay * static_cast<double>(bytes.size())));
+  for (const std::size_t zeros : {border - 1, border}) {
+    std::ranges::fill(bytes, std::uint8_t{7});
+    std::ranges::fill(bytes.first(zeros), std::uint8_t{0});
+    EXPECT_EQ(takes_bytes(split, true), zeros == border);
+  }
 }
 
 TEST(MiniBatches, BothFormsHoldTheSameNumbersAndLabels) {

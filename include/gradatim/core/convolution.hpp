@@ -56,6 +56,8 @@ class Convolution {
   /// dw += the sum over the rows of the gradient of w, db += that of b, rows added in order.
   void add_gradient(ConstTensorView x, ConstTensorView dy, std::span<float> dw,
                     std::span<float> db) const;
+  /// Takes all memory that these keep for the calling thread.
+  void reserve() const;
 
   // ---- The convolution with what often follows it, a max pool of 2 x 2 windows side by side and
   // relu, in one pass: forward's output never leaves the cache, and since only one in four of its
@@ -67,7 +69,8 @@ class Convolution {
   /// How many bytes for one sample say which value of each window is the largest.
   std::size_t places() const;
   /// y (rows, pooled_output) = the largest of each window of forward's output; max(·, 0) of it if
-  /// relu. places (rows, places()) is for the two functions below; without rows, it is left out.
+  /// relu; NaN where a window has one. places (rows, places()) is for the two functions below;
+  /// without rows, it is left out.
   void forward_pooled(std::span<const float> w, std::span<const float> b, bool relu,
                       ConstTensorView x, TensorView<float> y,
                       TensorView<std::uint8_t> places) const;
@@ -83,6 +86,7 @@ class Convolution {
                        TensorView<float> dx) const;
   void add_gradient_pooled(ConstTensorView x, const PooledGradient& gradient, std::span<float> dw,
                            std::span<float> db) const;
+  void reserve_pooled() const;
 
  private:
   void check_gradient(const PooledGradient& gradient, std::size_t rows) const;

@@ -10,11 +10,11 @@ namespace gradatim::kernels {
 /// The image of one value a window and channel.
 ImageShape pooled(const ImageShape& image, const Window& window);
 
-/// y = the largest value of each window; padding never is. Whether it passes a NaN on is
-/// left open.
+/// y = the largest value of each window; padding never is. NaN where a window has one.
 void max_pool(const ImageShape& image, const Window& window, ConstTensorView x,
               TensorView<float> y);
-/// dx: dy of each window goes to the first of its largest values, those that are y.
+/// dx: dy of each window goes to the first of its largest values, those that are y. Where that of a
+/// window with a NaN goes is left open.
 void max_pool_backward(const ImageShape& image, const Window& window, ConstTensorView x,
                        ConstTensorView y, ConstTensorView dy, TensorView<float> dx);
 /// y = the mean of each window, padding counted as zeros.

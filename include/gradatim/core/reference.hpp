@@ -30,6 +30,14 @@ void gemm(kernels::Transpose transpose_a, kernels::Transpose transpose_b, std::s
   }
 }
 
+/// The larger of two, the first of equals; NaN if either is. What compares values passes NaN on,
+/// here and in every kernel, so that a divergence is seen wherever it began: relu and pools too.
+template <class T>
+T larger(const T& a, const T& b) {
+  if (a < b) return b;
+  return b <= a ? a : T(a + b);  // two that no order holds for have NaN as their sum
+}
+
 template <class T>
 T sigmoid(const T& x) {
   using std::exp;
@@ -38,6 +46,7 @@ T sigmoid(const T& x) {
   return e / (T(1) + e);
 }
 
+/// max(x, 0); NaN is not <= 0.
 template <class T>
 T relu(const T& x) {
   return x <= T(0) ? T(0) : x;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <type_traits>
@@ -23,6 +24,9 @@ class TaskPool {
   TaskPool& operator=(TaskPool&&) noexcept;
 
   std::size_t threads() const { return threads_; }
+  /// Tells it from every other pool that had several threads, also one that is gone; 0 with one
+  /// thread.
+  std::uint64_t id() const;
 
   /// Runs body(i) once for each i in [0, count), in any order, and returns when all have ended.
   /// The first exception thrown by a body is rethrown here. One thread or one task: a plain loop.
@@ -37,8 +41,22 @@ class TaskPool {
         [](void* context, std::size_t i) { (*static_cast<Plain*>(context))(i); });
   }
 
+  /// Runs body() once on each of its threads, the calling one among them: for what threads keep to
+  /// themselves. Each waits until all have come, and an exception is rethrown as above.
+  template <class Body>
+  void on_each_thread(Body&& body) {
+    using Plain = std::remove_reference_t<Body>;
+    if (threads_ == 1) {
+      body();
+      return;
+    }
+    run_on_each(const_cast<void*>(static_cast<const void*>(&body)),
+                [](void* context) { (*static_cast<Plain*>(context))(); });
+  }
+
  private:
   void run(std::size_t count, void* context, void (*task)(void*, std::size_t));
+  void run_on_each(void* context, void (*body)(void*));
 
   struct Helpers;
   std::unique_ptr<Helpers> helpers_;

@@ -55,7 +55,7 @@ struct Dense {
 struct Sigmoid {
   friend bool operator==(const Sigmoid&, const Sigmoid&) = default;
 };
-/// max(x, 0); its derivative at 0 is taken as 0.
+/// max(x, 0), NaN if x is; its derivative at 0 is taken as 0.
 struct Relu {
   friend bool operator==(const Relu&, const Relu&) = default;
 };
@@ -125,7 +125,8 @@ struct Conv2d {
   Initializer bias = Zeros{};
   friend bool operator==(const Conv2d&, const Conv2d&) = default;
 };
-/// The largest value of each window, padding left out. The gradient goes to the first of equals.
+/// The largest value of each window, padding left out; NaN where there is one. The gradient goes to
+/// the first of equals.
 struct MaxPool2d {
   std::size_t size = 2;
   std::size_t stride = 2;

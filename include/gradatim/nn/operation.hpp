@@ -107,6 +107,10 @@ class Operation {
   /// The other functions are about training, and their rows are the whole batch.
   virtual const BatchRule* over_batch() const { return nullptr; }
 
+  /// Takes the memory that the functions above keep for the calling thread, if any, so that none of
+  /// them allocates on it from now on (design.md, P2).
+  virtual void reserve() const {}
+
   // ---- What joins layers besides passing values on, for layers that do nothing else: whoever runs
   // the network does it, and their forward, backward and change() are the identity.
 

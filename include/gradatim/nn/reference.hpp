@@ -130,6 +130,7 @@ class Evaluation {
     for (std::size_t n = 0; n < inputs.size(); ++n) values[n].push_back(std::move(inputs[n]));
     for (std::size_t i = 0; i < network_.layers.size(); ++i) {
       std::vector<std::vector<T>> y;
+      y.reserve(values.size());
       const auto* norm = std::get_if<BatchNorm>(&network_.layers[i]);
       for (std::size_t n = 0; n < values.size(); ++n)
         y.push_back(norm != nullptr ? values[n].back()
@@ -138,6 +139,7 @@ class Evaluation {
       for (std::size_t n = 0; n < values.size(); ++n) values[n].push_back(std::move(y[n]));
     }
     std::vector<std::vector<T>> outputs;
+    outputs.reserve(values.size());
     for (auto& sample : values) outputs.push_back(std::move(sample.back()));
     return outputs;
   }

@@ -195,7 +195,7 @@ std::vector<T> forward(const MaxPool2d& layer, const Shape& input, std::span<con
                                     for (std::size_t v = 0; v < layer.size; ++v) {
                                       const T value = detail::pixel(x, input, c, i + u, j + v,
                                                                     layer.padding, T(-HUGE_VAL));
-                                      if (largest < value) largest = value;
+                                      largest = larger(largest, value);
                                     }
                                   return largest;
                                 });

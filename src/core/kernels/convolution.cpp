@@ -93,4 +93,15 @@ void Convolution::add_gradient(ConstTensorView x, ConstTensorView dy, std::span<
   }
 }
 
+// By passes over one image.
+void Convolution::reserve() const {
+  AlignedVector<float> w(weights());
+  AlignedVector<float> b(output_.channels);
+  Tensor x({1, image_.size()});
+  Tensor y({1, output_.size()});
+  forward(w, b, x, y);
+  add_gradient(x, y, w, b);
+  backward(w, y, x);
+}
+
 }  // namespace gradatim::kernels

@@ -33,6 +33,17 @@ HWY_INLINE hn::Vec<D> LoadMasked(hn::Mask<D> first, D d, const hn::TFromD<D>* HW
 #endif
 }
 
+// The larger of each two, NaN where either is. On x86, hn::Max is its second argument where either
+// is NaN; on other processors and without vectors it may drop the NaN of either.
+template <class V>
+HWY_INLINE V MaxOrNan(V a, V b) {
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_SSSE3
+  return hn::IfThenElse(hn::IsNaN(a), a, hn::Max(a, b));
+#else
+  return hn::IfThenElse(hn::Or(hn::Gt(a, b), hn::IsNaN(a)), a, b);
+#endif
+}
+
 // y[i] = f(d, x[i])
 template <class F>
 HWY_INLINE void map(std::span<const float> x, std::span<float> y, F f) {

@@ -110,4 +110,17 @@ void Convolution::add_gradient_pooled(ConstTensorView x, const PooledGradient& g
                   [&](std::size_t weight, std::size_t at) { dw[weight] += filters[at]; });
 }
 
+// By passes over one image.
+void Convolution::reserve_pooled() const {
+  AlignedVector<float> w(weights());
+  AlignedVector<float> b(output_.channels);
+  Tensor x({1, image_.size()});
+  Tensor y({1, pooled_output().size()});
+  ByteTensor places({1, this->places()});
+  forward_pooled(w, b, true, x, y, places.view());
+  const PooledGradient gradient{.relu = true, .y = y, .dy = y, .places = places};
+  add_gradient_pooled(x, gradient, w, b);
+  backward_pooled(w, gradient, x);
+}
+
 }  // namespace gradatim::kernels

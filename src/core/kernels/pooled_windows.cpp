@@ -24,7 +24,7 @@ void PoolLines(const LinePairs& lines, const float* x, bool relu, float* y, std:
       const auto b = hn::LoadU(d, x + lines.filters);
       const auto c = hn::LoadU(d, x + line);
       const auto e = hn::LoadU(d, x + line + lines.filters);
-      auto top = hn::Max(hn::Max(a, b), hn::Max(c, e));
+      auto top = MaxOrNan(MaxOrNan(a, b), MaxOrNan(c, e));
       if (places != nullptr) {
         auto place =
             hn::IfThenElse(hn::RebindMask(d32, hn::Eq(c, top)), hn::Set(d32, 2), hn::Set(d32, 3));

@@ -13,7 +13,7 @@ struct LinePairs {
 };
 /// The largest of each window of 2 x 2 pixels side by side, max(·, 0) of it if relu, to y (pairs,
 /// width, filters), and which it was, the first of equals, to places of the same shape, unless it
-/// is null: 2 · (lower line) + (right column).
+/// is null: 2 · (lower line) + (right column). A window with a NaN gives NaN, and any place.
 void pool_lines(const LinePairs& lines, const float* x, bool relu, float* y, std::uint8_t* places);
 
 struct ImageOfFilters {

@@ -23,7 +23,7 @@ HWY_INLINE std::size_t MaxPairs(D d, std::size_t i, const float* above, const fl
     hn::Vec<D> e;
     hn::LoadInterleaved2(d, above + 2 * i, a, b);
     hn::LoadInterleaved2(d, below + 2 * i, c, e);
-    hn::StoreU(hn::Max(hn::Max(a, b), hn::Max(c, e)), d, y + i);
+    hn::StoreU(MaxOrNan(MaxOrNan(a, b), MaxOrNan(c, e)), d, y + i);
   }
   return i;
 }
@@ -83,6 +83,7 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 #include <algorithm>
+#include <cmath>
 
 #include "core/kernels/checks.hpp"
 
@@ -118,13 +119,14 @@ void for_each_window(const ImageShape& image, const Window& window, F f) {
           covered(j, image.width, window));
 }
 
-// The place of the first of the largest values of a window.
+// The place of the first of the largest values of a window, or of a NaN.
 std::size_t largest(std::span<const float> x, std::size_t plane, std::size_t width,
                     const Range& rows, const Range& columns) {
   std::size_t best = plane + rows.first * width + columns.first;
   for (std::size_t r = rows.first; r < rows.end; ++r)
     for (std::size_t c = columns.first; c < columns.end; ++c)
-      if (const std::size_t at = plane + r * width + c; x[best] < x[at]) best = at;
+      if (const std::size_t at = plane + r * width + c; x[best] < x[at] || std::isnan(x[at]))
+        best = at;
   return best;
 }
 

@@ -94,11 +94,12 @@ void BasePoint::load_targets(const Targets& targets) {
 
 void BasePoint::load_factors(const Batch& batch) {
   joints_.check_key(network_, batch.key);
+  const StepKey key = batch.key.value_or(StepKey{});
   for (std::size_t i = 0; i < layers(); ++i) {
     if (!joints_.drops(i)) continue;
     const auto factors = factors_[i].view().slice(0, rows_);
     std::ranges::fill(factors.values(), 1.0F);
-    joints_.drop(i, *batch.key, 0, factors);
+    joints_.drop(i, key, 0, factors);
   }
 }
 

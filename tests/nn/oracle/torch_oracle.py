@@ -1,21 +1,14 @@
 """usage: torch_oracle.py WRITE_CASES: every layer and loss, forward and backward, float32, against
 torch. Exit code 77, which ctest takes for skipped, where torch is not installed."""
-import json
 import pathlib
-import subprocess
 import sys
-import tempfile
 
-try:
-    import numpy
-    import torch
-    from torch.nn import functional as F
-except ImportError as error:
-    print(f"skipped: {error} (Debian: apt-get install python3-torch)")
-    sys.exit(77)
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
+import torch_cases
+from torch_cases import distance, numpy, tensors_of, torch
+from torch.nn import functional as F
 
 TOLERANCE = 1e-5  # of the largest entry of a tensor
-
 
 
 def pad(x, options, value):
@@ -56,15 +49,6 @@ LOSSES = {
 }
 
 
-def tensors_of(case, values):
-    result = {}
-    for name, where in case["tensors"].items():
-        size = int(numpy.prod(where["shape"]))
-        part = values[where["offset"]:where["offset"] + size].copy()
-        result[name] = torch.from_numpy(part).reshape(where["shape"])
-    return result
-
-
 def expected_of(case, t):
     """What torch makes of the case: the tensors by their names."""
     x = t["x"].clone().requires_grad_()
@@ -78,18 +62,8 @@ def expected_of(case, t):
     return {"y": y.detach(), "dx": x.grad, **{f"d_{name}": w.grad for name, w in p.items()}}
 
 
-def distance(ours, theirs):
-    difference = (ours.reshape(theirs.shape).double() - theirs.double()).abs().max().item()
-    return difference / max(theirs.abs().max().item(), 1e-3)
-
-
 def main():
-    with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([sys.argv[1], folder], check=True)
-        folder = pathlib.Path(folder)
-        cases = json.loads((folder / "cases.json").read_text())
-        values = numpy.fromfile(folder / "values.bin", dtype="<f4")
-    torch.set_num_threads(1)
+    cases, values = torch_cases.read(sys.argv[1])
     worst = {}
     failures = 0
     for case in cases:

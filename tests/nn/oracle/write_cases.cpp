@@ -1,9 +1,7 @@
 // usage: write_cases FOLDER: what our kernels make of every layer and loss, for torch_oracle.py.
-// cases.json describes the cases, values.bin holds their tensors as float32 one after the other.
 #include <fmt/format.h>
 
 #include <filesystem>
-#include <fstream>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -13,53 +11,14 @@
 #include "gradatim/nn/parameters.hpp"
 #include "nn/layer_cases.hpp"
 #include "support/numbers.hpp"
+#include "support/torch_cases.hpp"
 
 namespace gradatim {
 namespace {
 
 using test::LayerCase;
+using Writer = test::TorchCaseWriter;
 using test::uniform_tensor;
-
-std::string list(const Shape& shape) {
-  std::string text;
-  for (std::size_t axis = 0; axis < shape.rank(); ++axis)
-    text += fmt::format("{}{}", axis == 0 ? "" : ", ", shape[axis]);
-  return "[" + text + "]";
-}
-
-class Writer {
- public:
-  explicit Writer(const std::filesystem::path& folder)
-      : index_(folder / "cases.json"), values_(folder / "values.bin", std::ios::binary) {
-    index_ << "[\n";
-  }
-  ~Writer() { index_ << "\n]\n"; }
-
-  void begin(std::string_view type, std::string_view kind, const std::string& options) {
-    index_ << (first_ ? "" : ",\n")
-           << fmt::format(R"({{"type": "{}", "kind": "{}", "options": {{{}}}, "tensors": {{)", type,
-                          kind, options);
-    first_ = false;
-    separator_ = "";
-  }
-  void tensor(std::string_view name, std::span<const float> values, const Shape& shape) {
-    index_ << separator_
-           << fmt::format(R"("{}": {{"offset": {}, "shape": {}}})", name, offset_, list(shape));
-    values_.write(reinterpret_cast<const char*>(values.data()),  // NOLINT
-                  static_cast<std::streamsize>(values.size_bytes()));
-    offset_ += values.size();
-    separator_ = ", ";
-  }
-  void tensor(std::string_view name, const Tensor& x) { tensor(name, x.values(), x.shape()); }
-  void end() { index_ << "}}"; }
-
- private:
-  std::ofstream index_;
-  std::ofstream values_;
-  std::size_t offset_ = 0;
-  bool first_ = true;
-  const char* separator_ = "";
-};
 
 template <class T>
 std::string options_of(const T& choice) {

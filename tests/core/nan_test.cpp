@@ -1,0 +1,129 @@
+// A NaN comes out of every kernel that it goes into, wherever in a vector or window it stands.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "gradatim/core/convolution.hpp"
+#include "gradatim/core/kernels.hpp"
+#include "gradatim/core/pooling.hpp"
+#include "gradatim/core/reference.hpp"
+#include "support/numbers.hpp"
+
+namespace gradatim {
+namespace {
+
+using kernels::Convolution;
+using kernels::ImageShape;
+using kernels::Window;
+using test::uniform_tensor;
+
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+
+std::vector<bool> nans(std::span<const float> x) {
+  std::vector<bool> is_nan;
+  is_nan.reserve(x.size());
+  for (const float value : x) is_nan.push_back(std::isnan(value));
+  return is_nan;
+}
+
+TEST(Nan, IsTheLargerOfTwo) {
+  EXPECT_TRUE(std::isnan(reference::larger(kNan, 1.0F)));
+  EXPECT_TRUE(std::isnan(reference::larger(1.0F, kNan)));
+  EXPECT_TRUE(std::isnan(reference::larger(kNan, kNan)));
+  EXPECT_EQ(reference::larger(-1.0F, 2.0F), 2.0F);
+  EXPECT_EQ(reference::larger(2.0F, -1.0F), 2.0F);
+  EXPECT_TRUE(std::isnan(reference::relu(kNan)));
+}
+
+TEST(Nan, PassesElementByElement) {
+  using Kernel = void (*)(std::span<const float>, std::span<float>);
+  const Kernel all[] = {
+      kernels::sigmoid,
+      kernels::relu,
+      kernels::tanh,
+      kernels::silu,
+      kernels::gelu,
+      kernels::softplus,
+      [](std::span<const float> x, std::span<float> y) { kernels::leaky_relu(x, y, 0.1F); }};
+  for (const Kernel kernel : all)
+    for (std::size_t at = 0; at < 37; ++at) {
+      Tensor x = uniform_tensor({37}, 1);
+      x.values()[at] = kNan;
+      Tensor y({37});
+      kernel(x.values(), y.values());
+      EXPECT_EQ(nans(y.values()), nans(x.values())) << at;
+    }
+}
+
+TEST(Nan, FillsItsRowOfASoftmax) {
+  for (const std::size_t columns : {1U, 2U, 7U, 16U, 17U, 33U})
+    for (std::size_t at = 0; at < columns; ++at) {
+      Tensor x = uniform_tensor({2, columns}, 1);
+      x.view()(1, at) = kNan;
+      Tensor y(x.shape());
+      kernels::softmax(x, y);
+      EXPECT_EQ(nans(y.view().row(0)), std::vector<bool>(columns, false));
+      EXPECT_EQ(nans(y.view().row(1)), std::vector<bool>(columns, true)) << at;
+    }
+}
+
+// The first and the last of several windows and channels, each of its values in turn.
+TEST(Nan, PassesEveryPool) {
+  for (const Window& window : {Window{2, 2, 0}, {3, 1, 1}, {3, 2, 0}})
+    for (const std::size_t width : {2U, 4U, 6U, 14U, 34U, 70U}) {
+      const ImageShape image{2, 4, width};
+      if (window.size > width) continue;
+      const ImageShape output = kernels::pooled(image, window);
+      for (std::size_t at = 0; at < image.size(); ++at) {
+        Tensor x = uniform_tensor({1, image.size()}, 1);
+        x.values()[at] = kNan;
+        Tensor y({1, output.size()});
+        kernels::max_pool(image, window, x, y);
+        Tensor mean(y.shape());
+        kernels::average_pool(image, window, x, mean);
+        EXPECT_EQ(nans(y.values()), nans(mean.values())) << "width " << width << ", at " << at;
+        if (window == Window{2, 2, 0}) {
+          EXPECT_EQ(std::ranges::count(nans(y.values()), true), 1);
+        }
+      }
+    }
+}
+
+// A NaN of the image reaches the windows that see it, one of the weights its filter: as
+// convolution, pool and relu one by one.
+TEST(Nan, PassesPooledConvolutions) {
+  constexpr Window kPool{2, 2, 0};
+  const ImageShape image{3, 8, 10};
+  for (const std::size_t filters : {1U, 5U, 16U, 33U})
+    for (const bool relu : {false, true})
+      for (const bool in_weights : {false, true}) {
+        const Convolution convolution(image, {3, 1, 1}, filters, 1);
+        const std::size_t places = in_weights ? convolution.weights() : image.size();
+        for (std::size_t at = 0; at < places; at += 7) {
+          Tensor x = uniform_tensor({1, image.size()}, 1);
+          Tensor w = uniform_tensor({convolution.weights()}, 2);
+          const Tensor b = uniform_tensor({filters}, 3);
+          (in_weights ? w : x).values()[at] = kNan;
+
+          Tensor convolved({1, convolution.output().size()});
+          Tensor expected({1, convolution.pooled_output().size()});
+          convolution.forward(w.values(), b.values(), x, convolved);
+          kernels::average_pool(convolution.output(), kPool, convolved, expected);
+          ASSERT_GT(std::ranges::count(nans(expected.values()), true), 0);
+
+          Tensor y(expected.shape());
+          ByteTensor kept({1, convolution.places()});
+          convolution.forward_pooled(w.values(), b.values(), relu, x, y, kept.view());
+          EXPECT_EQ(nans(y.values()), nans(expected.values())) << filters << " filters, at " << at;
+          EXPECT_LE(*std::ranges::max_element(kept.values()), 3);
+          convolution.forward_pooled(w.values(), b.values(), relu, x, y, {});
+          EXPECT_EQ(nans(y.values()), nans(expected.values())) << filters << " filters, at " << at;
+        }
+      }
+}
+
+}  // namespace
+}  // namespace gradatim
