@@ -30,9 +30,9 @@ struct MatrixView {
 };
 
 /// c = op(a) op(b), or c += op(a) op(b): op(a) is (m, k), op(b) (k, n), c (m, n), none overlapping
-/// c. Sums over k in order, fused multiply-adds where the processor has them, in blocks of 512
-/// whose sums are then added; those of a single column, n = 1, in the vectors' lanes instead.
-/// Allocates nothing; up to 128 KiB of the stack are used. An empty k gives zeros.
+/// c. Each sum begins with what c holds, if it is added to, and runs over k in order, in fused
+/// multiply-adds where the processor has them; a single column, n = 1, is summed in the vectors'
+/// lanes instead. Allocates nothing; up to 128 KiB of the stack are used. An empty k gives zeros.
 void gemm(Transpose transpose_a, Transpose transpose_b, const MatrixView& a, const MatrixView& b,
           TensorView<float> c, Update update = Update::overwrite);
 /// y = x w + bias, for x (m, k), w (k, n), bias (n) and y (m, n). The bias is where each sum

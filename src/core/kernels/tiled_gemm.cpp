@@ -105,18 +105,16 @@ HWY_INLINE Ahead NextPanel(const TiledProduct& p, const Block& block, const Pane
   return {panel.b + width + quarter * (block.depth / 4) * p.b_row_step, p.b_row_step};
 }
 
-// What the sums of V vectors of columns begin with.
+// What the sums of V vectors of columns begin with: the bias, or nothing.
 template <std::size_t V>
-HWY_INLINE void LoadStart(const TiledProduct& p, const Block& block, std::size_t column,
-                          hn::Vec<TileTag> (&start)[V]) {
+HWY_INLINE void LoadBias(const TiledProduct& p, std::size_t column, hn::Mask<TileTag> last,
+                         hn::Vec<TileTag> (&start)[V]) {
   const TileTag d;
   for (auto& vector : start) vector = hn::Zero(d);
-  if (p.bias == nullptr || block.first != 0) return;
-  const std::size_t lanes = hn::Lanes(d);
+  if (p.bias == nullptr) return;
   const float* bias = p.bias + column;
-  for (std::size_t v = 0; v + 1 < V; ++v) start[v] = hn::LoadU(d, bias + v * lanes);
-  const auto last = LastColumns<V>(std::min(V * lanes, p.n - column));
-  start[V - 1] = LoadMasked(last, d, bias + (V - 1) * lanes);
+  for (std::size_t v = 0; v + 1 < V; ++v) start[v] = hn::LoadU(d, bias + v * hn::Lanes(d));
+  start[V - 1] = LoadMasked(last, d, bias + (V - 1) * hn::Lanes(d));
 }
 
 template <std::size_t R, std::size_t V>
@@ -125,30 +123,26 @@ HWY_INLINE void FetchForStores(float* c, std::size_t stride) {
     for (std::size_t v = 0; v < V; ++v) hwy::Prefetch(c + r * stride + v * hn::Lanes(TileTag()));
 }
 
-template <std::size_t R, std::size_t V>
-HWY_INLINE void StoreSums(const TiledProduct& p, const Block& block, std::size_t columns,
-                          const hn::Vec<TileTag> (&sum)[R][V], float* c) {
-  const bool accumulate = p.accumulate || block.first > 0;
-  if (columns == V * hn::Lanes(TileTag()))
-    return accumulate ? StoreTile<true>(sum, c, p.n) : StoreTile<false>(sum, c, p.n);
-  const auto last = LastColumns<V>(columns);
-  accumulate ? StoreTile<true>(sum, last, c, p.n) : StoreTile<false>(sum, last, c, p.n);
-}
-
 template <std::size_t V>
 void ColumnsOf(const TiledProduct& p, const Block& block, std::size_t column, float* packed) {
   const std::size_t width = V * hn::Lanes(TileTag());
   Panel panel{p.b + block.first * p.b_row_step + column * p.b_step, std::min(width, p.n - column),
               packed};
+  const auto last = LastColumns<V>(panel.columns);
+  const bool begun = p.accumulate || block.first > 0;
+  hn::Vec<TileTag> bias[V];
+  LoadBias(p, column, last, bias);
   const float* a = p.a + block.row * p.a_row_step + block.first * p.a_step;
   ForEachTile<V>(block.rows, [&]<std::size_t R>(std::size_t row) HWY_ATTR {
     const TileRows rows{a + row * p.a_row_step, p.a_row_step, p.a_step};
     float* c = p.c + (block.row + row) * p.n + column;
     hn::Vec<TileTag> sum[R][V];
-    hn::Vec<TileTag> start[V];
-    LoadStart(p, block, column, start);
-    Fill(start, sum);
-    FetchForStores<R, V>(c, p.n);
+    if (begun) {
+      LoadTile(c, p.n, last, sum);
+    } else {
+      Fill(bias, sum);
+      FetchForStores<R, V>(c, p.n);
+    }
     if (row != 0) {
       AddProductsFetching(rows, packed, block.depth, NextPanel<R, V>(p, block, panel, column, row),
                           sum);
@@ -158,7 +152,7 @@ void ColumnsOf(const TiledProduct& p, const Block& block, std::size_t column, fl
       if (R == block.rows) panel.packed = nullptr;  // nobody comes after
       AddProductsPacking(rows, panel, p.b_row_step, block.depth, sum);
     }
-    StoreSums(p, block, panel.columns, sum, c);
+    StoreTile<false>(sum, last, c, p.n);
   });
 }
 
@@ -175,24 +169,17 @@ HWY_INLINE void RowColumns(const TiledProduct& p, std::size_t column) {
   const auto load = [&](const float* from, std::size_t v) HWY_ATTR {
     return v + 1 < V ? hn::LoadU(d, from + v * lanes) : LoadMasked(inside, d, from + v * lanes);
   };
-  for (std::size_t first = 0; first < p.k; first += kDepth) {
-    hn::Vec<HalfTag> sum[V];
+  const float* start = p.accumulate ? p.c : p.bias;
+  hn::Vec<HalfTag> sum[V];
+  for (std::size_t v = 0; v < V; ++v)
+    sum[v] = start != nullptr ? load(start + column, v) : hn::Zero(d);
+  for (std::size_t l = 0; l < p.k; ++l) {
+    const auto value = hn::Set(d, p.a[l * p.a_step]);
     for (std::size_t v = 0; v < V; ++v)
-      sum[v] = p.bias != nullptr && first == 0 ? load(p.bias + column, v) : hn::Zero(d);
-    for (std::size_t l = first; l < std::min(p.k, first + kDepth); ++l) {
-      const auto value = hn::Set(d, p.a[l * p.a_step]);
-      for (std::size_t v = 0; v < V; ++v)
-        sum[v] = hn::MulAdd(value, load(p.b + l * p.b_row_step + column, v), sum[v]);
-    }
-    float* c = p.c + column;
-    for (std::size_t v = 0; v < V; ++v) {
-      if (p.accumulate || first > 0) sum[v] = hn::Add(load(c, v), sum[v]);
-      if (v + 1 < V)
-        hn::StoreU(sum[v], d, c + v * lanes);
-      else
-        hn::BlendedStore(sum[v], inside, d, c + v * lanes);
-    }
+      sum[v] = hn::MulAdd(value, load(p.b + l * p.b_row_step + column, v), sum[v]);
   }
+  for (std::size_t v = 0; v + 1 < V; ++v) hn::StoreU(sum[v], d, p.c + column + v * lanes);
+  hn::BlendedStore(sum[V - 1], inside, d, p.c + last);
 }
 
 void RowGemm(const TiledProduct& p) {

@@ -24,7 +24,7 @@ using TileTag = hn::CappedTag<float, 16>;
 template <std::size_t V>
 constexpr std::size_t TileRowsOf() {
 #if HWY_TARGET <= HWY_AVX3
-  return V == 4 ? 6 : V == 3 ? 9 : 14;
+  return V < 3 ? 8 : 6;
 #else
   return V < 3 ? 6 : 4;
 #endif
@@ -121,6 +121,21 @@ template <std::size_t kIndex = 0, std::size_t R, std::size_t V>
 HWY_INLINE void Clear(hn::Vec<TileTag> (&sum)[R][V]) {
   sum[kIndex / V][kIndex % V] = hn::Zero(TileTag());
   if constexpr (kIndex + 1 < R * V) Clear<kIndex + 1>(sum);
+}
+
+// sum(r, v) = c(r, v), whose rows are `stride` apart and whose last vector has columns beyond the
+// end.
+template <std::size_t kIndex = 0, std::size_t R, std::size_t V>
+HWY_INLINE void LoadTile(const float* c, std::size_t stride, hn::Mask<TileTag> last,
+                         hn::Vec<TileTag> (&sum)[R][V]) {
+  constexpr std::size_t kVector = kIndex % V;
+  const float* from = c + kVector * hn::Lanes(TileTag());
+  if constexpr (kVector + 1 < V)
+    sum[kIndex / V][kVector] = hn::LoadU(TileTag(), from);
+  else
+    sum[kIndex / V][kVector] = LoadMasked(last, TileTag(), from);
+  if constexpr (kIndex + 1 < R * V)
+    LoadTile<kIndex + 1>(kVector + 1 < V ? c : c + stride, stride, last, sum);
 }
 
 // c(r, v) = sum(r, v), or += if kAccumulate; the rows of c are `stride` apart.
