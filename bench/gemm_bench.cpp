@@ -37,6 +37,7 @@ const Product kProducts[] = {
     {"y = x W", 25, 100, 4320},
     {"y = x W", 25, 50, 784},
     {"y = x W", 64, 10, 512},
+    {"y = x W", 64, 1, 512},
     {"y = x W", 1, 512, 784},
     {"y = x W", 4, 512, 512},
     {"y = x W", 1000, 512, 784},
@@ -44,11 +45,13 @@ const Product kProducts[] = {
     {"dx = dy W'", 64, 512, 512, Transpose::no, kYes},
     {"dx = dy W'", 25, 4320, 100, Transpose::no, kYes},
     {"dx = dy W'", 1, 784, 512, Transpose::no, kYes},
+    {"dx = dy W'", 3, 784, 512, Transpose::no, kYes},
     {"dx = dy W'", 1000, 784, 512, Transpose::no, kYes},
     {"dW = x' dy", 112, 512, 128, kYes},
     {"dW = x' dy", 784, 512, 128, kYes},
     {"dW = x' dy", 1080, 100, 100, kYes},
     {"dW = x' dy", 784, 50, 100, kYes},
+    {"dW = x' dy", 512, 1, 64, kYes},
     {"square", 1024, 1024, 1024},
     {"square", 300, 300, 300, kYes, kYes},
 };
@@ -57,10 +60,15 @@ double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC
 
 template <class F>
 double seconds_a_call(F call) {
-  const double start = cpu_seconds();
-  std::size_t calls = 0;
-  for (; cpu_seconds() - start < 0.01; ++calls) call();
-  return (cpu_seconds() - start) / static_cast<double>(calls);
+  const auto seconds_of = [&](std::size_t calls) {
+    const double start = cpu_seconds();
+    for (std::size_t i = 0; i < calls; ++i) call();
+    return cpu_seconds() - start;
+  };
+  std::size_t calls = 1;
+  double seconds = seconds_of(calls);
+  for (; seconds < 0.005; seconds = seconds_of(calls)) calls *= 2;
+  return seconds / static_cast<double>(calls);
 }
 
 gd::Tensor operand(std::size_t rows, std::size_t columns, Transpose transposed) {
@@ -91,8 +99,8 @@ nlohmann::json measure(const Product& p) {
   const double gflop = 2e-9 * static_cast<double>(p.m * p.n * p.k);
   return {{"product", p.of},
           {"m", p.m},
-          {"n", p.n},
           {"k", p.k},
+          {"n", p.n},
           {"gradatim", gflop / ours},
           {"oneDNN", gflop / theirs},
           {"ratio", theirs / ours}};
@@ -115,12 +123,15 @@ nlohmann::json peak() {
 int main(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   omp_set_num_threads(1);
-  if (arguments.empty()) {
-    for (const Product& product : kProducts) std::cout << measure(product) << std::endl;
-  } else if (arguments == std::vector<std::string>{"peak"}) {
-    std::cout << peak() << "\n";
-  } else {
-    std::cerr << "usage: gemm_bench [peak]\n";
+  try {
+    if (arguments.empty())
+      for (const Product& product : kProducts) std::cout << measure(product) << std::endl;
+    else if (arguments == std::vector<std::string>{"peak"})
+      std::cout << peak() << "\n";
+    else
+      throw gd::InvalidArgument("usage: gemm_bench [peak]");
+  } catch (const std::exception& error) {
+    std::cerr << "gemm_bench: " << error.what() << "\n";
     return 2;
   }
 }

@@ -41,6 +41,7 @@ nlohmann::json bench_kernels(const std::string& name, const std::string& folder)
   gd::Tensor x({100, 784});
   gd::Tensor w({784, 50});
   gd::Tensor packed_w({784, gd::kernels::packed_columns(50)});
+  const gd::Tensor bias({50});
   gd::Tensor y({100, 50});
   gd::Tensor dy({100, 50});
   gd::Tensor packed_dy({100, gd::kernels::packed_columns(50)});
@@ -48,26 +49,26 @@ nlohmann::json bench_kernels(const std::string& name, const std::string& folder)
   gd::fill_normal(dy.values(), {.seed = 2});
   gd::kernels::pack_rows(dy, packed_dy);
   gd::ByteTensor gathered({100, 784});
-  return {{"zeros", zeros / static_cast<double>(100 * x.size())},
-          {"gather_bytes", microseconds([&](std::size_t i) {
-             gd::gather(data.train, sampler.indices(1000 + i), gathered.view(), labels);
-           })},
-          {"bytes_to_float", microseconds([&](std::size_t i) {
-             gd::kernels::bytes_to_float(batches[i].values(), gd::kByteScale, x.values());
-           })},
-          {"gemm", microseconds([&](std::size_t) {
-             gd::kernels::gemm(Transpose::no, Transpose::no, x, w, y);
-           })},
-          {"gemm_transposed", microseconds([&](std::size_t) {
-             gd::kernels::gemm(Transpose::yes, Transpose::no, x, dy, w);
-           })},
-          {"pack_rows", microseconds([&](std::size_t) { gd::kernels::pack_rows(w, packed_w); })},
-          {"byte_gemm", microseconds([&](std::size_t i) {
-             gd::kernels::byte_gemm(batches[i].view(), gd::kByteScale, packed_w, y);
-           })},
-          {"byte_gemm_transposed", microseconds([&](std::size_t i) {
-             gd::kernels::byte_gemm_transposed(batches[i].view(), gd::kByteScale, packed_dy, 0, w);
-           })}};
+  return {
+      {"zeros", zeros / static_cast<double>(100 * x.size())},
+      {"gather_bytes", microseconds([&](std::size_t i) {
+         gd::gather(data.train, sampler.indices(1000 + i), gathered.view(), labels);
+       })},
+      {"bytes_to_float", microseconds([&](std::size_t i) {
+         gd::kernels::bytes_to_float(batches[i].values(), gd::kByteScale, x.values());
+       })},
+      {"gemm", microseconds(
+                   [&](std::size_t) { gd::kernels::gemm(Transpose::no, Transpose::no, x, w, y); })},
+      {"gemm_transposed", microseconds([&](std::size_t) {
+         gd::kernels::gemm(Transpose::yes, Transpose::no, x, dy, w);
+       })},
+      {"pack_rows", microseconds([&](std::size_t) { gd::kernels::pack_rows(w, packed_w); })},
+      {"byte_affine", microseconds([&](std::size_t i) {
+         gd::kernels::byte_affine(batches[i].view(), gd::kByteScale, packed_w, bias.values(), y);
+       })},
+      {"byte_gemm_transposed", microseconds([&](std::size_t i) {
+         gd::kernels::byte_gemm_transposed(batches[i].view(), gd::kByteScale, packed_dy, 0, w);
+       })}};
 }
 
 }  // namespace

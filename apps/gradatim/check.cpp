@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,8 +40,8 @@ struct CheckCommand {
 
 struct Subject {
   Recipe recipe;
-  Parameters parameters;  // trained, or as they start
-  Columns columns{};      // of a trained model
+  Parameters parameters;             // trained, or as they start
+  std::optional<Columns> columns{};  // of a trained model
 };
 
 Subject load(const CheckCommand& command) {
@@ -154,7 +155,8 @@ int run_check(const CheckCommand& command) {
   Recipe with_data = recipe;
   if (!command.data.empty()) with_data.data = command.data;
   const std::string& name = with_data.data;
-  const Dataset data = load_recipe_data(with_data, data_paths(command.data_dir), subject.columns);
+  const Dataset data = load_recipe_data(with_data, data_paths(command.data_dir),
+                                        subject.columns ? &*subject.columns : nullptr);
   const std::size_t batch =
       std::min(command.batch != 0 ? command.batch : recipe.options.batch, data.train.size());
   const Samples samples = data.train.batch(0, batch);

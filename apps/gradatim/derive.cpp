@@ -233,6 +233,21 @@ int run_derive(DeriveCommand command) {
 
 }  // namespace
 
+void put_formula_last(const CLI::App& app, std::vector<std::string>& arguments) {
+  if (arguments.empty() || arguments[0] != "derive") return;
+  const CLI::App* const sub = app.get_subcommand("derive");
+  for (std::size_t i = 1; i < arguments.size() && arguments[i] != "--"; ++i) {
+    const std::string argument = arguments[i];
+    if (const CLI::Option* const option = sub->get_option_no_throw(argument)) {
+      i += static_cast<std::size_t>(option->get_items_expected_min());
+    } else if (argument.starts_with('-') && !argument.starts_with("--")) {
+      arguments.erase(arguments.begin() + static_cast<std::ptrdiff_t>(i));
+      arguments.insert(arguments.end(), {"--", argument});
+      return;
+    }
+  }
+}
+
 void add_derive_command(CLI::App& app, int& exit_code) {
   auto command = std::make_shared<DeriveCommand>();
   CLI::App* sub = app.add_subcommand("derive", "Differentiate a formula by every method");
@@ -251,7 +266,7 @@ void add_derive_command(CLI::App& app, int& exit_code) {
   sub->add_flag("--json", command->json, "Print the result as one JSON object");
   sub->footer(
       "Functions: " + function_names() +
-      ".\nA formula that begins with '-' goes last, after --."
+      "."
       "\nExits with 1 if the derivative is refuted by differences or does not exist or, with one "
       "method, if that one's value is further off than ten of its errors.");
   sub->callback([command, &exit_code] { exit_code = run_derive(*command); });

@@ -71,11 +71,11 @@ Json as_json(const EvalCommand& command, const SavedRun& run, const Dataset& dat
 
 void print_outputs(const SavedRun& run, const Evaluation& evaluation) {
   fmt::print("\n  {}", padded("output", 16));
-  for (const Figure& figure : figures(evaluation.kind)) fmt::print("{:>10}", figure.name);
+  for (const Figure& figure : figures(evaluation.kind)) fmt::print("{:>14}", figure.name);
   for (std::size_t k = 0; k < evaluation.outputs.size(); ++k) {
     fmt::print("\n  {}", padded(one_line(run.model.columns.targets[k].name), 16));
     for (const Figure& figure : figures(evaluation.kind))
-      fmt::print("{:>10.4f}", evaluation.outputs[k].*figure.value);
+      fmt::print("{:>14.6g}", evaluation.outputs[k].*figure.value);
   }
   fmt::print("\n");
 }
@@ -104,7 +104,7 @@ int run_eval(const EvalCommand& command) {
   const SavedRun run = load_run(command.run);
   Recipe recipe = run.recipe;
   if (!command.data.empty()) recipe.data = command.data;
-  const Dataset data = load_recipe_data(recipe, data_paths(command.data_dir), run.model.columns);
+  const Dataset data = load_recipe_data(recipe, data_paths(command.data_dir), &run.model.columns);
   TaskPool pool(command.threads);
   const Evaluation evaluation =
       evaluate(run.model.network, run.recipe.options.loss, run.model.parameters.theta(), data.test,

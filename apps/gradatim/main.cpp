@@ -39,7 +39,10 @@ void check_subcommand(const CLI::App& app, int argc, char** argv) {
 int parse_and_run(CLI::App& app, int argc, char** argv, const int& exit_code) {
   try {
     check_subcommand(app, argc, argv);
-    app.parse(argc, argv);
+    std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
+    put_formula_last(app, arguments);
+    std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
+    app.parse(std::move(arguments));
     return exit_code;
   } catch (const CLI::Success& wanted) {  // --help, --version
     return app.exit(wanted);

@@ -60,7 +60,7 @@ int main(int argc, char** argv) {
   }
   const gd::Series touching{
       .x = {5, 10}, .y = {parabola(5.0), parabola(10.0)}, .style = gd::LineStyle::points};
-  gd::Panel panel{.x_label = "x", .y_label = "f(x)", .legend_at_bottom = true};
+  gd::Panel panel{.x_label = "x", .y_label = "f(x)", .legend = gd::Legend::bottom_right};
   panel.series = {curve, tangent(5, 1), tangent(10, 2), touching};
   draw_picture({.panels = {panel}}, "derivative", argc, argv);
 }

@@ -107,13 +107,25 @@ bool has_points(const Series& series) {
   return std::any_of(series.y.begin(), series.y.end(), is_finite);
 }
 
+std::string_view place_of(Legend legend) {
+  switch (legend) {
+    case Legend::bottom_right:
+      return "bottom right inside";
+    case Legend::outside:
+      return "center right outside";
+    case Legend::top_right:
+      break;
+  }
+  return "top right inside";
+}
+
 void append_panel(Script& script, const Panel& panel, std::size_t index) {
   line(script, "set title {}", literal(panel.title));
   line(script, "set xlabel {}", literal(panel.x_label));
   line(script, "set ylabel {}", literal(panel.y_label));
   line(script, "{} logscale x", panel.logarithmic_x ? "set" : "unset");
   line(script, "{} logscale y", panel.logarithmic_y ? "set" : "unset");
-  line(script, "set key {} right", panel.legend_at_bottom ? "bottom" : "top");
+  line(script, "set key {}", place_of(panel.legend));
   append_range(script, "xrange", panel.x_range);
   append_range(script, "yrange", panel.y_range);
   line(script, "set size {}", panel.equal_units ? "ratio -1" : "noratio");

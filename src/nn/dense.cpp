@@ -46,8 +46,7 @@ TensorView<float> DenseOperation::weight_rows(std::span<float> d_theta,
 
 void DenseOperation::forward(std::span<const float> theta, ConstTensorView x,
                              TensorView<float> y) const {
-  kernels::gemm(Transpose::no, Transpose::no, x, weight(theta), y);
-  kernels::add_bias(bias(theta), y);
+  kernels::affine(x, weight(theta), bias(theta), y);
 }
 
 // dx = dy Wᵀ
@@ -138,8 +137,7 @@ void DenseOperation::pack_weight(std::size_t task, std::size_t rows, std::span<c
 void DenseOperation::forward_bytes(std::span<const float> theta,
                                    TensorView<const std::uint8_t> bytes, float scale,
                                    ConstTensorView packed_weight, TensorView<float> y) const {
-  kernels::byte_gemm(bytes, scale, packed_weight, y);
-  kernels::add_bias(bias(theta), y);
+  kernels::byte_affine(bytes, scale, packed_weight, bias(theta), y);
 }
 
 void DenseOperation::parameter_gradient_bytes(std::size_t task,

@@ -30,7 +30,7 @@ class DenseOperation final : public Operation {
                          std::size_t parameter, float step, TensorView<float> dy) const override;
   ConstTensorView weight(std::span<const float> theta) const;
 
-  // ---- The same from bytes, with W and dy packed as kernels::byte_gemm wants them.
+  // ---- The same from bytes, with W and dy packed as kernels::byte_affine wants them.
 
   /// So few units that every batch of data with kernels::kZerosThatPay is quicker as bytes. Where
   /// that is known of the data, as of what MiniBatches hands over, no batch need be counted.

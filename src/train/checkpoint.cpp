@@ -103,6 +103,9 @@ std::string data_sha256(const Dataset& data) {
     text += tensor_hash(split->images) + tensor_hash(split->features) +
             tensor_hash(split->targets) + sha256_hex(std::as_bytes(std::span(split->labels))) +
             "\n";
+  for (const auto* columns : {&data.columns.features, &data.columns.targets})
+    for (const Column& column : *columns)
+      text += fmt::format("{} {} {}\n", column.name, column.mean, column.deviation);
   return sha256_hex(std::as_bytes(std::span(text)));
 }
 

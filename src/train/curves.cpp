@@ -87,7 +87,7 @@ Plot training_curves(const std::string& title, const LossCurve& loss,
                      {.title = std::string(figure),
                       .x_label = "epoch",
                       .y_label = std::string(figure == "accuracy" ? "share recognised" : figure),
-                      .legend_at_bottom = true,
+                      .legend = Legend::bottom_right,
                       .series = std::move(drawn)}}};
 }
 

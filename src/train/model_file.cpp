@@ -94,12 +94,16 @@ nlohmann::ordered_json json_of(std::span<const Column> columns) {
   return json;
 }
 
+bool are_scalings(std::span<const Column> columns, std::size_t expected) {
+  return columns.size() == expected && std::ranges::all_of(columns, [](const Column& column) {
+           return std::isfinite(column.mean) && std::isfinite(column.deviation) &&
+                  column.deviation > 0;
+         });
+}
+
 void check_columns(const std::filesystem::path& path, const char* key,
                    std::span<const Column> columns, std::size_t expected) {
-  const bool good = std::ranges::all_of(columns, [](const Column& column) {
-    return std::isfinite(column.mean) && std::isfinite(column.deviation) && column.deviation > 0;
-  });
-  if (!good || columns.size() != expected)
+  if (!are_scalings(columns, expected))
     fail(path, fmt::format("expected '{}' to be {} columns of finite mean and positive deviation",
                            key, expected));
 }
@@ -161,6 +165,12 @@ Parameters parameters_for(const std::filesystem::path& path, const Network& netw
 }  // namespace
 
 void save_model(const std::filesystem::path& path, const Model& model) {
+  const std::size_t outputs = output_shape(model.network).size();
+  if (model.kind != TargetKind::classes && !are_scalings(model.columns.targets, outputs))
+    throw InvalidArgument(
+        fmt::format("model {}: expected {} columns of targets, of finite mean and positive "
+                    "deviation, got {} columns",
+                    path.string(), outputs, model.columns.targets.size()));
   Metadata metadata{{kNetworkKey, to_toml(model.network)},
                     {kClassesKey, nlohmann::json(model.class_names).dump()},
                     {kInputsKey, "bytes / 255"}};

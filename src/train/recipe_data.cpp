@@ -1,11 +1,15 @@
 #include "gradatim/train/recipe_data.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <filesystem>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "gradatim/core/error.hpp"
 #include "gradatim/data/hold_out.hpp"
-#include "gradatim/train/scores.hpp"
 
 namespace gradatim {
 namespace {
@@ -27,25 +31,45 @@ Dataset load(const Recipe& recipe, const DataPaths& paths) {
                     recipe.options.seed);
 }
 
-void scale(Dataset& data, std::vector<Column> Columns::*columns, Tensor Split::*values,
-           const Columns& scaling) {
-  if ((data.train.*values).size() == 0) return;
-  data.columns.*columns = !(scaling.*columns).empty()
-                              ? scaling.*columns
-                              : measured(std::move(data.columns.*columns), data.train.*values);
+std::string names_of(const std::vector<Column>& columns) {
+  std::string names;
+  for (const Column& column : columns)
+    names += fmt::format("{}'{}'", names.empty() ? "" : ", ", column.name);
+  return names.empty() ? "none" : names;
+}
+
+void check_names(const Dataset& data, std::string_view of, const std::vector<Column>& found,
+                 const std::vector<Column>& trained) {
+  if (!std::ranges::equal(found, trained, {}, &Column::name, &Column::name))
+    throw InvalidArgument(
+        fmt::format("{}: expected the {} that the model was trained on ({}), got {}", data.name, of,
+                    names_of(trained), names_of(found)));
+}
+
+void scale(Dataset& data, Tensor Split::*values, const std::vector<Column>& columns) {
   for (Split* split : {&data.train, &data.validation, &data.test})
-    if ((split->*values).size() != 0) apply_scaling(data.columns.*columns, (split->*values).view());
+    if ((split->*values).size() != 0) apply_scaling(columns, (split->*values).view());
 }
 
 }  // namespace
 
 bool is_table(std::string_view data) { return data.ends_with(".csv"); }
 
-Dataset load_recipe_data(const Recipe& recipe, const DataPaths& paths, const Columns& scaling) {
+Dataset load_recipe_data(const Recipe& recipe, const DataPaths& paths, const Columns* trained) {
   Dataset data = hold_out(load(recipe, paths), recipe.validation, recipe.options.seed);
-  scale(data, &Columns::features, &Split::features, scaling);
-  if (target_kind(recipe.options.loss, data.train) == TargetKind::values)
-    scale(data, &Columns::targets, &Split::targets, scaling);
+  Columns& columns = data.columns;
+  if (trained != nullptr) {
+    check_names(data, "features", columns.features, trained->features);
+    check_names(data, "targets", columns.targets, trained->targets);
+    columns = *trained;
+  } else {
+    if (!columns.features.empty())
+      columns.features = measured(std::move(columns.features), data.train.features);
+    if (!columns.targets.empty() && targets_for(recipe.options.loss) == TableTargets::values)
+      columns.targets = measured(std::move(columns.targets), data.train.targets);
+  }
+  if (!columns.features.empty()) scale(data, &Split::features, columns.features);
+  if (!columns.targets.empty()) scale(data, &Split::targets, columns.targets);
   return data;
 }
 

@@ -12,6 +12,19 @@
 #include "train/run_summary.hpp"
 
 namespace gradatim {
+namespace {
+
+// Those of the data; outputs that nobody named are numbered.
+Columns model_columns(const Recipe& recipe, const Dataset& data) {
+  Columns columns = data.columns;
+  if (!data.train.labels.empty() || !columns.targets.empty()) return columns;
+  columns.targets.resize(output_shape(recipe.network).size());
+  for (std::size_t k = 0; k < columns.targets.size(); ++k)
+    columns.targets[k].name = fmt::format("output {}", k + 1);
+  return columns;
+}
+
+}  // namespace
 
 RunRecorder::RunRecorder(std::filesystem::path folder, const Recipe& recipe, const Dataset& data,
                          const Checkpoint* from)
@@ -21,7 +34,7 @@ RunRecorder::RunRecorder(std::filesystem::path folder, const Recipe& recipe, con
       data_sha256_(data_sha256(data)),
       epoch_steps_(steps_per_epoch(data.train.size(), samples_per_step(recipe.options))),
       model_{recipe.network, Parameters(parameter_layout(recipe.network)), data.class_names,
-             data.columns, target_kind(recipe.options.loss, data.train)},
+             model_columns(recipe, data), target_kind(recipe.options.loss, data.train)},
       figures_(figures(target_kind(recipe.options.loss, data.train))) {
   const std::filesystem::path file = folder_ / "metrics.csv";
   const detail::MetricsFile::Columns columns{.figures = figures_,

@@ -98,6 +98,24 @@ TEST(Tables, TargetsFarFromOneAreScaledAndBack) {
   EXPECT_LT(absolute, 4'000);
   const auto evaluated = workshop.gradatim({"eval", "run", "--json"}).json();
   EXPECT_NEAR(evaluated["mae"].get<double>() / absolute, 1, 0.3);  // of the test rows alone
+  EXPECT_EQ(evaluated["mae"], trained.json()["test_mae"]);
+  EXPECT_GT(trained.json()["validation_r2"].get<double>(), 0.999);
+  // Smaller and cheaper houses, by the scaling of the model.
+  std::string small = "rooms,area,price,big,side\n";
+  for (std::size_t i = 0; i < 100; ++i) {
+    const double area = 30 + 40.0 * draws[i];
+    small += fmt::format("1,{},{},0,a\n", area, 128'000 + 2'500 * area);
+  }
+  write_file(workshop / "small.csv", small);
+  EXPECT_GT(workshop.gradatim({"eval", "run", "--data", "small.csv", "--json"})
+                .json()["r2"]
+                .get<double>(),
+            0.95);
+  const Outcome other = workshop.gradatim({"eval", "run", "--data", "discs"});
+  EXPECT_EQ(other.exit_code, 2);
+  EXPECT_CONTAINS(other.err,
+                  "discs: expected the features that the model was trained on "
+                  "('rooms', 'area'), got 'x', 'y'");
   EXPECT_LT(evaluated["loss"].get<double>(), 0.01);
 }
 

@@ -67,7 +67,7 @@ Tensor transposed(const Tensor& x) {
 // blocks of a, 515 and 1030 two and three of the depth, 77 and 130 columns part of a vector.
 TEST(Gemm, AddsInTheOrderItPromises) {
   for (const std::size_t m : {1U, 6U, 25U, 170U})
-    for (const std::size_t n : {1U, 17U, 77U, 80U, 130U})
+    for (const std::size_t n : {2U, 17U, 77U, 80U, 130U})
       for (const std::size_t k : {16U, 515U, 1030U}) {
         const Tensor a = uniform_tensor({m, k}, 1 + m);
         const Tensor b = uniform_tensor({k, n}, 2 + n);
@@ -104,6 +104,32 @@ TEST(Gemm, FourTranspositionsMatchTheReference) {
             }
 }
 
+std::vector<double> rows_of(const Tensor& bias, std::size_t rows) {
+  std::vector<double> repeated;
+  for (std::size_t i = 0; i < rows; ++i)
+    repeated.insert(repeated.end(), bias.values().begin(), bias.values().end());
+  return repeated;
+}
+
+TEST(Affine, IsAProductThatBeginsWithTheBias) {
+  for (const std::size_t m : {0U, 1U, 2U, 25U, 181U})
+    for (const std::size_t n : {0U, 1U, 10U, 50U, 77U, 130U})
+      for (const std::size_t k : {0U, 1U, 64U, 531U}) {
+        const Tensor x = uniform_tensor({m, k}, 1);
+        const Tensor w = uniform_tensor({k, n}, 2);
+        const Tensor bias = uniform_tensor({n}, 3);
+        Tensor y({m, n});
+        kernels::affine(x, w, bias.values(), y);
+        expect_product(Transpose::no, Transpose::no, m, n, k, to_double(x.values()),
+                       to_double(w.values()), rows_of(bias, m), Update::accumulate, y.values());
+        // Whatever the rows beside it, a row has the same bits.
+        Tensor last({1, n});
+        if (m == 0) continue;
+        kernels::affine(x.view().slice(m - 1, 1), w, bias.values(), last);
+        for (std::size_t j = 0; j < n; ++j) ASSERT_EQ(last.values()[j], y.view()(m - 1, j));
+      }
+}
+
 TEST(Gemm, RejectsShapesThatDoNotFit) {
   Tensor a({2, 3});
   Tensor b({4, 5});
@@ -111,6 +137,9 @@ TEST(Gemm, RejectsShapesThatDoNotFit) {
   EXPECT_THROW(kernels::gemm(Transpose::no, Transpose::no, a, b, c), ShapeError);
   EXPECT_THROW(kernels::gemm(Transpose::no, Transpose::no, a, Tensor({3, 4}), c), ShapeError);
   EXPECT_THROW(kernels::gemm(Transpose::no, Transpose::no, a, Tensor({3}), c), ShapeError);
+  const std::vector<float> bias(5);
+  EXPECT_THROW(kernels::affine(a, b, bias, c), ShapeError);
+  EXPECT_THROW(kernels::affine(a, Tensor({3, 5}), std::span(bias).first(4), c), ShapeError);
 }
 
 struct Activation {
@@ -298,20 +327,14 @@ TEST(SoftmaxCrossEntropy, NanInAnyColumnReachesTheLoss) {
   }
 }
 
-TEST(Rows, BiasAndColumnSums) {
+TEST(Rows, ColumnSums) {
   for (const std::size_t columns : kOddSizes) {
     const Tensor x = uniform_tensor({7, columns}, 1);
-    const Tensor bias = uniform_tensor({columns}, 2);
-    Tensor y = x;
-    kernels::add_bias(bias.values(), y);
     std::vector<float> sums(columns, 99.0F);
     kernels::sum_rows(x, sums);
     for (std::size_t j = 0; j < columns; ++j) {
       float sum = 0;
-      for (std::size_t i = 0; i < 7; ++i) {
-        sum += x.view()(i, j);
-        ASSERT_EQ(y.view()(i, j), x.view()(i, j) + bias.values()[j]);
-      }
+      for (std::size_t i = 0; i < 7; ++i) sum += x.view()(i, j);
       ASSERT_EQ(sums[j], sum) << "rows are added in order";
     }
   }
@@ -379,7 +402,8 @@ TEST(Bytes, ProductsMatchTheReferenceAtEveryDensityAndShape) {
           kernels::pack_rows(dy, packed_dy);
           Tensor y = uniform_tensor({rows, units}, 3);
           Tensor dw = uniform_tensor({inputs, units}, 4);
-          kernels::byte_gemm(bytes.view(), 1.0F / 255, packed_w, y);
+          const Tensor bias = uniform_tensor({units}, 5);
+          kernels::byte_affine(bytes.view(), 1.0F / 255, packed_w, bias.values(), y);
           // In two unequal slices, as tasks cut it.
           const std::size_t cut = inputs / 3;
           kernels::byte_gemm_transposed(bytes.view(), 1.0F / 255, packed_dy, 0,
@@ -390,7 +414,7 @@ TEST(Bytes, ProductsMatchTheReferenceAtEveryDensityAndShape) {
           std::vector<double> x(bytes.values().begin(), bytes.values().end());
           for (double& v : x) v /= 255;
           expect_product(Transpose::no, Transpose::no, rows, units, inputs, x,
-                         to_double(w.values()), std::vector<double>(y.size()), Update::overwrite,
+                         to_double(w.values()), rows_of(bias, rows), Update::accumulate,
                          y.values());
           expect_product(Transpose::yes, Transpose::no, inputs, units, rows, x,
                          to_double(dy.values()), std::vector<double>(dw.size()), Update::overwrite,
@@ -405,10 +429,11 @@ TEST(Bytes, SlicesHaveTheBitsOfTheWhole) {
   kernels::pack_rows(uniform_tensor({130, 50}, 1), packed_w);
   Tensor whole({100, 50});
   Tensor parts({100, 50});
-  kernels::byte_gemm(bytes.view(), 1.0F, packed_w, whole);
+  const Tensor bias = uniform_tensor({50}, 2);
+  kernels::byte_affine(bytes.view(), 1.0F, packed_w, bias.values(), whole);
   for (const auto& [first, count] : {std::pair{0U, 37U}, {37U, 1U}, {38U, 62U}})
-    kernels::byte_gemm(bytes.view().slice(first, count), 1.0F, packed_w,
-                       parts.view().slice(first, count));
+    kernels::byte_affine(bytes.view().slice(first, count), 1.0F, packed_w, bias.values(),
+                         parts.view().slice(first, count));
   EXPECT_EQ(whole, parts);
 }
 
@@ -416,8 +441,11 @@ TEST(Bytes, RejectShapesThatDoNotFit) {
   const BasicTensor<std::uint8_t> bytes({4, 20});
   Tensor y({4, 50});
   Tensor dw({20, 50});
-  EXPECT_THROW(kernels::byte_gemm(bytes.view(), 1, Tensor({20, 50}), y), ShapeError);
-  EXPECT_THROW(kernels::byte_gemm(bytes.view(), 1, Tensor({19, 64}), y), ShapeError);
+  const Tensor bias({50});
+  const std::span<const float> b = bias.values();
+  EXPECT_THROW(kernels::byte_affine(bytes.view(), 1, Tensor({20, 50}), b, y), ShapeError);
+  EXPECT_THROW(kernels::byte_affine(bytes.view(), 1, Tensor({19, 64}), b, y), ShapeError);
+  EXPECT_THROW(kernels::byte_affine(bytes.view(), 1, Tensor({20, 64}), b.first(49), y), ShapeError);
   EXPECT_THROW(kernels::byte_gemm_transposed(bytes.view(), 1, Tensor({4, 64}), 1, dw), ShapeError);
   EXPECT_THROW(kernels::byte_gemm_transposed(bytes.view(), 1, Tensor({5, 64}), 0, dw), ShapeError);
 }

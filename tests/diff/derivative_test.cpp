@@ -249,6 +249,17 @@ TEST(Derivative, TheSmallestUsableStepIsUsable) {
   }
 }
 
+// From there on a step is not looked at.
+TEST(Derivative, AStepOfSixteenEpsilonMovesEveryX) {
+  constexpr double kStep = 16 * std::numeric_limits<double>::epsilon();
+  const auto f = [](double x) { return x; };
+  for (int k = -1070; k < 1020; ++k) {
+    const double power = std::ldexp(1.0, k);
+    for (const double x : {power, -std::nextafter(power, 0.0), 1.7 * power})
+      EXPECT_EQ(derivative(f, x, Central{.step = kStep}).value, 1.0) << x;
+  }
+}
+
 // Richardson's last step is the one that must not vanish.
 TEST(Derivative, TheSmallestUsableStepOfRichardsonIsUsable) {
   const auto f = [](auto x) { return x; };

@@ -61,6 +61,20 @@ def check_formulas(gradatim):
             assert error <= 10 * method["error"][0] and error < 1e-6, (expression, slope, method)
 
 
+# In whatever place, though it looks like an option; -h remains one.
+def check_formula_with_a_minus(gradatim):
+    for expression, slope in [("-x^2", -4), ("-x", -1), ("-hypot(x,0)", -1), ("-2*x", -2)]:
+        for arguments in [[expression, "--at", "2"], ["--at", "2", expression, "--json"],
+                          ["--json", "--at=2", "--method", "dual", expression],
+                          ["--at", "2", "--", expression]]:
+            done = run(gradatim, *arguments)
+            assert done.returncode == 0 and f"{slope}" in done.stdout, (arguments, done)
+    assert derive(gradatim, "-x^2", "-3", "--method", "tape")["methods"][0]["derivative"] == [6]
+    assert "-x^2 at -3: -9" in run(gradatim, "-x^2", "--at", "-3").stdout
+    for flag in ["-h", "--help"]:
+        assert "Differentiate a formula" in run(gradatim, flag).stdout
+
+
 def check_verdicts(gradatim):
     kink = derive(gradatim, "abs(x)", "0", code=1)
     assert kink["check"]["entries"][0]["verdict"] == "kink"
@@ -92,6 +106,8 @@ def check_faults(gradatim):
         (["max(x,1,2)", "--at", "0"], ["column 8", "')'", "','"]),
         (["1.2.3", "--at", "0"], ["column 4", "'.'"]),
         (["x", "--at", "0", "1"], ["1"]),
+        (["x", "--at", "0", "-y"], ["-y"]),
+        (["-x", "--att", "0"], ["--at"]),
         (["x"], ["--at"]),
         (["x", "--at", "1", "--plot", "/nonexistent/a.svg"], ["/nonexistent/a.svg"]),
         (["sin(x", "--at", "0"], ["column 6", "expected ')'", "the end"]),
@@ -147,6 +163,7 @@ def main():
     gradatim = sys.argv[1]
     check_every_method(gradatim)
     check_formulas(gradatim)
+    check_formula_with_a_minus(gradatim)
     check_verdicts(gradatim)
     check_exit_code_of_one_method(gradatim)
     check_faults(gradatim)

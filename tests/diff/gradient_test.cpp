@@ -5,6 +5,7 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <span>
 #include <stdexcept>
@@ -282,6 +283,24 @@ TEST(Directional, IsTheProductWithTheGradient) {
   EXPECT_NEAR(directional(kRosenbrock, x, v, Tape{}).value, expected, 1e-11);
   EXPECT_NEAR(directional(kRosenbrock, x, v, ComplexStep{}).value, expected, 1e-11);
   EXPECT_THROW(directional(kRosenbrock, x, Vector{1}), ShapeError);
+}
+
+/// A function with a derivative of the user's own, for plain numbers and for any DualNumber.
+double cube(double x) { return x * x * x; }
+template <class T, std::size_t N>
+DualNumber<T, N> cube(const DualNumber<T, N>& x) {
+  DualNumber<T, N> y(x.value * x.value * x.value);
+  for (std::size_t k = 0; k < N; ++k) y.tangent[k] = 3 * x.value * x.value * x.tangent[k];
+  return y;
+}
+
+TEST(Gradient, OfAGenericFThatTakesDualNumbersOnly) {
+  const auto f = [](const auto& x) { return cube(x[0]) + sqrt(x[1]); };
+  constexpr Dual kMeasured{.error = ErrorEstimate::kMeasured};
+  EXPECT_EQ(gradient(f, std::array{2.0, 0.25}).value, (std::array{12.0, 1.0}));
+  EXPECT_EQ(gradient(f, Vector{2, 0.25}, kMeasured).value, (Vector{12, 1}));
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  EXPECT_EQ(gradient(f, std::array{2.0, 0.0}, Dual{}).value, (std::array{12.0, kInfinity}));
 }
 
 TEST(ValueAndGradient, GivesBoth) {

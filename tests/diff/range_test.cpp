@@ -7,6 +7,7 @@
 
 #include "gradatim/diff/directional.hpp"
 #include "gradatim/diff/gradient.hpp"
+#include "gradatim/diff/hessian.hpp"
 #include "gradatim/diff/jacobian.hpp"
 
 // Slopes at the ends of the range: of tiny and huge arguments, and beside infinite slopes.
@@ -148,8 +149,10 @@ TEST(Range, AnInfiniteSlopeSpoilsNoOther) {
   const auto far_apart = [](const auto& x) { return x[0] * x[0] + sqrt(x[6]); };
   const Vector x{3, 1, 1, 1, 1, 1, 0};
   const Vector exact{6, 0, 0, 0, 0, 0, kInfinity};
-  EXPECT_EQ(gradient(far_apart, x, kMeasured).value, exact);
-  EXPECT_EQ(gradient(far_apart, x, Dual{}).status, Status::kNonFinite) << "NaN, and says so";
+  for (const auto& g : {gradient(far_apart, x, kMeasured), gradient(far_apart, x, Dual{})}) {
+    EXPECT_EQ(g.value, exact);
+    EXPECT_EQ(g.status, Status::kNonFinite);
+  }
   EXPECT_EQ(gradient(far_apart, x, Tape{}).value, exact);
   EXPECT_EQ(directional(f, Vector{1, 0}, Vector{2, 0}, Dual{}).value, 2);
   EXPECT_EQ(partial(f, std::array{1.0, 0.0}, 0).value, 1);
@@ -158,10 +161,73 @@ TEST(Range, AnInfiniteSlopeSpoilsNoOther) {
   EXPECT_EQ(j.value, (Vector{1, kInfinity, 2, 0}));
 }
 
+template <class F>
+void expect_gradient_beside_infinite_slopes(const char* name, const F& f) {
+  const std::array x{2.0, 0.0, 3.0};  // f = x0·x2 + what has an infinite slope at x1 = 0
+  const std::array exact{3.0, kInfinity, 2.0};
+  std::array<double, 3> d_x{};
+  value_and_gradient(f, x, std::span<double>(d_x), Dual{});
+  d_x[1] = std::abs(d_x[1]);
+  EXPECT_EQ(d_x, exact) << name;
+  auto g = gradient(f, Vector(x.begin(), x.end()), Dual{});
+  EXPECT_EQ(g.status, Status::kNonFinite) << name;
+  g.value[1] = std::abs(g.value[1]);
+  EXPECT_EQ(g.value, Vector(exact.begin(), exact.end())) << name;
+}
+
+TEST(Range, WhateverTheInfiniteSlopeIsOf) {
+  const auto expect = [](const char* name, auto steep) {
+    expect_gradient_beside_infinite_slopes(
+        name, [steep](const auto& x) { return x[0] * x[2] + steep(x[1]); });
+  };
+  expect("sqrt", [](auto y) { return sqrt(y); });
+  expect("cbrt", [](auto y) { return cbrt(y); });
+  expect("log", [](auto y) { return log(y); });
+  expect("log1p", [](auto y) { return log1p(y - 1); });
+  expect("log2", [](auto y) { return log2(y); });
+  expect("log10", [](auto y) { return log10(y); });
+  expect("asin", [](auto y) { return asin(1 - y); });
+  expect("acos", [](auto y) { return acos(y - 1); });
+  expect("acosh", [](auto y) { return acosh(1 + y); });
+  expect("atanh", [](auto y) { return atanh(1 - y); });
+  expect("power", [](auto y) { return pow(y, 0.3); });
+  expect("inverse", [](auto y) { return 1 / y; });
+  expect("ratio", [](auto y) { return decltype(y)(1) / y; });
+  expect("exponent", [](auto y) { return pow(y, y + 0.5); });
+}
+
+// What f itself calls gradient() for must not make the evaluation around it forget.
+TEST(Range, AnInfiniteSlopeBeforeAGradientInsideF) {
+  const auto f = [](const auto& x) {
+    const auto steep = sqrt(x[1]);
+    const auto inner =
+        gradient([](const auto& t) { return t[0] * t[1]; }, std::array{2.0, 3.0}, Dual{});
+    return inner[0] * x[0] + steep;
+  };
+  EXPECT_EQ(gradient(f, std::array{1.0, 0.0}, Dual{}).value, (std::array{3.0, kInfinity}));
+}
+
+TEST(Range, AnInfiniteSlopeSpoilsNoOtherOfAHessian) {
+  const auto f = [](const auto& x) { return x[0] * x[0] * x[2] + 2.0 * sqrt(x[1]); };
+  const std::array x{3.0, 0.0, 5.0};
+  const Vector exact{10, 0, 6, 0, -kInfinity, 0, 6, 0, 0};
+  EXPECT_EQ(hessian(f, x, Dual{}).value, exact);
+  EXPECT_EQ(hessian(f, x, Tape{}).value, exact);
+  EXPECT_EQ(hessian(f, x).value, exact);
+  EXPECT_EQ(hessian(f, x).status, Status::kNonFinite);
+}
+
 TEST(Range, AZeroThatIsTheValueOfADerivativeIsNotNothing) {
   const auto f = [](const auto& x) { return cbrt(x[0] * x[0] * x[0]); };  // x[0] itself
   EXPECT_EQ(gradient(f, std::array{0.0, 1.0}).status, Status::kNonFinite);
+  EXPECT_EQ(gradient(f, std::array{0.0, 1.0}, Dual{}).status, Status::kNonFinite);
+  EXPECT_EQ(gradient(f, Vector{0, 1}, Dual{}).status, Status::kNonFinite);
   EXPECT_EQ(gradient(f, Vector{0, 1}, Tape{}).status, Status::kNonFinite);
+  EXPECT_EQ(hessian(f, std::array{0.0, 1.0}, Dual{}).status, Status::kNonFinite);
+  // Also where the compiler could work out that it is 0.
+  const auto magnitude = [](const auto& x) { return sqrt(x * x); };
+  EXPECT_EQ(derivative(magnitude, 0.0, Dual{}).status, Status::kNonFinite);
+  EXPECT_TRUE(std::isnan(magnitude(DualNumber<double>::variable(0)).tangent[0]));
 }
 
 // The step follows x to 0.
@@ -176,6 +242,25 @@ TEST(Range, AComplexStepIsSmallNextToATinyX) {
   EXPECT_NEAR(
       derivative([](const auto& z) { return log(z); }, 1e-20F, ComplexStep{}).value * 1e-20F, 1,
       1e-6);
+}
+
+TEST(Range, AComplexStepAtTheEndsOfTheRangeOfF) {
+  for (const double scale : {1e-200, 1e200, 1e300}) {
+    const auto d = derivative([scale](const auto& x) { return scale * x; }, 1.5, ComplexStep{});
+    EXPECT_EQ(d.value, scale);
+    EXPECT_EQ(d.status, Status::kOk) << scale;
+    EXPECT_EQ(d.evaluations, 1U) << scale;
+  }
+  const auto flat = derivative([](const auto& x) { return 0.0 * x + 1.0; }, 1.5, ComplexStep{});
+  EXPECT_EQ(flat.value, 0);
+  EXPECT_EQ(flat.status, Status::kOk);
+  const auto vanishing = derivative([](const auto& x) { return 0.0 * x; }, 1.5, ComplexStep{});
+  EXPECT_EQ(vanishing.value, 0);
+  EXPECT_EQ(vanishing.status, Status::kOk);
+  const auto infinite = [](const auto& x) { return kInfinity + x; };
+  EXPECT_EQ(derivative(infinite, 1.5, ComplexStep{}).status, Status::kNonFinite);
+  const auto steep = [](const auto& x) { return 1e10 * (x * 1e300); };
+  EXPECT_EQ(derivative(steep, 1.5, ComplexStep{}).status, Status::kNonFinite);
 }
 
 // The logarithm of a negative number has the rounding of pi in it, which a step of 1e-103

@@ -26,12 +26,9 @@ Tensor expected_outputs(const Parameters& p, const Tensor& x) {
   const std::size_t rows = x.shape()[0];
   Tensor hidden({rows, 30});
   Tensor y({rows, 5});
-  using kernels::Transpose;
-  kernels::gemm(Transpose::no, Transpose::no, x, p["dense1.weight"], hidden);
-  kernels::add_bias(p["dense1.bias"].values(), hidden);
+  kernels::affine(x, p["dense1.weight"], p["dense1.bias"].values(), hidden);
   kernels::sigmoid(hidden.values(), hidden.values());
-  kernels::gemm(Transpose::no, Transpose::no, hidden, p["dense2.weight"], y);
-  kernels::add_bias(p["dense2.bias"].values(), y);
+  kernels::affine(hidden, p["dense2.weight"], p["dense2.bias"].values(), y);
   kernels::softmax(y, y);
   return y;
 }

@@ -69,12 +69,21 @@ TEST(ModelFile, HoldsTheColumnsOfItsInputsAndOutputsAndTheirScaling) {
   EXPECT_EQ(loaded.kind, TargetKind::values);
   EXPECT_EQ(loaded.columns.features, model.columns.features);
   EXPECT_EQ(loaded.columns.targets, model.columns.targets);
+  const auto unsaved = [&] {
+    return message_of<InvalidArgument>([&] { save_model(folder / "n", model); });
+  };
   model.columns.targets[0].deviation = 0;
-  save_model(folder / "m", model);
-  EXPECT_CONTAINS(refusal(folder / "m"), "expected 'gradatim.targets' to be 1 columns of finite");
+  EXPECT_CONTAINS(unsaved(),
+                  "expected 1 columns of targets, of finite mean and positive deviation");
   model.columns.targets.clear();
-  save_model(folder / "m", model);
-  EXPECT_CONTAINS(refusal(folder / "m"), "expected 'gradatim.targets' to be 1 columns of finite");
+  EXPECT_CONTAINS(unsaved(), "got 0 columns");
+  Metadata metadata = read_safetensors(folder / "m").metadata;
+  std::string& targets = metadata.at("gradatim.targets");
+  targets.replace(targets.find("\"deviation\":"), 12, "\"deviation\":-");
+  const std::vector<NamedView> views{{"dense1.weight", model.parameters["dense1.weight"]},
+                                     {"dense1.bias", model.parameters["dense1.bias"]}};
+  write_safetensors(folder / "bad", metadata, views);
+  EXPECT_CONTAINS(refusal(folder / "bad"), "expected 'gradatim.targets' to be 1 columns of finite");
 }
 
 TEST(ModelFile, NamesItsTensorsForOtherPrograms) {

@@ -30,10 +30,15 @@ struct MatrixView {
 };
 
 /// c = op(a) op(b), or c += op(a) op(b): op(a) is (m, k), op(b) (k, n), c (m, n), none overlapping
-/// c. Sums over k in order, one fused multiply-add each, in blocks of 512 whose sums are then
-/// added. Allocates nothing; 128 KiB of the stack are used. An empty k gives zeros.
+/// c. Sums over k in order, fused multiply-adds where the processor has them, in blocks of 512
+/// whose sums are then added; those of a single column, n = 1, in the vectors' lanes instead.
+/// Allocates nothing; up to 128 KiB of the stack are used. An empty k gives zeros.
 void gemm(Transpose transpose_a, Transpose transpose_b, const MatrixView& a, const MatrixView& b,
           TensorView<float> c, Update update = Update::overwrite);
+/// y = x w + bias, for x (m, k), w (k, n), bias (n) and y (m, n). The bias is where each sum
+/// begins; otherwise as gemm.
+void affine(const MatrixView& x, const MatrixView& w, std::span<const float> bias,
+            TensorView<float> y);
 
 // ---- Element by element, y and x of equal size and allowed to be the same memory.
 
@@ -86,8 +91,6 @@ double softmax_cross_entropy(ConstTensorView logits, std::span<const std::int32_
 double softmax_cross_entropy(ConstTensorView logits, ConstTensorView targets, float scale,
                              TensorView<float> d_logits, float smoothing = 0.0F);
 
-/// y(i, :) += bias
-void add_bias(std::span<const float> bias, TensorView<float> y);
 /// sums_j = sum_i x(i, j), rows added in order.
 void sum_rows(ConstTensorView x, std::span<float> sums);
 
@@ -119,11 +122,11 @@ constexpr std::size_t packed_columns(std::size_t columns) {
 /// Copies x (rows, columns) to packed (rows, packed_columns(columns)), zeros behind each row.
 void pack_rows(ConstTensorView x, TensorView<float> packed);
 
-/// y = scale · bytes w, for bytes (rows, inputs), w (inputs, units) packed as (inputs,
-/// packed_columns(units)) and y (rows, units). Work is proportional to the number of non-zero
-/// bytes: an infinity in w meets no zero of bytes.
-void byte_gemm(TensorView<const std::uint8_t> bytes, float scale, ConstTensorView packed_w,
-               TensorView<float> y);
+/// y = scale · bytes w + bias, for bytes (rows, inputs), w (inputs, units) packed as (inputs,
+/// packed_columns(units)), bias (units) and y (rows, units). Work is proportional to the number of
+/// non-zero bytes: an infinity in w meets no zero of bytes.
+void byte_affine(TensorView<const std::uint8_t> bytes, float scale, ConstTensorView packed_w,
+                 std::span<const float> bias, TensorView<float> y);
 /// Rows [first, first + dw.rows()) of the gradient of w: dw = scale · bytes[:, first...]ᵀ dy, for
 /// dy (rows, units) packed as (rows, packed_columns(units)) and dw (count, units).
 void byte_gemm_transposed(TensorView<const std::uint8_t> bytes, float scale,

@@ -54,34 +54,42 @@ constexpr auto constant(A a) {
 
 template <Arithmetic A>
 constexpr bool is_infinite(A a) {
-  return a > std::numeric_limits<A>::max() || a < std::numeric_limits<A>::lowest();
+  return __builtin_isinf(a) != 0;
 }
 
 }  // namespace detail
+
+/// Passes on the slope of a function that has an infinite one somewhere; a DualNumber notes that
+/// there is such a function.
+template <Differential D>
+[[gnu::always_inline]] constexpr const typename D::Base& steep(const D&,
+                                                               const typename D::Base& slope) {
+  return slope;
+}
 
 // operator/ of two looks up the one with a plain denominator.
 template <Differential D, Arithmetic A>
 constexpr D operator/(const D& a, A b);
 
 template <Differential D>
-constexpr D operator+(const D& a) {
+[[gnu::always_inline]] constexpr D operator+(const D& a) {
   return a;
 }
 template <Differential D>
-constexpr D operator-(const D& a) {
+[[gnu::always_inline]] constexpr D operator-(const D& a) {
   return a.chain(-a.value, typename D::Base(-1));
 }
 
 template <Differential D>
-constexpr D operator+(const D& a, const D& b) {
+[[gnu::always_inline]] constexpr D operator+(const D& a, const D& b) {
   return combine(a.value + b.value, a, typename D::Base(1), b, typename D::Base(1));
 }
 template <Differential D>
-constexpr D operator-(const D& a, const D& b) {
+[[gnu::always_inline]] constexpr D operator-(const D& a, const D& b) {
   return combine(a.value - b.value, a, typename D::Base(1), b, typename D::Base(-1));
 }
 template <Differential D>
-constexpr D operator*(const D& a, const D& b) {
+[[gnu::always_inline]] constexpr D operator*(const D& a, const D& b) {
   return combine(a.value * b.value, a, b.value, b, a.value);
 }
 /// Where b has overflowed the quotient is 0, and so is its slope: 1/(1 + exp(-x)) far to the left.
@@ -91,31 +99,31 @@ constexpr D operator/(const D& a, const D& b) {
     return a / plain_value(b);
   const typename D::Base quotient = a.value / b.value;
   const typename D::Base inverse = typename D::Base(1) / b.value;
-  return combine(quotient, a, inverse, b, -quotient * inverse);
+  return combine(quotient, a, inverse, b, steep(b, -quotient * inverse));
 }
 
 template <Differential D, Arithmetic A>
-constexpr D operator+(const D& a, A b) {
+[[gnu::always_inline]] constexpr D operator+(const D& a, A b) {
   return a.chain(a.value + detail::constant<D>(b), typename D::Base(1));
 }
 template <Differential D, Arithmetic A>
-constexpr D operator+(A a, const D& b) {
+[[gnu::always_inline]] constexpr D operator+(A a, const D& b) {
   return b.chain(detail::constant<D>(a) + b.value, typename D::Base(1));
 }
 template <Differential D, Arithmetic A>
-constexpr D operator-(const D& a, A b) {
+[[gnu::always_inline]] constexpr D operator-(const D& a, A b) {
   return a.chain(a.value - detail::constant<D>(b), typename D::Base(1));
 }
 template <Differential D, Arithmetic A>
-constexpr D operator-(A a, const D& b) {
+[[gnu::always_inline]] constexpr D operator-(A a, const D& b) {
   return b.chain(detail::constant<D>(a) - b.value, typename D::Base(-1));
 }
 template <Differential D, Arithmetic A>
-constexpr D operator*(const D& a, A b) {
+[[gnu::always_inline]] constexpr D operator*(const D& a, A b) {
   return a.chain(a.value * detail::constant<D>(b), typename D::Base(detail::constant<D>(b)));
 }
 template <Differential D, Arithmetic A>
-constexpr D operator*(A a, const D& b) {
+[[gnu::always_inline]] constexpr D operator*(A a, const D& b) {
   return b.chain(detail::constant<D>(a) * b.value, typename D::Base(detail::constant<D>(a)));
 }
 template <Differential D, Arithmetic A>
@@ -128,23 +136,23 @@ constexpr D operator/(A a, const D& b) {
   const typename D::Base quotient = detail::constant<D>(a) / b.value;
   if (detail::is_infinite(plain_value(b))) [[unlikely]]
     return D(quotient);
-  return b.chain(quotient, -quotient / b.value);
+  return b.chain(quotient, steep(b, -quotient / b.value));
 }
 
 template <Differential D, class B>
-constexpr D& operator+=(D& a, const B& b) {
+[[gnu::always_inline]] constexpr D& operator+=(D& a, const B& b) {
   return a = a + b;
 }
 template <Differential D, class B>
-constexpr D& operator-=(D& a, const B& b) {
+[[gnu::always_inline]] constexpr D& operator-=(D& a, const B& b) {
   return a = a - b;
 }
 template <Differential D, class B>
-constexpr D& operator*=(D& a, const B& b) {
+[[gnu::always_inline]] constexpr D& operator*=(D& a, const B& b) {
   return a = a * b;
 }
 template <Differential D, class B>
-constexpr D& operator/=(D& a, const B& b) {
+[[gnu::always_inline]] constexpr D& operator/=(D& a, const B& b) {
   return a = a / b;
 }
 

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <bit>
 #include <complex>
+#include <cstdint>
 
 #include "gradatim/diff/finite_difference.hpp"
 
@@ -29,22 +31,28 @@ template <class T>
                   std::numeric_limits<T>::min());
 }
 
+/// least <= value < most, where least >= 0 : as integers, which takes one comparison.
 template <class T>
-struct ComplexIncrement {
-  T step;
-  T inverse;
-};
+inline bool is_between(T value, T least, T most) {
+  if constexpr (std::is_same_v<T, double>) {
+    const auto bits = [](double v) { return std::bit_cast<std::uint64_t>(v); };
+    return bits(value) - bits(least) < bits(most) - bits(least);
+  } else {
+    return value >= least && value < most;
+  }
+}
+
+/// Where tiny_step() is small next to 1 and to x.
+template <class T>
+inline bool takes_tiny_step(T x, const ComplexStep& method) {
+  constexpr T kNextToZero = tiny_step<T>() / std::numeric_limits<T>::epsilon();
+  return method.step == 0 && is_between(std::abs(x), kNextToZero, T(16));
+}
 
 /// The step at x: small next to 1, or to x where that is tiny.
 template <class T>
-inline ComplexIncrement<T> complex_step_at(T x, const ComplexStep& method) {
-  constexpr T kNextToZero = tiny_step<T>() / std::numeric_limits<T>::epsilon();
-  const T magnitude = std::abs(x);
-  if (method.step != 0 || !(magnitude <= 16 && magnitude >= kNextToZero)) [[unlikely]] {
-    const T h = scaled_step(x, method.step);
-    return {h, 1 / h};
-  }
-  return {tiny_step<T>(), 1 / tiny_step<T>()};
+inline T complex_step_at(T x, const ComplexStep& method) {
+  return takes_tiny_step(x, method) ? tiny_step<T>() : scaled_step(x, method.step);
 }
 
 /// sqrt(tiny_step · epsilon): above Im f(x + ih) / f(x) = h f'/f where f is real, unless f or its
@@ -78,24 +86,58 @@ template <class T, class G>
          std::abs(again - slope) <= std::abs(again) / 1024;
 }
 
-/// g takes and returns std::complex<T>; so does `closer`, which is asked where the answer of g is
-/// not as if f were real.
-template <class T, class G, class Closer>
-inline Derivative<T> differentiate_complex(G&& g, T x, const ComplexStep& method,
-                                           const Closer& closer) {
-  const auto [h, inverse] = complex_step_at(x, method);
-  const std::complex<T> y = g(std::complex<T>(x, h));
+/// A value of f, and whether f wrote to its argument.
+template <class T>
+struct ComplexValue {
+  std::complex<T> value;
+  bool modified = false;
+};
+
+/// What follows from y at x + ih, where that may be as if f were not real.
+template <class T, class G>
+Derivative<T> judge_complex(G g, T x, T h, const ComplexValue<T>& y) {
+  const T re = y.value.real();
   Derivative<T> d{
-      .value = y.imag() * inverse, .step = h, .evaluations = 1, .method = ComplexStep::kName};
-  d.status = worse(finite_status(y.real()), finite_status(d.value));
-  if (!is_real(y)) [[unlikely]] {
-    d.evaluations = y.real() == 0 ? 1 : 3;
-    if (!is_slope(closer, x, y.real(), h, d.value)) {
-      d.status = Status::kNonFinite;
-      d.value = std::numeric_limits<T>::quiet_NaN();
-    }
+      .value = y.value.imag() / h, .step = h, .evaluations = 1, .method = ComplexStep::kName};
+  d.status = worse(finite_status(re), finite_status(d.value));
+  if (y.modified) d.status = worse(d.status, Status::kInputModified);
+  if (is_real(y.value)) return d;
+  d.evaluations = re == 0 ? 1 : 3;
+  if (!is_slope([&g](const std::complex<T>& z) { return g(z).value; }, x, re, h, d.value)) {
+    d.status = Status::kNonFinite;
+    d.value = std::numeric_limits<T>::quiet_NaN();
   }
   return d;
+}
+
+template <class T, class G>
+[[gnu::noinline, gnu::cold]] Derivative<T> judge_tiny_step(G g, T x, T re, T im, bool modified) {
+  return judge_complex(g, x, tiny_step<T>(), {{re, im}, modified});
+}
+
+template <class T, class G>
+[[gnu::noinline, gnu::cold]] Derivative<T> differentiate_by_scaled_step(G g, T x, double step) {
+  const T h = scaled_step(x, step);
+  return judge_complex(g, x, h, g(std::complex<T>(x, h)));
+}
+
+/// g takes std::complex<T> and gives ComplexValue<T>. What is rarely so has a path of its own,
+/// which g is copied to, so that what the usual one uses can stay in registers.
+template <class T, class G>
+inline Derivative<T> differentiate_complex(const G& g, T x, const ComplexStep& method) {
+  using Limits = std::numeric_limits<T>;
+  constexpr T kStep = tiny_step<T>();
+  if (!takes_tiny_step(x, method)) [[unlikely]]
+    return differentiate_by_scaled_step(g, x, method.step);
+  const ComplexValue<T> y = g(std::complex<T>(x, kStep));
+  const T re = y.value.real();
+  const T im = y.value.imag();
+  // Above 0 where is_real(y), and so small that neither |y| nor |y| least_unreal / kStep overflows.
+  const T room = least_unreal<T>() * std::abs(re) - std::abs(im);
+  if (!is_between(room, Limits::min(), Limits::max() * kStep * Limits::epsilon()) || y.modified)
+      [[unlikely]]
+    return judge_tiny_step(g, x, re, im, y.modified);
+  return {.value = im * (1 / kStep), .step = kStep, .evaluations = 1, .method = ComplexStep::kName};
 }
 
 }  // namespace gradatim::detail

@@ -84,18 +84,12 @@ inline Derivative<E> differentiate_once(F& f, E x, const Tape&) {
 
 template <class E, class F>
 inline Derivative<E> differentiate_once(F& f, E x, const ComplexStep& method) {
-  bool modified = false;
-  const auto watched = [&](const std::complex<E>& at) {
+  const auto watched = [&f](const std::complex<E>& at) {
     std::complex<E> argument = at;
     const std::complex<E> value(f(argument));
-    modified |= argument != at;
-    return value;
+    return ComplexValue<E>{value, !same_bits(argument, at)};
   };
-  // On a path of its own, so that what the usual one uses can stay in registers.
-  const auto closer = [&f](std::complex<E> at) { return std::complex<E>(f(at)); };
-  Derivative<E> d = differentiate_complex(watched, x, method, closer);
-  if (modified) d.status = worse(d.status, Status::kInputModified);
-  return d;
+  return differentiate_complex(watched, x, method);
 }
 
 /// What method M evaluates f on.

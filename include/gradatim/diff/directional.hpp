@@ -37,35 +37,43 @@ Derivative<E> directional_difference(F& f, X& x, const V& v, const M& method) {
   return d;
 }
 
-template <class E, class F, class X, class V>
-Derivative<E> directional_pass(F& f, const X& x, const V& v) {
-  using D = DualNumber<E>;
+/// d/dt f(x + t v), carried by D.
+template <class D, class F, class X, class V>
+D directional_pass(F& f, const X& x, const V& v, Status& status) {
+  using E = typename D::Base;
   const std::size_t n = length(x);
   ScratchT<StorageT<F, X, D>> scratch(n);
   auto& argument = *scratch;
   for (std::size_t i = 0; i < n; ++i)
-    argument.data()[i] = D(static_cast<E>(x.data()[i]), {static_cast<E>(v.data()[i])});
-  D y = static_cast<D>(call_with<F, X, D>(f, argument));
-  std::size_t evaluations = 1;
-  if (std::isnan(y.tangent[0])) [[unlikely]] {
-    y.tangent[0] =
-        tracked_tangent<E>(f, x, [&v](std::size_t i) { return static_cast<E>(v.data()[i]); });
-    ++evaluations;
+    argument.data()[i] = D(unknown(static_cast<E>(x.data()[i])), {static_cast<E>(v.data()[i])});
+  const D y = static_cast<D>(call_with<F, X, D>(f, argument));
+  status = worse(status, modified_status<E>(argument, x));
+  return y;
+}
+
+template <class E, class F, class X, class V>
+Derivative<E> directional_dual(F& f, const X& x, const V& v) {
+  using Tracked = DualNumber<E, kTrackedLanes>;
+  Derivative<E> d{.evaluations = 1, .method = Dual::kName};
+  const auto y = directional_pass<DualNumber<E>>(f, x, v, d.status);
+  d.value = y.tangent[0];
+  if constexpr (TakesVector<F, X, Tracked>) {
+    if (std::isnan(d.value)) [[unlikely]] {
+      d.value = directional_pass<Tracked>(f, x, v, d.status).tangent[0];
+      ++d.evaluations;
+    }
   }
-  return {.value = y.tangent[0],
-          .evaluations = evaluations,
-          .status = worse(modified_status<E>(argument, x),
-                          worse(finite_status(y.value), finite_status(y.tangent[0]))),
-          .method = Dual::kName};
+  d.status = worse(d.status, worse(finite_status(y.value), finite_status(d.value)));
+  return d;
 }
 
 template <class E, class F, class X, class V>
 Derivative<E> directional_exact(F& f, const X& x, const V& v, const Dual& method) {
-  Derivative<E> d = directional_pass<E>(f, x, v);
+  Derivative<E> d = directional_dual<E>(f, x, v);
   if (!measures<E>(method.error)) return d;
   Derivative<E> there;
   measure_rounding(&d.value, &d.error, 1, x, [&](const auto& neighbour) {
-    there = directional_pass<E>(f, neighbour, v);
+    there = directional_dual<E>(f, neighbour, v);
     ++d.evaluations;
     return &there.value;
   });

@@ -31,9 +31,6 @@ struct EigenTraits : Eigen::GenericNumTraits<D> {
 template <class T, std::size_t N>
 struct Eigen::NumTraits<gradatim::DualNumber<T, N>>
     : gradatim::detail::EigenTraits<gradatim::DualNumber<T, N>> {};
-template <class T, std::size_t N>
-struct Eigen::NumTraits<gradatim::TrackedDual<T, N>>
-    : gradatim::detail::EigenTraits<gradatim::TrackedDual<T, N>> {};
 template <class S>
 struct Eigen::NumTraits<gradatim::Variable<S>>
     : gradatim::detail::EigenTraits<gradatim::Variable<S>> {};

@@ -86,42 +86,43 @@ S one_minus_square(const S& x) {
 template <Differential D>
 D exp(const D& a) {
   const typename D::Base value = exp(a.value);
-  return a.chain(value, value);
+  return a.chain(value, steep(a, value));
 }
 template <Differential D>
 D exp2(const D& a) {
   const typename D::Base value = exp2(a.value);
-  return a.chain(value, value * std::numbers::ln2_v<detail::PlainScalarT<D>>);
+  return a.chain(value, steep(a, value * std::numbers::ln2_v<detail::PlainScalarT<D>>));
 }
 template <Differential D>
 D expm1(const D& a) {
-  return a.chain(expm1(a.value), exp(a.value));
+  return a.chain(expm1(a.value), steep(a, exp(a.value)));
 }
 template <Differential D>
 D log(const D& a) {
-  return a.chain(log(a.value), 1 / a.value);
+  return a.chain(log(a.value), steep(a, 1 / a.value));
 }
 template <Differential D>
 D log2(const D& a) {
-  return a.chain(log2(a.value), std::numbers::log2e_v<detail::PlainScalarT<D>> / a.value);
+  return a.chain(log2(a.value), steep(a, std::numbers::log2e_v<detail::PlainScalarT<D>> / a.value));
 }
 template <Differential D>
 D log10(const D& a) {
-  return a.chain(log10(a.value), std::numbers::log10e_v<detail::PlainScalarT<D>> / a.value);
+  return a.chain(log10(a.value),
+                 steep(a, std::numbers::log10e_v<detail::PlainScalarT<D>> / a.value));
 }
 template <Differential D>
 D log1p(const D& a) {
-  return a.chain(log1p(a.value), 1 / (1 + a.value));
+  return a.chain(log1p(a.value), steep(a, 1 / (1 + a.value)));
 }
 template <Differential D>
 D sqrt(const D& a) {
   const typename D::Base value = sqrt(a.value);
-  return a.chain(value, 1 / (2 * value));
+  return a.chain(value, steep(a, 1 / (2 * value)));
 }
 template <Differential D>
 D cbrt(const D& a) {
   const typename D::Base value = cbrt(a.value);
-  return a.chain(value, 1 / (3 * value * value));
+  return a.chain(value, steep(a, 1 / (3 * value * value)));
 }
 
 template <Differential D>
@@ -135,15 +136,15 @@ D cos(const D& a) {
 template <Differential D>
 D tan(const D& a) {
   const typename D::Base value = tan(a.value);
-  return a.chain(value, 1 + value * value);
+  return a.chain(value, steep(a, 1 + value * value));
 }
 template <Differential D>
 D asin(const D& a) {
-  return a.chain(asin(a.value), 1 / sqrt(detail::one_minus_square(a.value)));
+  return a.chain(asin(a.value), steep(a, 1 / sqrt(detail::one_minus_square(a.value))));
 }
 template <Differential D>
 D acos(const D& a) {
-  return a.chain(acos(a.value), -1 / sqrt(detail::one_minus_square(a.value)));
+  return a.chain(acos(a.value), steep(a, -1 / sqrt(detail::one_minus_square(a.value))));
 }
 template <Differential D>
 D atan(const D& a) {
@@ -155,11 +156,11 @@ D atan(const D& a) {
 }
 template <Differential D>
 D sinh(const D& a) {
-  return a.chain(sinh(a.value), cosh(a.value));
+  return a.chain(sinh(a.value), steep(a, cosh(a.value)));
 }
 template <Differential D>
 D cosh(const D& a) {
-  return a.chain(cosh(a.value), sinh(a.value));
+  return a.chain(cosh(a.value), steep(a, sinh(a.value)));
 }
 /// tanh' = 1 / cosh², not 1 - tanh², which is 0 where tanh rounds to 1. (Where cosh overflows its
 /// inverse is a constant 0: see operator/.)
@@ -174,11 +175,11 @@ D asinh(const D& a) {
 }
 template <Differential D>
 D acosh(const D& a) {
-  return a.chain(acosh(a.value), 1 / (sqrt(a.value - 1) * sqrt(a.value + 1)));
+  return a.chain(acosh(a.value), steep(a, 1 / (sqrt(a.value - 1) * sqrt(a.value + 1))));
 }
 template <Differential D>
 D atanh(const D& a) {
-  return a.chain(atanh(a.value), 1 / detail::one_minus_square(a.value));
+  return a.chain(atanh(a.value), steep(a, 1 / detail::one_minus_square(a.value)));
 }
 template <Differential D>
 D erf(const D& a) {
@@ -235,13 +236,13 @@ D pow(const D& a, A exponent) {
   if (b == 0) return D(1);
   if (b == 2) return a.chain(a.value * a.value, 2 * a.value);
   const typename D::Base value = pow(a.value, b);
-  return a.chain(value, detail::slope_of_power(value, a.value, b));
+  return a.chain(value, steep(a, detail::slope_of_power(value, a.value, b)));
 }
 template <Differential D, Arithmetic A>
 D pow(A base, const D& b) {
   const auto a = detail::constant<D>(base);
   const typename D::Base value = pow(typename D::Base(a), b.value);
-  return b.chain(value, a == 0 && b > 0 ? typename D::Base(0) : value * log(a));
+  return b.chain(value, steep(b, a == 0 && b > 0 ? typename D::Base(0) : value * log(a)));
 }
 template <Differential D>
 D pow(const D& a, const D& b) {
@@ -249,24 +250,25 @@ D pow(const D& a, const D& b) {
   const typename D::Base value = pow(a.value, b.value);
   const typename D::Base d_b =
       a.value == 0 && b.value > 0 ? typename D::Base(0) : typename D::Base(value * log(a.value));
-  return combine(value, a, detail::slope_of_power(value, a.value, b.value), b, d_b);
+  return combine(value, a, steep(a, detail::slope_of_power(value, a.value, b.value)), b,
+                 steep(b, d_b));
 }
 
 template <Differential D>
 D hypot(const D& a, const D& b) {
   const typename D::Base value = hypot(a.value, b.value);
-  return combine(value, a, a.value / value, b, b.value / value);
+  return combine(value, a, steep(a, a.value / value), b, steep(b, b.value / value));
 }
 template <Differential D>
 D atan2(const D& y, const D& x) {
   const typename D::Base radius = hypot(y.value, x.value);
-  return combine(atan2(y.value, x.value), y, x.value / radius / radius, x,
-                 -(y.value / radius) / radius);
+  return combine(atan2(y.value, x.value), y, steep(y, x.value / radius / radius), x,
+                 steep(x, -(y.value / radius) / radius));
 }
 template <Differential D, Arithmetic A>
 D hypot(const D& a, A b) {
   const typename D::Base value = hypot(a.value, typename D::Base(detail::constant<D>(b)));
-  return a.chain(value, a.value / value);
+  return a.chain(value, steep(a, a.value / value));
 }
 template <Differential D, Arithmetic A>
 D hypot(A a, const D& b) {
@@ -276,13 +278,13 @@ template <Differential D, Arithmetic A>
 D atan2(const D& y, A x) {
   const typename D::Base other(detail::constant<D>(x));
   const typename D::Base radius = hypot(y.value, other);
-  return y.chain(atan2(y.value, other), other / radius / radius);
+  return y.chain(atan2(y.value, other), steep(y, other / radius / radius));
 }
 template <Differential D, Arithmetic A>
 D atan2(A y, const D& x) {
   const typename D::Base other(detail::constant<D>(y));
   const typename D::Base radius = hypot(other, x.value);
-  return x.chain(atan2(other, x.value), -(other / radius) / radius);
+  return x.chain(atan2(other, x.value), steep(x, -(other / radius) / radius));
 }
 
 template <class A, class B>

@@ -42,52 +42,53 @@ inline Status modified_status(const Storage& argument, const X& x) {
   return modified ? Status::kInputModified : Status::kOk;
 }
 
-/// The tangents of x_i where lane k is the direction first + k, for k < count.
-template <class E, std::size_t N>
-constexpr std::array<E, N> unit(std::size_t i, std::size_t first, std::size_t count) {
-  std::array<E, N> tangent{};
-  if (i >= first && i < first + count) tangent[i - first] = 1;
-  return tangent;
+/// f where x_first, ..., x_first+count-1 are the variables of the lanes 0, ..., count - 1 of D.
+/// Inlined, so that an f which is inlined as well sees which tangents are 0.
+template <class D, class F, class X, class Storage>
+[[gnu::always_inline]] inline decltype(auto) call_with_lanes(F& f, const X& x, Storage& argument,
+                                                             std::size_t first, std::size_t count) {
+  using E = typename D::Base;
+  for (std::size_t i = 0; i < length(x); ++i)
+    argument.data()[i] = D(unknown(static_cast<E>(x.data()[i])));
+  for (std::size_t k = 0; k < count; ++k) argument.data()[first + k].tangent[k] = 1;
+  return call_with<F, X, D>(f, argument);
 }
 
-/// The tangent of f at x, where that of x_i is seed(i), again by TrackedDual since DualNumber found
-/// NaN; NaN still if f does not take it.
-template <class E, class F, class X, class Seed>
-[[gnu::noinline, gnu::cold]] E tracked_tangent(F& f, const X& x, Seed seed) {
-  using D = TrackedDual<E, 1>;
+/// The same derivatives, of which some have come to NaN, where an infinite slope by one variable
+/// leaves the others theirs. How many evaluations that took: none if f does not take DualNumbers of
+/// that many lanes.
+template <class E, class F, class X>
+[[gnu::noinline, gnu::cold]] std::size_t mend_lanes(F& f, const X& x, std::size_t first,
+                                                    std::size_t count, E* d_x) {
+  using D = DualNumber<E, kTrackedLanes>;
   if constexpr (TakesVector<F, X, D>) {
-    const std::size_t n = length(x);
-    ScratchT<StorageT<F, X, D>> argument(n);
-    for (std::size_t i = 0; i < n; ++i)
-      (*argument).data()[i] = D(static_cast<E>(x.data()[i]), {seed(i)});
-    return static_cast<D>(call_with<F, X, D>(f, *argument)).tangent[0];
+    ScratchT<StorageT<F, X, D>> argument(length(x));
+    const D y = static_cast<D>(call_with_lanes<D>(f, x, *argument, first, count));
+    std::copy_n(y.tangent.begin(), count, d_x + first);
+    return 1;
   } else {
-    return std::numeric_limits<E>::quiet_NaN();
+    return 0;
   }
 }
 
 /// One evaluation: the derivatives in the directions first, ..., first + count - 1.
 template <class E, class F, class X, class Storage>
-inline ExactValue<E> dual_pass(F& f, const X& x, Storage& argument, std::size_t first,
-                               std::size_t count, E* d_x) {
+[[gnu::always_inline]] inline ExactValue<E> dual_pass(F& f, const X& x, Storage& argument,
+                                                      std::size_t first, std::size_t count,
+                                                      E* d_x) {
   using D = DualNumber<E, kLanes<X>>;
-  for (std::size_t i = 0; i < length(x); ++i) argument.data()[i] = D(static_cast<E>(x.data()[i]));
-  for (std::size_t k = 0; k < count; ++k) argument.data()[first + k].tangent[k] = 1;
-  const D y = static_cast<D>(call_with<F, X, D>(f, argument));
+  met_steep = false;
+  const D y = static_cast<D>(call_with_lanes<D>(f, x, argument, first, count));
   for (std::size_t k = 0; k < count; ++k) d_x[first + k] = y.tangent[k];
-  return {y.value, 1, modified_status<E>(argument, x)};
-}
-
-/// The entries that DualNumber made NaN, again; how many there were.
-template <class E, class F, class X>
-std::size_t mend_spoiled(F& f, const X& x, E* d_x) {
-  std::size_t spoiled = 0;
-  for (std::size_t i = 0; i < length(x); ++i) {
-    if (!std::isnan(d_x[i])) continue;
-    d_x[i] = tracked_tangent<E>(f, x, [i](std::size_t j) { return i == j ? E(1) : E(0); });
-    ++spoiled;
+  ExactValue<E> result{y.value, 1, modified_status<E>(argument, x)};
+  if (met_steep) {
+    bool nan = false;
+    for (std::size_t k = 0; k < count; ++k) nan |= std::isnan(y.tangent[k]);
+    if (nan) [[unlikely]]
+      result.evaluations += mend_lanes(f, x, first, count, d_x);
   }
-  return spoiled;
+  met_steep = true;
+  return result;
 }
 
 template <class E, class F, class X>
@@ -103,7 +104,8 @@ inline ExactValue<E> exact_gradient(F& f, const X& x, E* d_x, const Dual&) {
     ExactValue<E> result;
     for (std::size_t first = 0; first < n; first += kWidth) {
       const auto pass = dual_pass<E>(f, x, *scratch, first, std::min(kWidth, n - first), d_x);
-      result = {pass.value, result.evaluations + 1, worse(result.status, pass.status)};
+      result = {pass.value, result.evaluations + pass.evaluations,
+                worse(result.status, pass.status)};
     }
     return result;
   }
@@ -141,13 +143,12 @@ ExactValue<E> exact_gradient(F& f, const X& x, E* d_x, const ComplexStep& method
     const auto slice = [&](const Z& z) {
       argument.data()[i] = z;
       const Z value(call_with<F, X, Z>(f, argument));
-      if (argument.data()[i] != z) result.status = Status::kInputModified;
+      const bool modified = !same_bits(argument.data()[i], z);
       argument.data()[i] = static_cast<E>(x.data()[i]);
       result.value = value.real();
-      return value;
+      return ComplexValue<E>{value, modified};
     };
-    const auto at = static_cast<E>(x.data()[i]);
-    const auto d = differentiate_complex(slice, at, method, slice);
+    const auto d = differentiate_complex(slice, static_cast<E>(x.data()[i]), method);
     d_x[i] = d.value;
     result.status = worse(result.status, d.status);
     result.evaluations += d.evaluations;

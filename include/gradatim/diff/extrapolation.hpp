@@ -209,10 +209,10 @@ class RiddersTables {
     return !look.disagrees();
   }
 
-  Conclusion<T> best() const { return believed(doubted_, table_.best()); }
+  const Conclusion<T>& best() const { return believed(doubted_, table_.best()); }
   /// A difference of 0 says then that it was lost in the resolution of g.
   [[gnu::noinline, gnu::cold]] bool knows_a_slope() const {
-    const auto known = best();
+    const auto& known = best();
     return std::abs(known.value) > 4 * known.error;
   }
 

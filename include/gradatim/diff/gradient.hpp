@@ -31,16 +31,18 @@ inline Gradient<C> differentiate_vector(F& f, X& x, const M& method) {
   auto g = empty_gradient<C, E>(n, M::kName);
   if constexpr (DifferenceMethod<M>) {
     MovingPoint<F, X, E> point(f, x);
-    for (std::size_t i = 0; i < n; ++i) {
-      CoordinateSlice<MovingPoint<F, X, E>, E> slice{point, i};
-      const auto d = differentiate(slice, point.original(i), method);
-      point.put_back(i);
-      g.value.data()[i] = d.value;
-      g.error.data()[i] = d.error;
-      g.step.data()[i] = d.step;
-      g.evaluations += d.evaluations;
-      g.status = worse(g.status, d.status);
-    }
+    constexpr bool kIsShort = std::same_as<M, Forward> || std::same_as<M, Central>;
+    for_each_entry<kIsShort>(
+        x, [&](std::size_t i) __attribute__((always_inline)) {
+          CoordinateSlice<MovingPoint<F, X, E>, E> slice{point, i};
+          const auto d = differentiate(slice, point.original(i), method);
+          point.put_back(i);
+          g.value.data()[i] = d.value;
+          g.error.data()[i] = d.error;
+          g.step.data()[i] = d.step;
+          g.evaluations += d.evaluations;
+          g.status = worse(g.status, d.status);
+        });
     if (point.modified()) g.status = worse(g.status, Status::kInputModified);
   } else {
     using P = std::remove_cv_t<X>;
@@ -49,9 +51,6 @@ inline Gradient<C> differentiate_vector(F& f, X& x, const M& method) {
                   "std::complex: it must be generic, as [](const auto& x) {...} is");
     const auto exact = exact_gradient<E>(f, x, g.value.data(), method);
     g.evaluations = exact.evaluations;
-    // Asking each time would cost half as much as the gradient of a small f.
-    if constexpr (std::same_as<M, Dual>)
-      if (measures<E>(method.error)) g.evaluations += mend_spoiled(f, x, g.value.data());
     g.status = worse(exact.status, finite_status(exact.value));
     for (std::size_t i = 0; i < n; ++i)
       g.status = worse(g.status, finite_status(g.value.data()[i]));

@@ -48,51 +48,71 @@ DerivativeMatrix<E> hessian_by(F& f, X& x, M method) {
   return h;
 }
 
-/// Dual numbers of dual numbers: the inner direction j, the outer i <= j.
-template <class E, class F, class X>
-DerivativeMatrix<E> hessian_by(F& f, X& x, Dual) {
+template <class E>
+bool has_nan(const DerivativeMatrix<E>& m) {
+  return std::ranges::any_of(m.value, [](E value) { return std::isnan(value); });
+}
+
+/// Dual numbers of dual numbers of `Lanes` each: the rows from `first_row` on by the outer lanes,
+/// the columns from `first_column` on by the inner.
+template <std::size_t Lanes, class E, class F, class X>
+void put_block(F& f, X& x, std::size_t first_row, std::size_t first_column,
+               DerivativeMatrix<E>& h) {
   using P = std::remove_cvref_t<X>;
-  using Inner = DualNumber<E>;
-  using Outer = DualNumber<Inner>;
+  using Inner = DualNumber<E, Lanes>;
+  using Outer = DualNumber<Inner, Lanes>;
   const std::size_t n = length(x);
+  const std::size_t rows = std::min(Lanes, n - first_row);
+  const std::size_t columns = std::min(Lanes, n - first_column);
   ScratchT<StorageT<F, P, Outer>> scratch(n);
   auto& argument = *scratch;
+  for (std::size_t i = 0; i < n; ++i)
+    argument.data()[i] = Outer(Inner(unknown(static_cast<E>(x.data()[i]))));
+  for (std::size_t k = 0; k < columns; ++k) argument.data()[first_column + k].value.tangent[k] = 1;
+  for (std::size_t k = 0; k < rows; ++k) argument.data()[first_row + k].tangent[k] = Inner(1);
+  const Outer y = static_cast<Outer>(call_with<F, P, Outer>(f, argument));
+  for (std::size_t i = 0; i < rows; ++i)
+    for (std::size_t j = 0; j < columns; ++j)
+      h.value[(first_row + i) * n + first_column + j] =
+          h.value[(first_column + j) * n + first_row + i] = y.tangent[i].tangent[j];
+  ++h.evaluations;
+  h.status = worse(h.status, modified_status<E>(argument, x));
+}
+
+template <std::size_t Lanes, class E, class F, class X>
+void put_blocks(F& f, X& x, DerivativeMatrix<E>& h) {
+  for (std::size_t i = 0; i < h.rows; i += Lanes)
+    for (std::size_t j = i; j < h.columns; j += Lanes) put_block<Lanes>(f, x, i, j, h);
+}
+
+template <class E, class F, class X>
+DerivativeMatrix<E> hessian_by(F& f, X& x, Dual) {
+  using Tracked = DualNumber<DualNumber<E, kTrackedLanes>, kTrackedLanes>;
   DerivativeMatrix<E> h{.method = Dual::kName};
-  resize(h, n, n);
-  for (std::size_t i = 0; i < n; ++i) {
-    for (std::size_t j = i; j < n; ++j) {
-      for (std::size_t k = 0; k < n; ++k) {
-        const Inner value(static_cast<E>(x.data()[k]), {k == j ? E(1) : E(0)});
-        argument.data()[k] = Outer(value, {Inner(k == i ? E(1) : E(0))});
-      }
-      const Outer y = static_cast<Outer>(call_with<F, P, Outer>(f, argument));
-      h.value[i * n + j] = h.value[j * n + i] = y.tangent[0].tangent[0];
-      ++h.evaluations;
-      h.status = worse(h.status, modified_status<E>(argument, x));
-    }
-  }
+  resize(h, length(x), length(x));
+  put_blocks<1>(f, x, h);
+  if constexpr (TakesVector<F, std::remove_cvref_t<X>, Tracked>)
+    if (has_nan(h)) [[unlikely]]
+      put_blocks<kTrackedLanes>(f, x, h);
   return h;
 }
 
 /// Forward over reverse: the tangent of a tape's adjoints is a row of the Hessian.
-template <class E, class F, class X>
-DerivativeMatrix<E> hessian_by(F& f, X& x, Tape) {
+template <std::size_t Lanes, class E, class F, class X>
+void put_rows(F& f, X& x, DerivativeMatrix<E>& h) {
   using P = std::remove_cvref_t<X>;
-  constexpr std::size_t kWidth = 4;
-  using D = DualNumber<E, kWidth>;
+  using D = DualNumber<E, Lanes>;
   using V = Variable<D>;
   const std::size_t n = length(x);
-  DerivativeMatrix<E> h{.method = Tape::kName};
-  resize(h, n, n);
-  for (std::size_t first = 0; first < n; first += kWidth) {
-    const std::size_t count = std::min(kWidth, n - first);
+  for (std::size_t first = 0; first < n; first += Lanes) {
+    const std::size_t count = std::min(Lanes, n - first);
     Recording<D> recording;
     ScratchT<StorageT<F, P, V>> scratch(n);
     auto& argument = *scratch;
     const V y = record(recording, [&](Recording<D>& r) {
       ++h.evaluations;
       r.inputs(n, argument.data(), [&](std::size_t i) {
-        D value(static_cast<E>(x.data()[i]));
+        D value(unknown(static_cast<E>(x.data()[i])));
         if (i >= first && i < first + count) value.tangent[i - first] = 1;
         return value;
       });
@@ -103,6 +123,17 @@ DerivativeMatrix<E> hessian_by(F& f, X& x, Tape) {
     for (std::size_t k = 0; k < count; ++k)
       for (std::size_t j = 0; j < n; ++j) h.value[(first + k) * n + j] = adjoint[j].tangent[k];
   }
+}
+
+template <class E, class F, class X>
+DerivativeMatrix<E> hessian_by(F& f, X& x, Tape) {
+  using Tracked = Variable<DualNumber<E, kTrackedLanes>>;
+  DerivativeMatrix<E> h{.method = Tape::kName};
+  resize(h, length(x), length(x));
+  put_rows<4>(f, x, h);
+  if constexpr (TakesVector<F, std::remove_cvref_t<X>, Tracked>)
+    if (has_nan(h)) [[unlikely]]
+      put_rows<kTrackedLanes>(f, x, h);
   return h;
 }
 

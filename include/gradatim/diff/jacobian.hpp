@@ -83,18 +83,15 @@ void put_tangents(DerivativeMatrix<E>& jacobian, const Y& y, std::size_t first, 
       jacobian.value[i * jacobian.columns + first + k] = y.data()[i].tangent[k];
 }
 
-/// Those columns again by TrackedDual.
-template <std::size_t N, class E, class F, class X>
-[[gnu::noinline, gnu::cold]] void track_rows(F& f, X& x, std::size_t first, std::size_t count,
-                                             DerivativeMatrix<E>& jacobian) {
+/// Those columns again, where an infinite slope by one variable leaves the others theirs.
+template <class E, class F, class X>
+[[gnu::noinline, gnu::cold]] void mend_columns(F& f, X& x, std::size_t first, std::size_t count,
+                                               DerivativeMatrix<E>& jacobian) {
   using P = std::remove_cvref_t<X>;
-  using D = TrackedDual<E, N>;
+  using D = DualNumber<E, kTrackedLanes>;
   if constexpr (TakesVector<F, P, D>) {
-    const std::size_t n = length(x);
-    ScratchT<StorageT<F, P, D>> argument(n);
-    for (std::size_t i = 0; i < n; ++i)
-      (*argument).data()[i] = D(static_cast<E>(x.data()[i]), unit<E, N>(i, first, count));
-    put_tangents(jacobian, call_with<F, P, D>(f, *argument), first, count);
+    ScratchT<StorageT<F, P, D>> argument(length(x));
+    put_tangents(jacobian, call_with_lanes<D, F, P>(f, x, *argument, first, count), first, count);
     ++jacobian.evaluations;
   }
 }
@@ -110,14 +107,12 @@ DerivativeMatrix<E> jacobian_by(F& f, X& x, const Dual&) {
   DerivativeMatrix<E> jacobian{.method = Dual::kName};
   for (std::size_t first = 0; first < n; first += kWidth) {
     const std::size_t count = std::min(kWidth, n - first);
-    for (std::size_t i = 0; i < n; ++i) argument.data()[i] = D(static_cast<E>(x.data()[i]));
-    for (std::size_t k = 0; k < count; ++k) argument.data()[first + k].tangent[k] = 1;
-    const auto y = call_with<F, P, D>(f, argument);
+    const auto y = call_with_lanes<D, F, P>(f, x, argument, first, count);
     if (first == 0) resize(jacobian, length(y), n);
     put_tangents(jacobian, y, first, count);
     if (std::any_of(y.data(), y.data() + length(y), [](const D& row) { return has_nan(row); }))
         [[unlikely]]
-      track_rows<kWidth>(f, x, first, count, jacobian);
+      mend_columns(f, x, first, count, jacobian);
     ++jacobian.evaluations;
     jacobian.status = worse(jacobian.status, modified_status<E>(argument, x));
   }
@@ -164,15 +159,15 @@ DerivativeMatrix<E> jacobian_by(F& f, X& x, const ComplexStep& method) {
       argument.data()[j] = at;
       return values;
     };
-    const E h = complex_step_at(at, method).step;
+    const E h = complex_step_at(at, method);
     const auto y = evaluate(Z(at, h));
     ++jacobian.evaluations;
     if (j == 0) resize(jacobian, length(y), n);
     for (std::size_t i = 0; i < jacobian.rows; ++i) {
       E& slope = jacobian.value[i * n + j] = y.data()[i].imag() / h;
       if (is_real(y.data()[i])) continue;
-      const auto row = [&](const Z& z) { return Z(evaluate(z).data()[i]); };
-      const auto d = differentiate_complex(row, at, method, row);
+      const auto row = [&](const Z& z) { return ComplexValue<E>{evaluate(z).data()[i]}; };
+      const auto d = differentiate_complex(row, at, method);
       slope = d.value;
       jacobian.status = worse(jacobian.status, d.status);
       jacobian.evaluations += d.evaluations;

@@ -79,8 +79,8 @@ struct Adaptive {
 };
 
 /// Forward-mode automatic differentiation: f is evaluated on DualNumber. Exact but for rounding. An
-/// infinite slope by one variable makes the others' NaN, 0·inf, in the same evaluation: where the
-/// error is measured they are evaluated again, each by itself.
+/// infinite slope by one variable leaves the others theirs, at one evaluation more where it made
+/// them NaN.
 struct Dual {
   ErrorEstimate error = ErrorEstimate::kAutomatic;
   static constexpr std::string_view kName = "dual";

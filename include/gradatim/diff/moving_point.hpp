@@ -9,6 +9,21 @@
 
 namespace gradatim::detail {
 
+/// Arrays of up to so many entries are treated entry by entry, each a constant to the compiler.
+inline constexpr std::size_t kFewEntries = 4;
+
+/// action(i) for the indices of x; where it is short, written out for few entries.
+template <bool IsShort, class X, class Action>
+[[gnu::always_inline]] inline void for_each_entry(const X& x, const Action& action) {
+  constexpr std::size_t kSize = FixedSize<std::remove_cvref_t<X>>::value;
+  if constexpr (IsShort && kSize >= 1 && kSize <= kFewEntries)
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+      (action(I), ...);
+    }(std::make_index_sequence<kSize>());
+  else
+    for (std::size_t i = 0; i < length(x); ++i) action(i);
+}
+
 /// x, whose coordinates are moved while f is evaluated there. If the caller's x may be written to
 /// and f is evaluated in its type, it is moved in place, so that an f which reads x through a
 /// reference sees it move; otherwise a copy is. Whatever f writes to it is undone after each
@@ -45,7 +60,7 @@ class MovingPoint {
 
   auto evaluate() {
     auto value = call_with<F, X, E>(f_, storage_);
-    if (!same_bits(storage_.data(), expected_.data(), size())) {
+    if (!same_entries(storage_.data(), expected_.data())) {
       modified_ = true;
       std::copy_n(expected_.data(), size(), storage_.data());
     }
@@ -53,6 +68,18 @@ class MovingPoint {
   }
 
  private:
+  /// Of a few entries one by one: the compiler then sees that an f which it inlines leaves them.
+  bool same_entries(const E* a, const E* b) const {
+    constexpr std::size_t kSize = FixedSize<Copy>::value;
+    if constexpr (kSize >= 1 && kSize <= kFewEntries) {
+      bool same = true;
+      for (std::size_t i = 0; i < kSize; ++i) same &= same_bits(a[i], b[i]);
+      return same;
+    } else {
+      return same_bits(a, b, size());
+    }
+  }
+
   static decltype(auto) adopt(X& x) {
     if constexpr (kInPlace) {
       return (x);

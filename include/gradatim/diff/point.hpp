@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <complex>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -91,6 +92,11 @@ bool same_bits(const T& a, const T& b) {
     return std::bit_cast<std::uint32_t>(a) == std::bit_cast<std::uint32_t>(b);
   else
     return std::memcmp(&a, &b, std::min<std::size_t>(10, sizeof(T))) == 0;
+}
+
+template <class T>
+bool same_bits(const std::complex<T>& a, const std::complex<T>& b) {
+  return same_bits(a.real(), b.real()) && same_bits(a.imag(), b.imag());
 }
 
 template <class T>

@@ -62,11 +62,16 @@ template <class T>
 /// change when h is added or subtracted.
 template <class T>
 inline Abscissae<T> around(T x, double relative_step, std::string_view method) {
+  // step · |x|/16 is at least a unit in the last place of x.
+  constexpr double kMovesEveryX = 16 * static_cast<double>(std::numeric_limits<T>::epsilon());
+  const T magnitude = std::abs(x);
   const T h = static_cast<T>(relative_step) * step_scale(x);
   const auto at = beside(x, h);
+  bool is_usable = magnitude <= std::numeric_limits<T>::max();
+  if (!(relative_step >= kMovesEveryX)) is_usable = is_usable && at.moved(x);
   // step_scale is at most a sixteenth of the largest number.
-  const bool is_finite = relative_step <= 16 || h < std::numeric_limits<T>::infinity();
-  if (!(at.moved(x) && is_finite)) [[unlikely]]
+  if (!(relative_step <= 16)) is_usable = is_usable && h < std::numeric_limits<T>::infinity();
+  if (!is_usable) [[unlikely]]
     refuse_step(x, relative_step, method);
   return at;
 }

@@ -32,6 +32,12 @@ struct Arrow {
   double dy = 0;
 };
 
+enum class Legend {
+  top_right,
+  bottom_right,  // for curves that rise
+  outside,       // for points that may lie anywhere
+};
+
 /// One pair of axes.
 struct Panel {
   std::string title{};
@@ -39,8 +45,8 @@ struct Panel {
   std::string y_label{};
   bool logarithmic_x = false;
   bool logarithmic_y = false;
-  bool legend_at_bottom = false;  // for curves that rise
-  bool equal_units = false;       // a circle is round
+  Legend legend = Legend::top_right;
+  bool equal_units = false;  // a circle is round
   std::optional<std::pair<double, double>> x_range{};
   std::optional<std::pair<double, double>> y_range{};
   std::vector<Series> series{};

@@ -38,7 +38,7 @@ class Program {
   Program& operator=(Program&&) noexcept;
 
   const ParameterLayout& layout() const;
-  /// True if inputs may be given as bytes, which skips the zeros among them (kernels::byte_gemm):
+  /// True if inputs may be given as bytes, which skips the zeros among them (kernels::byte_affine):
   /// the first layer is Dense.
   bool accepts_bytes() const;
   /// How many tasks the rows of a batch are cut into: a function of the network and of max_rows.

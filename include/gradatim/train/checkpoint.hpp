@@ -19,7 +19,8 @@ struct Checkpoint {
   TrainState state;
 };
 
-/// SHA-256 of all samples of a data set, inputs and targets, as training gets them.
+/// SHA-256 of all samples of a data set, inputs and targets, as training gets them, and of its
+/// columns: scaled, other data can be the same.
 std::string data_sha256(const Dataset& data);
 
 /// Writes FOLDER/step-N.safetensors (the folder is made if it is absent), whole or not at all, and

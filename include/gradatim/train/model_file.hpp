@@ -26,6 +26,7 @@ struct Model {
 /// has "gradatim.features" (a JSON array of {name, mean, deviation}) and "(x - mean) / deviation";
 /// one whose outputs are no classes has "gradatim.targets" ({kind: "values" or "labels", columns},
 /// these an array like the features': an output times deviation plus mean is in the target's unit).
+/// Throws InvalidArgument if the outputs are no classes and columns.targets are not as many.
 void save_model(const std::filesystem::path& path, const Model& model);
 
 /// Reads what save_model wrote. Throws DataError naming the file if it is damaged (see

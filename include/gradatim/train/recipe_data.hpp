@@ -11,10 +11,12 @@ namespace gradatim {
 bool is_table(std::string_view data);
 
 /// The data that a recipe is trained on: loaded, its validation samples held out, and its features,
-/// and targets that are numbers to come close to, scaled: as those of a trained model, or so that
-/// the training samples have mean 0 and deviation 1. A table file is looked for as it is named,
-/// then in paths.chosen. Throws as load_dataset, read_table, dataset_of and hold_out.
+/// and targets that are numbers to come close to, scaled: as the columns `trained` of a model, or
+/// so that the training samples have mean 0 and deviation 1. A table file is looked for as it is
+/// named, then in paths.chosen. Throws as load_dataset, read_table, dataset_of and hold_out;
+/// InvalidArgument, with both lists, if the data have other columns than the model, or the same in
+/// another order.
 Dataset load_recipe_data(const Recipe& recipe, const DataPaths& paths = {},
-                         const Columns& scaling = {});
+                         const Columns* trained = nullptr);
 
 }  // namespace gradatim

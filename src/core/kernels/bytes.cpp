@@ -87,15 +87,16 @@ struct Panel {
     for (std::size_t v = 0; v < V; ++v) sum[v] = hn::Add(sum[v], odd[v]);
   }
 
-  // y[0, count) = scale · sum, or += if accumulate
-  HWY_INLINE void Write(float scale, std::size_t count, bool accumulate, float* HWY_RESTRICT y) {
+  // y[0, count) = scale · sum, plus addend[0, count), which may be y, unless that is null
+  HWY_INLINE void Write(float scale, std::size_t count, const float* addend, float* y) {
     const FloatTag d;
     const std::size_t lanes = hn::Lanes(d);
     const auto factor = hn::Set(d, scale);
     for (std::size_t v = 0; v < V && v * lanes < count; ++v) {
       const auto inside = hn::FirstN(d, std::min(lanes, count - v * lanes));
-      auto value = hn::Mul(factor, sum[v]);
-      if (accumulate) value = hn::Add(value, LoadMasked(inside, d, y + v * lanes));
+      const auto value =
+          addend == nullptr ? hn::Mul(factor, sum[v])
+                            : hn::MulAdd(factor, sum[v], LoadMasked(inside, d, addend + v * lanes));
       hn::BlendedStore(value, inside, d, y + v * lanes);
     }
   }
@@ -114,8 +115,8 @@ HWY_INLINE void ForEachPanel(std::size_t stride, Work work) {
 
 // One panel of up to kRowBlock rows of y; 64 rows of w at a time stay in the first-level cache.
 template <std::size_t V>
-void ByteGemmPanel(TensorView<const std::uint8_t> bytes, float scale, ConstTensorView w,
-                   std::size_t column, TensorView<float> y) {
+void ByteAffinePanel(TensorView<const std::uint8_t> bytes, float scale, ConstTensorView w,
+                     std::span<const float> bias, std::size_t column, TensorView<float> y) {
   const std::size_t inputs = bytes.shape()[1];
   const std::size_t stride = w.shape()[1];
   Panel<V> sums[kRowBlock];
@@ -134,7 +135,7 @@ void ByteGemmPanel(TensorView<const std::uint8_t> bytes, float scale, ConstTenso
   }
   const std::size_t units = y.shape()[1];
   for (std::size_t r = 0; r < bytes.rows() && column < units; ++r)
-    sums[r].Write(scale, units - column, false, y.data() + r * units + column);
+    sums[r].Write(scale, units - column, bias.data() + column, y.data() + r * units + column);
 }
 
 void PackRows(ConstTensorView x, TensorView<float> packed) {
@@ -157,12 +158,12 @@ void PackRows(ConstTensorView x, TensorView<float> packed) {
   }
 }
 
-void ByteGemm(TensorView<const std::uint8_t> bytes, float scale, ConstTensorView w,
-              TensorView<float> y) {
+void ByteAffine(TensorView<const std::uint8_t> bytes, float scale, ConstTensorView w,
+                std::span<const float> bias, TensorView<float> y) {
   for (std::size_t r = 0; r < bytes.rows(); r += kRowBlock) {
     const std::size_t count = std::min(kRowBlock, bytes.rows() - r);
     ForEachPanel(w.shape()[1], [&]<std::size_t V>(std::size_t column) HWY_ATTR {
-      ByteGemmPanel<V>(bytes.slice(r, count), scale, w, column, y.slice(r, count));
+      ByteAffinePanel<V>(bytes.slice(r, count), scale, w, bias, column, y.slice(r, count));
     });
   }
 }
@@ -235,7 +236,8 @@ void ByteGemmTransposed(TensorView<const std::uint8_t> bytes, float scale, Const
           for (std::size_t b = 0; b < rows; b += kMaskBits)
             panel.Add(masks[c][b / kMaskBits], tile[c] + b, dy.data() + (r + b) * stride + column,
                       stride);
-          panel.Write(scale, units - column, r != 0, dw.data() + (i + c) * units + column);
+          float* to = dw.data() + (i + c) * units + column;
+          panel.Write(scale, units - column, r != 0 ? to : nullptr, to);
         });
       }
     }
@@ -251,7 +253,7 @@ HWY_AFTER_NAMESPACE();
 namespace gradatim::kernels {
 namespace {
 HWY_EXPORT(PackRows);
-HWY_EXPORT(ByteGemm);
+HWY_EXPORT(ByteAffine);
 HWY_EXPORT(ByteGemmTransposed);
 }  // namespace
 
@@ -261,14 +263,15 @@ void pack_rows(ConstTensorView x, TensorView<float> packed) {
   HWY_DYNAMIC_DISPATCH(PackRows)(x, packed);
 }
 
-void byte_gemm(TensorView<const std::uint8_t> bytes, float scale, ConstTensorView packed_w,
-               TensorView<float> y) {
-  check_matrix("byte_gemm", bytes.shape());
-  check_matrix("byte_gemm", y.shape());
-  check_shape("byte_gemm output", {bytes.rows(), y.shape()[1]}, y.shape());
-  check_shape("byte_gemm weight", {bytes.shape()[1], packed_columns(y.shape()[1])},
+void byte_affine(TensorView<const std::uint8_t> bytes, float scale, ConstTensorView packed_w,
+                 std::span<const float> bias, TensorView<float> y) {
+  check_matrix("byte_affine", bytes.shape());
+  check_matrix("byte_affine", y.shape());
+  check_shape("byte_affine output", {bytes.rows(), y.shape()[1]}, y.shape());
+  check_sizes("byte_affine bias", y.shape()[1], {bias.size()});
+  check_shape("byte_affine weight", {bytes.shape()[1], packed_columns(y.shape()[1])},
               packed_w.shape());
-  HWY_DYNAMIC_DISPATCH(ByteGemm)(bytes, scale, packed_w, y);
+  HWY_DYNAMIC_DISPATCH(ByteAffine)(bytes, scale, packed_w, bias, y);
 }
 
 void byte_gemm_transposed(TensorView<const std::uint8_t> bytes, float scale,

@@ -157,12 +157,6 @@ void tanh_backward(std::span<const float> y, std::span<const float> dy, std::spa
   HWY_DYNAMIC_DISPATCH(TanhBackward)(y, dy, dx);
 }
 
-void add_bias(std::span<const float> bias, TensorView<float> y) {
-  check_matrix("add_bias", y.shape());
-  check_sizes("add_bias", y.shape()[1], {bias.size()});
-  for (std::size_t i = 0; i < y.rows(); ++i) HWY_DYNAMIC_DISPATCH(AddTo)(bias, y.row(i));
-}
-
 void sum_rows(ConstTensorView x, std::span<float> sums) {
   check_matrix("sum_rows", x.shape());
   check_sizes("sum_rows", x.shape()[1], {sums.size()});

@@ -64,4 +64,28 @@ void gemm(Transpose transpose_a, Transpose transpose_b, const MatrixView& a, con
               .accumulate = update == Update::accumulate});
 }
 
+void affine(const MatrixView& x, const MatrixView& w, std::span<const float> bias,
+            TensorView<float> y) {
+  if (x.columns != w.rows || y.shape() != Shape{x.rows, w.columns} || bias.size() != w.columns)
+    throw ShapeError(fmt::format("affine: ({}, {}) times ({}, {}) plus ({}) does not give {}",
+                                 x.rows, x.columns, w.rows, w.columns, bias.size(),
+                                 y.shape().to_string()));
+  if (y.size() == 0) return;
+  if (x.columns == 0) {
+    for (std::size_t i = 0; i < x.rows; ++i) std::ranges::copy(bias, y.row(i).begin());
+    return;
+  }
+  tiled_gemm({.m = x.rows,
+              .n = w.columns,
+              .k = x.columns,
+              .a = x.data,
+              .a_row_step = x.stride,
+              .a_step = 1,
+              .b = w.data,
+              .b_row_step = w.stride,
+              .b_step = 1,
+              .c = y.data(),
+              .bias = bias.data()});
+}
+
 }  // namespace gradatim::kernels

@@ -105,6 +105,20 @@ HWY_INLINE Ahead NextPanel(const TiledProduct& p, const Block& block, const Pane
   return {panel.b + width + quarter * (block.depth / 4) * p.b_row_step, p.b_row_step};
 }
 
+// What the sums of V vectors of columns begin with.
+template <std::size_t V>
+HWY_INLINE void LoadStart(const TiledProduct& p, const Block& block, std::size_t column,
+                          hn::Vec<TileTag> (&start)[V]) {
+  const TileTag d;
+  for (auto& vector : start) vector = hn::Zero(d);
+  if (p.bias == nullptr || block.first != 0) return;
+  const std::size_t lanes = hn::Lanes(d);
+  const float* bias = p.bias + column;
+  for (std::size_t v = 0; v + 1 < V; ++v) start[v] = hn::LoadU(d, bias + v * lanes);
+  const auto last = LastColumns<V>(std::min(V * lanes, p.n - column));
+  start[V - 1] = LoadMasked(last, d, bias + (V - 1) * lanes);
+}
+
 template <std::size_t R, std::size_t V>
 HWY_INLINE void FetchForStores(float* c, std::size_t stride) {
   for (std::size_t r = 0; r < R; ++r)
@@ -131,7 +145,9 @@ void ColumnsOf(const TiledProduct& p, const Block& block, std::size_t column, fl
     const TileRows rows{a + row * p.a_row_step, p.a_row_step, p.a_step};
     float* c = p.c + (block.row + row) * p.n + column;
     hn::Vec<TileTag> sum[R][V];
-    Clear(sum);
+    hn::Vec<TileTag> start[V];
+    LoadStart(p, block, column, start);
+    Fill(start, sum);
     FetchForStores<R, V>(c, p.n);
     if (row != 0) {
       AddProductsFetching(rows, packed, block.depth, NextPanel<R, V>(p, block, panel, column, row),
@@ -146,7 +162,92 @@ void ColumnsOf(const TiledProduct& p, const Block& block, std::size_t column, fl
   });
 }
 
+using HalfTag = hn::CappedTag<float, 8>;
+
+// V half vectors of columns of a single row of sums: half as wide as the widest, fewer loads meet
+// the end of a cache line in the middle, and enough sums keep the processor busy.
+template <std::size_t V>
+HWY_INLINE void RowColumns(const TiledProduct& p, std::size_t column) {
+  const HalfTag d;
+  const std::size_t lanes = hn::Lanes(d);
+  const std::size_t last = column + (V - 1) * lanes;
+  const auto inside = hn::FirstN(d, std::min(lanes, p.n - last));
+  const auto load = [&](const float* from, std::size_t v) HWY_ATTR {
+    return v + 1 < V ? hn::LoadU(d, from + v * lanes) : LoadMasked(inside, d, from + v * lanes);
+  };
+  for (std::size_t first = 0; first < p.k; first += kDepth) {
+    hn::Vec<HalfTag> sum[V];
+    for (std::size_t v = 0; v < V; ++v)
+      sum[v] = p.bias != nullptr && first == 0 ? load(p.bias + column, v) : hn::Zero(d);
+    for (std::size_t l = first; l < std::min(p.k, first + kDepth); ++l) {
+      const auto value = hn::Set(d, p.a[l * p.a_step]);
+      for (std::size_t v = 0; v < V; ++v)
+        sum[v] = hn::MulAdd(value, load(p.b + l * p.b_row_step + column, v), sum[v]);
+    }
+    float* c = p.c + column;
+    for (std::size_t v = 0; v < V; ++v) {
+      if (p.accumulate || first > 0) sum[v] = hn::Add(load(c, v), sum[v]);
+      if (v + 1 < V)
+        hn::StoreU(sum[v], d, c + v * lanes);
+      else
+        hn::BlendedStore(sum[v], inside, d, c + v * lanes);
+    }
+  }
+}
+
+void RowGemm(const TiledProduct& p) {
+  const std::size_t lanes = hn::Lanes(HalfTag());
+  std::size_t column = 0;
+  for (; column + 6 * lanes < p.n; column += 7 * lanes) RowColumns<7>(p, column);
+  for (; column + 3 * lanes < p.n; column += 4 * lanes) RowColumns<4>(p, column);
+  for (; column + lanes < p.n; column += 2 * lanes) RowColumns<2>(p, column);
+  if (column < p.n) RowColumns<1>(p, column);
+}
+
+// One value: what the lanes of four vectors have added in turn, added up.
+HWY_INLINE float Dot(const float* HWY_RESTRICT a, const float* HWY_RESTRICT b, std::size_t size) {
+  const TileTag d;
+  const std::size_t lanes = hn::Lanes(d);
+  hn::Vec<TileTag> sum[4];
+  for (auto& vector : sum) vector = hn::Zero(d);
+  std::size_t l = 0;
+  for (; l + 4 * lanes <= size; l += 4 * lanes)
+    for (std::size_t v = 0; v < 4; ++v)
+      sum[v] = hn::MulAdd(hn::LoadU(d, a + l + v * lanes), hn::LoadU(d, b + l + v * lanes), sum[v]);
+  for (std::size_t v = 0; l < size; ++v, l += lanes) {
+    const auto inside = hn::FirstN(d, std::min(lanes, size - l));
+    sum[v] = hn::MulAdd(LoadMasked(inside, d, a + l), LoadMasked(inside, d, b + l), sum[v]);
+  }
+  return hn::GetLane(hn::SumOfLanes(d, hn::Add(hn::Add(sum[0], sum[1]), hn::Add(sum[2], sum[3]))));
+}
+
+// A tile of a single column would leave all lanes but one idle.
+void ColumnGemm(const TiledProduct& p) {
+  for (std::size_t row = 0; row < p.m; ++row) {
+    const float start = p.accumulate ? p.c[row] : p.bias != nullptr ? *p.bias : 0.0F;
+    p.c[row] = start + Dot(p.a + row * p.a_row_step, p.b, p.k);
+  }
+}
+
+// c = a b of a transposed a and a single column, as the row cᵀ = bᵀ aᵀ.
+TiledProduct AsRow(const TiledProduct& p) {
+  return {.m = 1,
+          .n = p.m,
+          .k = p.k,
+          .a = p.b,
+          .a_row_step = 0,
+          .a_step = p.b_row_step,
+          .b = p.a,
+          .b_row_step = p.a_step,
+          .b_step = 1,
+          .c = p.c,
+          .accumulate = p.accumulate};
+}
+
 void TiledGemm(const TiledProduct& p) {
+  if (p.n == 1 && p.a_step == 1 && p.b_row_step == 1) return ColumnGemm(p);
+  if (p.n == 1 && p.a_row_step == 1 && p.bias == nullptr) return RowGemm(AsRow(p));
+  if (p.m == 1 && p.b_step == 1) return RowGemm(p);
   HWY_ALIGN float packed[kDepth * kWidestPanel * hn::MaxLanes(TileTag())];
   const std::size_t lanes = hn::Lanes(TileTag());
   const std::size_t blocks = (p.m + kRows - 1) / kRows;

@@ -97,8 +97,8 @@ HWY_INLINE void LoadRow(const float* HWY_RESTRICT from, hn::Vec<TileTag> (&row)[
   if constexpr (kVector + 1 < V) LoadRow<kVector + 1>(from, row);
 }
 
-// sum(r, v) += sum over l in [0, depth), in order, of a(r, l) · (vector v of row l of b), one fused
-// multiply-add each; the rows of b are b_stride apart.
+// sum(r, v) += sum over l in [0, depth), in order, of a(r, l) · (vector v of row l of b), fused
+// where the processor can; the rows of b are b_stride apart.
 template <std::size_t R, std::size_t V>
 HWY_INLINE void AddProducts(const TileRows& a, const float* HWY_RESTRICT b, std::size_t b_stride,
                             std::size_t depth, hn::Vec<TileTag> (&sum)[R][V]) {

@@ -139,7 +139,7 @@ Plot search_plot(const SearchDescription& description, const std::vector<Trial>&
                  .x_label = "steps",
                  .y_label = "score",
                  .logarithmic_x = true,
-                 .legend_at_bottom = true};
+                 .legend = Legend::outside};
   std::map<std::size_t, Series> lines;
   for (const Trial& trial : history) {
     if (!scored(trial)) continue;
@@ -164,7 +164,7 @@ Plot search_plot(const SearchDescription& description, const std::vector<Trial>&
                 .x_label = "value",
                 .y_label = "score",
                 .logarithmic_x = std::holds_alternative<LogUniformValues>(keys[k].values),
-                .legend_at_bottom = true};
+                .legend = Legend::outside};
     std::map<std::size_t, Series> rungs;
     for (const auto& [number, trial] : last) {
       Series& points = rungs[trial->steps];
