@@ -60,7 +60,7 @@ class Expression {
     kFunction2
   };
   struct Instruction {
-    Code code;
+    Code code = Code::kNumber;
     std::uint16_t index = 0;  // of the variable or function
     double number = 0;        // a number or an exponent
   };

@@ -74,6 +74,7 @@ int predict_rows(const Model& model, const RowsCommand& command) {
   if (command.tables.empty() == command.row.empty())
     throw InvalidArgument("predict: expected CSV files, or a --row");
   std::vector<TextTable> tables;
+  tables.reserve(command.tables.size() + 1);
   for (const std::string& file : command.tables) tables.push_back(read_table(file));
   if (!command.row.empty()) tables.push_back(table_of_row(model, command.row));
   Json predictions = Json::array();

@@ -44,7 +44,8 @@ bool Progress::on_step(const StepRecord& record) {
 
 void Progress::draw(const StepRecord& record, Clock::time_point now) {
   const double seconds = std::chrono::duration<double>(now - started_).count();
-  const double rate = seconds > 0 ? static_cast<double>(record.step - *first_step_) / seconds : 0;
+  const std::size_t taken_steps = record.step - first_step_.value_or(record.step);
+  const double rate = seconds > 0 ? static_cast<double>(taken_steps) / seconds : 0;
   const double left = rate > 0 ? static_cast<double>(steps_ - record.step) / rate : 0;
   const std::string text = fmt::format("{}/{}  {:.0f} steps/s  loss {}  {} left", record.step,
                                        steps_, rate, loss_text(record.loss), duration(left));

@@ -56,7 +56,7 @@ Workshop::Workshop() {
 Outcome Workshop::run(std::vector<std::string> words) const {
   const std::vector<std::string> environment{"env", "-C", folder_.path(),
                                              "GRADATIM_HOME=" + (folder_ / "home").string(),
-                                             "GRADATIM=" GRADATIM_COMMAND};
+                                             std::string("GRADATIM=") + GRADATIM_COMMAND};
   words.insert(words.begin(), environment.begin(), environment.end());
   const auto result = detail::run_process(words, "");
   return {result.exit_code, result.output, result.errors};

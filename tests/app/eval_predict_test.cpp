@@ -186,7 +186,8 @@ TEST(DoctorCommand, PrintsThePlanOfARecipe) {
   EXPECT_EQ(plan["layers"][0]["layer"], "layer 1 (dense)");
   EXPECT_EQ(plan["layers"][0]["flops_per_sample"], 78400);
   EXPECT_EQ(plan["layers"][1]["buffer"], 1);  // sigmoid works in place
-  EXPECT_EQ(plan["peak_bytes"], plan["workspace_bytes"].get<std::size_t>() + 2 * 4 * 39760);
+  EXPECT_EQ(plan["peak_bytes"],
+            plan["workspace_bytes"].get<std::size_t>() + std::size_t{2} * 4 * 39760);
   const Outcome text = workshop.gradatim({"doctor", "two-layer"});
   EXPECT_EQ(text.exit_code, 0);
   EXPECT_CONTAINS(text.out, "layer 2 (sigmoid)");

@@ -20,10 +20,10 @@ using kernels::Window;
 using test::uniform_tensor;
 
 struct Case {
-  const char* name;
+  const char* name = "";
   ImageShape image;
   Window window;
-  std::size_t filters, groups;
+  std::size_t filters = 0, groups = 0;
 };
 
 const Case kCases[] = {

@@ -332,7 +332,7 @@ const std::vector<std::pair<const char*, Fault>> kFaults{
      [](const auto& f, const Vector& g) {
        Vector before = f.x();
        for (double& v : before) v += 1e-3 * std::max(1.0, std::abs(v));
-       return g.size() > 0 ? f.gradient(before) : g;
+       return g.empty() ? g : f.gradient(before);
      }},
 };
 
