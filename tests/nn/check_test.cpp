@@ -122,7 +122,7 @@ TEST(Check, ForgottenGradientsAreNamed) {
 TEST(Check, ZeroAgainstZeroIsNoPass) {
   Problem problem = problems(35)[4];
   std::ranges::fill(problem.parameters.theta(), 0.0F);
-  for (std::size_t j = 0; j < 16; ++j) problem.parameters.theta()[8 * 16 + j] = -1;
+  for (std::size_t j = 0; j < 16; ++j) problem.parameters.theta()[std::size_t{8} * 16 + j] = -1;
   const auto report = check_of(problem);
   EXPECT_FALSE(report.passed());
   EXPECT_EQ(report.count(&TensorCheck::failed), 0U);
@@ -148,7 +148,7 @@ TEST(Check, SaysTheSameForAnyNumberOfThreads) {
     return report.to_string();
   };
   const std::string one = with(1);
-  for (const std::size_t threads : {2, 3, 7}) EXPECT_EQ(with(threads), one);
+  for (const std::size_t threads : {2U, 3U, 7U}) EXPECT_EQ(with(threads), one);
   EXPECT_NE(one.find("passed"), std::string::npos);
 }
 

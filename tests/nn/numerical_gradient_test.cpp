@@ -143,8 +143,8 @@ TEST(NumericalGradient, ZeroInputsHaveExactlyZeroGradients) {
   Problem problem = problems(13)[1];
   for (std::size_t n = 0; n < problem.inputs.view().rows(); ++n) problem.inputs.view()(n, 2) = 0;
   const auto result = numerical(problem);
-  for (std::size_t j = 0; j < 7; ++j) EXPECT_EQ(result.d_theta[2 * 7 + j], 0.0F);
-  EXPECT_NE(result.d_theta[1 * 7], 0.0F);
+  for (std::size_t j = 0; j < 7; ++j) EXPECT_EQ(result.d_theta[std::size_t{2} * 7 + j], 0.0F);
+  EXPECT_NE(result.d_theta[7], 0.0F);
 }
 
 TEST(NumericalGradient, SameBitsForAnyNumberOfThreads) {
@@ -156,7 +156,7 @@ TEST(NumericalGradient, SameBitsForAnyNumberOfThreads) {
                               {.step = 1e-9F, .inputs = true, .threads = threads});
   };
   const auto one = with(1);
-  for (const std::size_t threads : {2, 3, 7}) {
+  for (const std::size_t threads : {2U, 3U, 7U}) {
     const auto more = with(threads);
     EXPECT_EQ(one.d_theta, more.d_theta) << threads;
     EXPECT_EQ(one.d_inputs, more.d_inputs) << threads;

@@ -308,7 +308,7 @@ TEST(Program, PlannedLayersSayWhatTheyTake) {
   EXPECT_EQ(layers[1].buffer, layers[0].buffer);  // in place
   EXPECT_EQ(layers[2].buffer, layers[1].buffer);
   EXPECT_NE(layers[3].buffer, layers[2].buffer);
-  EXPECT_EQ(layers[3].buffer_bytes, 10 * 5 * sizeof(float));
+  EXPECT_EQ(layers[3].buffer_bytes, std::size_t{10} * 5 * sizeof(float));
   EXPECT_FALSE(layers[3].shared_gradient);  // the last round reads it
 }
 

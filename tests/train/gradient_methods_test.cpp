@@ -46,7 +46,7 @@ TEST(GradientMethods, AllSeeTheSameCurve) {
     ASSERT_EQ(curve.size(), expected.size());
     for (std::size_t i = 0; i < curve.size(); ++i)
       ASSERT_NEAR(curve[i], expected[i], 1e-5) << to_string(method) << ", step " << i + 1;
-    for (const std::size_t threads : {2, 3, 7})
+    for (const std::size_t threads : {2U, 3U, 7U})
       EXPECT_EQ(losses(method, threads), curve) << to_string(method);
   }
 }
@@ -76,7 +76,7 @@ TEST(RealNumericalGradient, IsWithinAMillionthOfTheDerivativeInDouble) {
   const auto all = real_data();
   if (all.empty()) GTEST_SKIP() << "neither Fashion-MNIST nor MNIST is there";
   for (const auto& [name, data] : all)
-    for (const std::size_t steps : {1, 600}) {
+    for (const std::size_t steps : {1U, 600U}) {
       test::Problem problem{name, kTwoLayer, SoftmaxCrossEntropy{}, {}, {}, {}, {}};
       problem.parameters = train(kTwoLayer, data, {.steps = steps}).parameters;
       const Samples samples = data.train.batch(0, 100);

@@ -150,7 +150,7 @@ TEST(Recipe, RefusesKeysOfTooManyParts) {
     EXPECT_EQ(refusal("[" + deep + "]"), "dir/small.toml:1:33: " + message);
     EXPECT_EQ(refusal("[[" + deep + "]]"), "dir/small.toml:1:34: " + message);
     EXPECT_EQ(refusal("x = {y = 1, " + deep + " = 1}"), "dir/small.toml:1:44: " + message);
-    EXPECT_EQ(refusal(kSmall, {deep + "=1"}), "--set " + deep + "=1: " + message);
+    EXPECT_EQ(refusal(kSmall, {deep + "=1"}), fmt::format("--set {}=1: {}", deep, message));
     EXPECT_EQ(
         message_of<InvalidArgument>([&] { parse_network(deep + "=1", "net"); }),
         parts < 100 ? "net:1:32: " + message : "net: expected at most 65536 bytes, got 800001");
@@ -185,8 +185,9 @@ TEST(Recipe, FindsKeysOfTooManyPartsBehindAnyText) {
                                    "x = '#'",
                                    "x = [ # ]\n]",
                                    "\xEF\xBB\xBFx = 1"}) {
-    EXPECT_CONTAINS(refusal(before + "\n" + deep), "at most 16 dotted parts") << before;
-    EXPECT_CONTAINS(refusal(before + "\ny = 1\n" + std::string(kSmall)), "unknown key") << before;
+    EXPECT_CONTAINS(refusal(fmt::format("{}\n{}", before, deep)), "at most 16 dotted parts")
+        << before;
+    EXPECT_CONTAINS(refusal(fmt::format("{}\ny = 1\n{}", before, kSmall)), "unknown key") << before;
   }
   std::string quoted = "'a'";
   for (int i = 0; i < 16; ++i) quoted += " . \"a\"";

@@ -256,7 +256,7 @@ TEST(Resume, MoreStepsEndAsIfTheyHadBeenWantedAtOnce) {
   EXPECT_FALSE(point.finished);
   prepare_to_resume(folder.path(), point);
   EXPECT_TRUE(std::filesystem::exists(folder / "summary.json"));
-  RunRecorder(folder.path(), recipe, data, point.from());
+  { const RunRecorder going_on(folder.path(), recipe, data, point.from()); }
   EXPECT_FALSE(std::filesystem::exists(folder / "summary.json"));
   expect_same(run(folder.path(), recipe, data, {}, point), uninterrupted(recipe, data), "77 steps");
   EXPECT_EQ(read_recipe(folder / "recipe.toml").options.steps, 77U);

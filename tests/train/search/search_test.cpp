@@ -157,6 +157,7 @@ TEST(Search, IsTheSameForAnyNumberOfThreads) {
                                [](const Trial& trial, std::size_t steps) {
                                  return std::optional(pretend_to_train(trial, steps));
                                });
+    order.reserve(result.trials.size());
     for (const Trial& trial : result.trials) order.push_back(trial.number);
     return order;
   };

@@ -61,8 +61,7 @@ TEST(TrialTrainer, ATrialThatWasTrainedButNotScoredIsOnlyScored) {
   std::size_t steps = 0;
   const TrialTrainer trainer(folder.path(), search, data, [&] { return ++steps == 0; });
   const auto score = trainer(first_trial(search), 10);
-  ASSERT_TRUE(score);
-  ASSERT_TRUE(std::isfinite(score->score));
+  ASSERT_TRUE(score.has_value() && std::isfinite(score->score));
   EXPECT_GT(steps, 0U);
   ASSERT_TRUE(std::filesystem::remove(folder / "trials/1/scores.json"));
   steps = 0;
