@@ -6,6 +6,7 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <latch>
 #include <thread>
 
 #include "core/crew.hpp"
@@ -61,23 +62,6 @@ class InUse {
   std::atomic<bool>& busy_;
 };
 
-// Where threads wait for each other, so that each of them takes one of as many tasks.
-class Meeting {
- public:
-  explicit Meeting(std::size_t threads) : missing_(threads) {}
-
-  void arrive_and_wait() {
-    if (missing_.fetch_sub(1) == 1)
-      missing_.notify_all();
-    else
-      for (std::size_t left = missing_.load(); left != 0; left = missing_.load())
-        missing_.wait(left);
-  }
-
- private:
-  std::atomic<std::size_t> missing_;
-};
-
 }  // namespace
 
 TaskPool::TaskPool(std::size_t threads)
@@ -99,11 +83,11 @@ void TaskPool::run_on_each(void* context, void (*body)(void*)) {
   struct Visit {
     void* context;
     void (*body)(void*);
-    Meeting meeting;
-  } visit{context, body, Meeting(threads)};
+    std::latch all_here;  // so that each thread takes one of as many tasks
+  } visit{context, body, std::latch(static_cast<std::ptrdiff_t>(threads))};
   helpers_->crew.run(threads, &visit, [](void* all, std::size_t) {
     auto& own = *static_cast<Visit*>(all);
-    own.meeting.arrive_and_wait();
+    own.all_here.arrive_and_wait();
     own.body(own.context);
   });
 }
