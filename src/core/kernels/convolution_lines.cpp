@@ -75,7 +75,7 @@ void SpreadLines(const WindowLines& p, std::size_t dy_step, const float* dy, con
           if (column + V * lanes <= p.run)
             StoreTile<true>(sum, to, p.pixel_step);
           else
-            StoreTile<true>(sum, LastColumns<V>(p.run - column), to, p.pixel_step);
+            StoreTile<true>(sum, to, p.pixel_step, LastColumns<V>(p.run - column));
         }
       });
     });

@@ -48,8 +48,7 @@ HWY_INLINE void AddProductsPacking(const TileRows& a, const Panel& panel, std::s
   for (std::size_t l = 0; l < depth; ++l, column.Advance(a.step), b += b_stride) {
     for (std::size_t v = 0; v < V; ++v) hwy::Prefetch(b + kAhead * b_stride + v * lanes);
     hn::Vec<TileTag> row[V];
-    for (std::size_t v = 0; v + 1 < V; ++v) row[v] = hn::LoadU(d, b + v * lanes);
-    row[V - 1] = LoadMasked(last, d, b + (V - 1) * lanes);
+    LoadRow(b, row, last);
     if (packed != nullptr) {
       for (std::size_t v = 0; v < V; ++v) hn::Store(row[v], d, packed + v * lanes);
       packed += V * lanes;
@@ -109,12 +108,8 @@ HWY_INLINE Ahead NextPanel(const TiledProduct& p, const Block& block, const Pane
 template <std::size_t V>
 HWY_INLINE void LoadBias(const TiledProduct& p, std::size_t column, hn::Mask<TileTag> last,
                          hn::Vec<TileTag> (&start)[V]) {
-  const TileTag d;
-  for (auto& vector : start) vector = hn::Zero(d);
-  if (p.bias == nullptr) return;
-  const float* bias = p.bias + column;
-  for (std::size_t v = 0; v + 1 < V; ++v) start[v] = hn::LoadU(d, bias + v * hn::Lanes(d));
-  start[V - 1] = LoadMasked(last, d, bias + (V - 1) * hn::Lanes(d));
+  for (auto& vector : start) vector = hn::Zero(TileTag());
+  if (p.bias != nullptr) LoadRow(p.bias + column, start, last);
 }
 
 template <std::size_t R, std::size_t V>
@@ -152,7 +147,7 @@ void ColumnsOf(const TiledProduct& p, const Block& block, std::size_t column, fl
       if (R == block.rows) panel.packed = nullptr;  // nobody comes after
       AddProductsPacking(rows, panel, p.b_row_step, block.depth, sum);
     }
-    StoreTile<false>(sum, last, c, p.n);
+    StoreTile<false>(sum, c, p.n, last);
   });
 }
 

@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <type_traits>
 
 #include "core/kernels/loops-inl.h"
 
@@ -91,10 +92,26 @@ HWY_INLINE void AddToRows(const TileColumn& column, const hn::Vec<TileTag> (&row
   if constexpr (kFirst + 1 < R) AddToRows<kFirst + 1>(column, row, sum);
 }
 
-template <std::size_t kVector = 0, std::size_t V>
-HWY_INLINE void LoadRow(const float* HWY_RESTRICT from, hn::Vec<TileTag> (&row)[V]) {
-  row[kVector] = hn::LoadU(TileTag(), from + kVector * hn::Lanes(TileTag()));
-  if constexpr (kVector + 1 < V) LoadRow<kVector + 1>(from, row);
+// Of the last vector of a row, instead of a mask of those of its columns that are there.
+struct WholeVector {};
+
+// Those of the last of V vectors that lie within the first `columns` columns.
+template <std::size_t V>
+HWY_INLINE hn::Mask<TileTag> LastColumns(std::size_t columns) {
+  const std::size_t lanes = hn::Lanes(TileTag());
+  return hn::FirstN(TileTag(), std::min(lanes, columns - (V - 1) * lanes));
+}
+
+// row(v) = vector v of what begins at `from`, the last of them whole or zero beyond its columns.
+template <std::size_t kVector = 0, class Last = WholeVector, std::size_t V>
+HWY_INLINE void LoadRow(const float* HWY_RESTRICT from, hn::Vec<TileTag> (&row)[V],
+                        Last last = {}) {
+  const TileTag d;
+  if constexpr (kVector + 1 < V || std::is_same_v<Last, WholeVector>)
+    row[kVector] = hn::LoadU(d, from + kVector * hn::Lanes(d));
+  else
+    row[kVector] = LoadMasked(last, d, from + kVector * hn::Lanes(d));
+  if constexpr (kVector + 1 < V) LoadRow<kVector + 1>(from, row, last);
 }
 
 // sum(r, v) += sum over l in [0, depth), in order, of a(r, l) · (vector v of row l of b), fused
@@ -123,41 +140,25 @@ HWY_INLINE void Clear(hn::Vec<TileTag> (&sum)[R][V]) {
   if constexpr (kIndex + 1 < R * V) Clear<kIndex + 1>(sum);
 }
 
-// sum(r, v) = c(r, v), whose rows are `stride` apart and whose last vector has columns beyond the
-// end.
-template <std::size_t kIndex = 0, std::size_t R, std::size_t V>
-HWY_INLINE void LoadTile(const float* c, std::size_t stride, hn::Mask<TileTag> last,
+// sum(r, v) = c(r, v), whose rows are `stride` apart; the last vector of each as LoadRow has it.
+template <std::size_t kRow = 0, class Last, std::size_t R, std::size_t V>
+HWY_INLINE void LoadTile(const float* c, std::size_t stride, Last last,
                          hn::Vec<TileTag> (&sum)[R][V]) {
-  constexpr std::size_t kVector = kIndex % V;
-  const float* from = c + kVector * hn::Lanes(TileTag());
-  if constexpr (kVector + 1 < V)
-    sum[kIndex / V][kVector] = hn::LoadU(TileTag(), from);
-  else
-    sum[kIndex / V][kVector] = LoadMasked(last, TileTag(), from);
-  if constexpr (kIndex + 1 < R * V)
-    LoadTile<kIndex + 1>(kVector + 1 < V ? c : c + stride, stride, last, sum);
+  LoadRow(c, sum[kRow], last);
+  if constexpr (kRow + 1 < R) LoadTile<kRow + 1>(c + stride, stride, last, sum);
 }
 
-// c(r, v) = sum(r, v), or += if kAccumulate; the rows of c are `stride` apart.
-template <bool kAccumulate, std::size_t kIndex = 0, std::size_t R, std::size_t V>
-HWY_INLINE void StoreTile(const hn::Vec<TileTag> (&sum)[R][V], float* c, std::size_t stride) {
+// c(r, v) = sum(r, v), or += if kAccumulate; the rows of c are `stride` apart, and the columns that
+// `last` leaves out of the last vector are left alone.
+template <bool kAccumulate, std::size_t kIndex = 0, class Last = WholeVector, std::size_t R,
+          std::size_t V>
+HWY_INLINE void StoreTile(const hn::Vec<TileTag> (&sum)[R][V], float* c, std::size_t stride,
+                          Last last = {}) {
   const TileTag d;
+  constexpr bool kWhole = kIndex % V + 1 < V || std::is_same_v<Last, WholeVector>;
   float* to = c + kIndex % V * hn::Lanes(d);
   auto value = sum[kIndex / V][kIndex % V];
-  if constexpr (kAccumulate) value = hn::Add(hn::LoadU(d, to), value);
-  hn::StoreU(value, d, to);
-  if constexpr (kIndex + 1 < R * V)
-    StoreTile<kAccumulate, kIndex + 1>(sum, kIndex % V + 1 < V ? c : c + stride, stride);
-}
-
-// The same where the last vector has columns beyond the end, which are left alone.
-template <bool kAccumulate, std::size_t kIndex = 0, std::size_t R, std::size_t V>
-HWY_INLINE void StoreTile(const hn::Vec<TileTag> (&sum)[R][V], hn::Mask<TileTag> last, float* c,
-                          std::size_t stride) {
-  const TileTag d;
-  float* to = c + kIndex % V * hn::Lanes(d);
-  auto value = sum[kIndex / V][kIndex % V];
-  if constexpr (kIndex % V + 1 < V) {
+  if constexpr (kWhole) {
     if constexpr (kAccumulate) value = hn::Add(hn::LoadU(d, to), value);
     hn::StoreU(value, d, to);
   } else {
@@ -165,14 +166,7 @@ HWY_INLINE void StoreTile(const hn::Vec<TileTag> (&sum)[R][V], hn::Mask<TileTag>
     hn::BlendedStore(value, last, d, to);
   }
   if constexpr (kIndex + 1 < R * V)
-    StoreTile<kAccumulate, kIndex + 1>(sum, last, kIndex % V + 1 < V ? c : c + stride, stride);
-}
-
-// Those of the last of V vectors that lie within the first `columns` columns.
-template <std::size_t V>
-HWY_INLINE hn::Mask<TileTag> LastColumns(std::size_t columns) {
-  const std::size_t lanes = hn::Lanes(TileTag());
-  return hn::FirstN(TileTag(), std::min(lanes, columns - (V - 1) * lanes));
+    StoreTile<kAccumulate, kIndex + 1>(sum, kIndex % V + 1 < V ? c : c + stride, stride, last);
 }
 
 // Calls work.operator()<R>() for R = rows in [1, kMost].
