@@ -266,8 +266,7 @@ void add_derive_command(CLI::App& app, int& exit_code) {
   sub->add_flag("--json", command->json, "Print the result as one JSON object");
   sub->footer(
       "Functions: " + function_names() +
-      "."
-      "\nExits with 1 if the derivative is refuted by differences or does not exist or, with one "
+      ".\nExits with 1 if the derivative is refuted by differences or does not exist or, with one "
       "method, if that one's value is further off than ten of its errors.");
   sub->callback([command, &exit_code] { exit_code = run_derive(*command); });
 }

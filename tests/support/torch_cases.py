@@ -35,6 +35,18 @@ def tensors_of(case, values):
     return result
 
 
+def report(cases, worst, wanted, failures):
+    """Prints the worst distance of each kind; the exit code, 1 also where a wanted kind is absent."""
+    missing = set(wanted) - set(worst)
+    if missing:
+        failures += 1
+        print(f"no cases of {sorted(missing)}")
+    for kind, apart in sorted(worst.items()):
+        print(f"{kind:<24} {apart:.1e}")
+    print(f"{len(cases)} cases against torch {torch.__version__}, {failures} failures")
+    return 1 if failures else 0
+
+
 def distance(ours, theirs):
     """The largest difference, relative to the largest entry."""
     difference = (ours.reshape(theirs.shape).double() - theirs.double()).abs().max().item()

@@ -79,14 +79,7 @@ def main():
             if theirs.abs().max() > 1e-2 and distance(spoilt, theirs) <= TOLERANCE:
                 failures += 1
                 print(f"{case['kind']}: {name} off by 1e-4 was not seen")
-    missing = (set(LAYERS) | set(LOSSES)) - set(worst)
-    if missing:
-        failures += 1
-        print(f"no cases of {sorted(missing)}")
-    for kind, apart in sorted(worst.items()):
-        print(f"{kind:<24} {apart:.1e}")
-    print(f"{len(cases)} cases against torch {torch.__version__}, {failures} failures")
-    return 1 if failures else 0
+    return torch_cases.report(cases, worst, [*LAYERS, *LOSSES], failures)
 
 
 if __name__ == "__main__":

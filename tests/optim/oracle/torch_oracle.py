@@ -70,14 +70,7 @@ def main():
         if distance(start + (ours["steps"] - start) * (1 + VISIBLE), theirs) <= TOLERANCE:
             failures += 1
             print(f"{case['kind']} {case['options']}: a path longer by {VISIBLE} was not seen")
-    missing = set(OPTIMIZERS) - set(worst)
-    if missing:
-        failures += 1
-        print(f"no cases of {sorted(missing)}")
-    for kind, apart in sorted(worst.items()):
-        print(f"{kind:<24} {apart:.1e}")
-    print(f"{len(cases)} cases against torch {torch.__version__}, {failures} failures")
-    return 1 if failures else 0
+    return torch_cases.report(cases, worst, OPTIMIZERS, failures)
 
 
 if __name__ == "__main__":
