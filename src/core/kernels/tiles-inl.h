@@ -21,11 +21,12 @@ namespace gradatim::kernels::HWY_NAMESPACE {
 
 using TileTag = hn::CappedTag<float, 16>;
 
-// Rows of a tile of V vectors, whose sums leave registers for what they need.
+// Rows of a tile of V vectors, whose sums leave registers for what they need; at most the seven
+// that a TileColumn reaches.
 template <std::size_t V>
 constexpr std::size_t TileRowsOf() {
 #if HWY_TARGET <= HWY_AVX3
-  return V < 3 ? 8 : 6;
+  return V < 3 ? 7 : 6;
 #else
   return V < 3 ? 6 : 4;
 #endif
@@ -41,35 +42,28 @@ struct TileRows {
   std::size_t row_step, step;
 };
 
-// Where one value of each row of a tile lies. Two bases and three steps reach fourteen rows by the
-// processor's own addressing, so that no step is loaded again in the loop.
+// Where one value of each row of a tile lies. Three steps reach seven rows by the processor's own
+// addressing, so that no step is loaded again in the loop.
 class TileColumn {
  public:
   HWY_INLINE TileColumn(const TileRows& rows)
-      : low_(rows.data),
-        high_(rows.data + kReach * rows.row_step),
+      : base_(rows.data),
         step_(rows.row_step),
         three_(3 * rows.row_step),
         five_(5 * rows.row_step) {}
 
-  HWY_INLINE void Advance(std::size_t step) {
-    low_ += step;
-    high_ += step;
-  }
+  HWY_INLINE void Advance(std::size_t step) { base_ += step; }
   template <std::size_t R>
   HWY_INLINE const float* Row() const {
-    const float* base = R < kReach ? low_ : high_;
-    constexpr std::size_t kRow = R % kReach;
-    if constexpr (kRow == 0) return base;
-    if constexpr (kRow == 3 || kRow == 6) return base + kRow / 3 * three_;
-    if constexpr (kRow == 5) return base + five_;
-    return base + kRow * step_;  // 1, 2 or 4
+    static_assert(R < 7);
+    if constexpr (R == 0) return base_;
+    if constexpr (R == 3 || R == 6) return base_ + R / 3 * three_;
+    if constexpr (R == 5) return base_ + five_;
+    return base_ + R * step_;  // 1, 2 or 4
   }
 
  private:
-  static constexpr std::size_t kReach = 7;
-  const float* HWY_RESTRICT low_;
-  const float* HWY_RESTRICT high_;
+  const float* HWY_RESTRICT base_;
   std::size_t step_, three_, five_;
 };
 
