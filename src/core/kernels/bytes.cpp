@@ -18,9 +18,8 @@
 HWY_BEFORE_NAMESPACE();
 namespace gradatim::kernels::HWY_NAMESPACE {
 
-constexpr std::size_t kMaskBits = 64;     // bytes a mask covers
-constexpr std::size_t kPanelVectors = 4;  // vectors of one row that are held in registers
-constexpr std::size_t kRowBlock = 32;     // rows whose sums stay in the first-level cache
+constexpr std::size_t kMaskBits = 64;  // bytes a mask covers
+constexpr std::size_t kRowBlock = 32;  // rows whose sums stay in the first-level cache
 
 constexpr std::array<float, 256> kByteValue = [] {
   std::array<float, 256> values{};
@@ -49,6 +48,10 @@ HWY_INLINE std::uint64_t NonZeroMask(const std::uint8_t* HWY_RESTRICT bytes, std
   return NonZeroMask(padded);
 }
 
+// Vectors of one row that are held in registers: 64 columns, so that a narrow layer walks through
+// the masks once, or half of the registers there are.
+constexpr std::size_t kPanelVectors = std::clamp<std::size_t>(64 / hn::MaxLanes(FloatTag()), 4, 8);
+
 // V neighbouring vectors of a sum.
 template <std::size_t V>
 struct Panel {
@@ -58,59 +61,64 @@ struct Panel {
     for (FloatVector& vector : sum) vector = hn::Zero(FloatTag());
   }
 
-  // += sum over the set bits i of bytes[i] · rows[i · stride, ...]. Every second product goes to a
-  // sum of its own, so that consecutive ones do not wait for each other.
+  // += sum over the set bits i of bytes[i] · rows[i · stride, ...]. Where the vectors are few,
+  // every second product goes to a sum of its own, so that consecutive ones do not wait for each
+  // other.
   HWY_INLINE void Add(std::uint64_t mask, const std::uint8_t* HWY_RESTRICT bytes,
                       const float* HWY_RESTRICT rows, std::size_t stride) {
-    const FloatTag d;
-    const std::size_t lanes = hn::Lanes(d);
-    FloatVector odd[V];
-    for (FloatVector& vector : odd) vector = hn::Zero(d);
-    for (int pairs = std::popcount(mask) / 2; pairs > 0; --pairs) {
+    const auto add_first = [&](FloatVector(&to)[V]) HWY_ATTR {
       const auto i = static_cast<std::size_t>(std::countr_zero(mask));
       mask &= mask - 1;
-      const auto j = static_cast<std::size_t>(std::countr_zero(mask));
-      mask &= mask - 1;
-      const auto first = hn::Set(d, kByteValue[bytes[i]]);
-      const auto second = hn::Set(d, kByteValue[bytes[j]]);
-      for (std::size_t v = 0; v < V; ++v) {
-        sum[v] = hn::MulAdd(first, hn::LoadU(d, rows + i * stride + v * lanes), sum[v]);
-        odd[v] = hn::MulAdd(second, hn::LoadU(d, rows + j * stride + v * lanes), odd[v]);
-      }
-    }
-    if (mask != 0) {
-      const auto i = static_cast<std::size_t>(std::countr_zero(mask));
+      const FloatTag d;
       const auto value = hn::Set(d, kByteValue[bytes[i]]);
+      const float* HWY_RESTRICT row = rows + i * stride;
       for (std::size_t v = 0; v < V; ++v)
-        sum[v] = hn::MulAdd(value, hn::LoadU(d, rows + i * stride + v * lanes), sum[v]);
+        to[v] = hn::MulAdd(value, hn::LoadU(d, row + v * hn::Lanes(d)), to[v]);
+    };
+    if constexpr (V > 4) {
+      while (mask != 0) add_first(sum);
+    } else {
+      FloatVector odd[V];
+      for (FloatVector& vector : odd) vector = hn::Zero(FloatTag());
+      for (int pairs = std::popcount(mask) / 2; pairs > 0; --pairs) {
+        add_first(sum);
+        add_first(odd);
+      }
+      if (mask != 0) add_first(sum);
+      for (std::size_t v = 0; v < V; ++v) sum[v] = hn::Add(sum[v], odd[v]);
     }
-    for (std::size_t v = 0; v < V; ++v) sum[v] = hn::Add(sum[v], odd[v]);
   }
 
-  // y[0, count) = scale · sum, plus addend[0, count), which may be y, unless that is null
+  // y[0, count) = scale · sum, plus addend[0, count), which may be y, unless that is null; the last
+  // vector alone may reach beyond `count`.
   HWY_INLINE void Write(float scale, std::size_t count, const float* addend, float* y) {
     const FloatTag d;
     const std::size_t lanes = hn::Lanes(d);
     const auto factor = hn::Set(d, scale);
-    for (std::size_t v = 0; v < V && v * lanes < count; ++v) {
-      const auto inside = hn::FirstN(d, std::min(lanes, count - v * lanes));
-      const auto value =
-          addend == nullptr ? hn::Mul(factor, sum[v])
-                            : hn::MulAdd(factor, sum[v], LoadMasked(inside, d, addend + v * lanes));
-      hn::BlendedStore(value, inside, d, y + v * lanes);
+    for (std::size_t v = 0; v < V; ++v) {
+      const std::size_t first = v * lanes;
+      if (v + 1 < V || first + lanes <= count) {
+        const auto start = addend == nullptr ? hn::Zero(d) : hn::LoadU(d, addend + first);
+        hn::StoreU(hn::MulAdd(factor, sum[v], start), d, y + first);
+      } else {
+        const auto inside = hn::FirstN(d, count - first);
+        const auto start = addend == nullptr ? hn::Zero(d) : LoadMasked(inside, d, addend + first);
+        hn::BlendedStore(hn::MulAdd(factor, sum[v], start), inside, d, y + first);
+      }
     }
   }
 };
 
-// Calls work.operator()<V>(column) for panels of V vectors that cover [0, stride).
+// Calls work.operator()<V>(column) for panels of V vectors that cover the columns.
 template <class Work>
-HWY_INLINE void ForEachPanel(std::size_t stride, Work work) {
+HWY_INLINE void ForEachPanel(std::size_t columns, const Work& work) {
   const std::size_t lanes = hn::Lanes(FloatTag());
-  std::size_t column = 0;
-  for (; column + kPanelVectors * lanes <= stride; column += kPanelVectors * lanes)
-    work.template operator()<kPanelVectors>(column);
-  for (; column + 2 * lanes <= stride; column += 2 * lanes) work.template operator()<2>(column);
-  for (; column < stride; column += lanes) work.template operator()<1>(column);
+  for (std::size_t column = 0; column < columns;) {
+    const std::size_t vectors = std::min(kPanelVectors, (columns - column + lanes - 1) / lanes);
+    WithCount<kPanelVectors>(
+        vectors, [&]<std::size_t V>() HWY_ATTR { work.template operator()<V>(column); });
+    column += vectors * lanes;
+  }
 }
 
 // One panel of up to kRowBlock rows of y; 64 rows of w at a time stay in the first-level cache.
@@ -134,7 +142,7 @@ void ByteAffinePanel(TensorView<const std::uint8_t> bytes, float scale, ConstTen
     }
   }
   const std::size_t units = y.shape()[1];
-  for (std::size_t r = 0; r < bytes.rows() && column < units; ++r)
+  for (std::size_t r = 0; r < bytes.rows(); ++r)
     sums[r].Write(scale, units - column, bias.data() + column, y.data() + r * units + column);
 }
 
@@ -162,7 +170,7 @@ void ByteAffine(TensorView<const std::uint8_t> bytes, float scale, ConstTensorVi
                 std::span<const float> bias, TensorView<float> y) {
   for (std::size_t r = 0; r < bytes.rows(); r += kRowBlock) {
     const std::size_t count = std::min(kRowBlock, bytes.rows() - r);
-    ForEachPanel(w.shape()[1], [&]<std::size_t V>(std::size_t column) HWY_ATTR {
+    ForEachPanel(y.shape()[1], [&]<std::size_t V>(std::size_t column) HWY_ATTR {
       ByteAffinePanel<V>(bytes.slice(r, count), scale, w, bias, column, y.slice(r, count));
     });
   }
@@ -171,19 +179,25 @@ void ByteAffine(TensorView<const std::uint8_t> bytes, float scale, ConstTensorVi
 constexpr std::size_t kTile = 16;       // columns of bytes transposed at a time
 constexpr std::size_t kTileRows = 256;  // and rows
 
+constexpr std::size_t WholeMasks(std::size_t rows) {
+  return (rows + kMaskBits - 1) / kMaskBits * kMaskBits;
+}
+
 // out[c][r] = bytes[r · stride + c] for r < rows, c < columns <= 16; zero where r reaches beyond
-// rows up to the next multiple of 16.
+// rows up to the next whole mask.
 HWY_INLINE void TransposeTile(const std::uint8_t* HWY_RESTRICT bytes, std::size_t stride,
                               std::size_t rows, std::size_t columns,
                               std::uint8_t (&out)[kTile][kTileRows]) {
 #if HWY_TARGET == HWY_SCALAR
   for (std::size_t c = 0; c < kTile; ++c)
-    for (std::size_t r = 0; r < rows; ++r) out[c][r] = c < columns ? bytes[r * stride + c] : 0;
+    for (std::size_t r = 0; r < WholeMasks(rows); ++r)
+      out[c][r] = r < rows && c < columns ? bytes[r * stride + c] : 0;
 #else
   const hn::FixedTag<std::uint8_t, kTile> d;
   using Bytes = hn::Vec<decltype(d)>;
   alignas(kTile) std::uint8_t partial[kTile] = {};
-  for (std::size_t r = 0; r < rows; r += kTile) {
+  std::size_t r = 0;
+  for (; r < rows; r += kTile) {
     Bytes a[kTile];
     Bytes b[kTile];
     for (std::size_t i = 0; i < kTile; ++i) {
@@ -210,6 +224,8 @@ HWY_INLINE void TransposeTile(const std::uint8_t* HWY_RESTRICT bytes, std::size_
     shuffle(b, a);
     for (std::size_t c = 0; c < kTile; ++c) hn::StoreU(a[c], d, out[c] + r);
   }
+  for (; r < WholeMasks(rows); r += kTile)
+    for (auto& column : out) hn::StoreU(hn::Zero(d), d, column + r);
 #endif
 }
 
@@ -227,10 +243,9 @@ void ByteGemmTransposed(TensorView<const std::uint8_t> bytes, float scale, Const
       TransposeTile(bytes.data() + r * inputs + first + i, inputs, rows, columns, tile);
       for (std::size_t c = 0; c < columns; ++c)
         for (std::size_t b = 0; b < rows; b += kMaskBits)
-          masks[c][b / kMaskBits] = NonZeroMask(tile[c] + b, std::min(kMaskBits, rows - b));
+          masks[c][b / kMaskBits] = NonZeroMask(tile[c] + b);
       for (std::size_t c = 0; c < columns; ++c) {
-        ForEachPanel(stride, [&]<std::size_t V>(std::size_t column) HWY_ATTR {
-          if (column >= units) return;
+        ForEachPanel(units, [&]<std::size_t V>(std::size_t column) HWY_ATTR {
           Panel<V> panel;
           panel.Clear();
           for (std::size_t b = 0; b < rows; b += kMaskBits)

@@ -33,6 +33,13 @@ HWY_INLINE hn::Vec<D> LoadMasked(hn::Mask<D> first, D d, const hn::TFromD<D>* HW
 #endif
 }
 
+// Calls work.operator()<N>() for N = count in [1, kMost].
+template <std::size_t kMost, class Work>
+HWY_INLINE void WithCount(std::size_t count, const Work& work) {
+  if (count == kMost) return work.template operator()<kMost>();
+  if constexpr (kMost > 1) WithCount<kMost - 1>(count, work);
+}
+
 // The larger of each two, NaN where either is. On x86, hn::Max is its second argument where either
 // is NaN; on other processors and without vectors it may drop the NaN of either.
 template <class V>

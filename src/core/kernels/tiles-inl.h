@@ -163,13 +163,6 @@ HWY_INLINE void StoreTile(const hn::Vec<TileTag> (&sum)[R][V], float* c, std::si
     StoreTile<kAccumulate, kIndex + 1>(sum, kIndex % V + 1 < V ? c : c + stride, stride, last);
 }
 
-// Calls work.operator()<R>() for R = rows in [1, kMost].
-template <std::size_t kMost, class Work>
-HWY_INLINE void WithRows(std::size_t rows, const Work& work) {
-  if (rows == kMost) return work.template operator()<kMost>();
-  if constexpr (kMost > 1) WithRows<kMost - 1>(rows, work);
-}
-
 // Calls work.operator()<R>(first) for R rows from `first` on until `rows` are done, in tiles of V
 // vectors as even as they can be.
 template <std::size_t V, class Work>
@@ -178,7 +171,7 @@ HWY_INLINE void ForEachTile(std::size_t rows, const Work& work) {
   const std::size_t tiles = (rows + kMost - 1) / kMost;
   for (std::size_t first = 0, left = tiles; left > 0; --left) {
     const std::size_t count = (rows - first + left - 1) / left;
-    WithRows<kMost>(count, [&]<std::size_t R>() HWY_ATTR { work.template operator()<R>(first); });
+    WithCount<kMost>(count, [&]<std::size_t R>() HWY_ATTR { work.template operator()<R>(first); });
     first += count;
   }
 }
