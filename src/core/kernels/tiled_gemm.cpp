@@ -57,11 +57,15 @@ HWY_INLINE void AddProductsPacking(const TileRows& a, const Panel& panel, std::s
   }
 }
 
-// Lines to fetch from memory for later: four of a row, then of the next.
+// Lines of the next panel to fetch from memory: all of a row, then of the next.
 struct Ahead {
   const float* at;
   std::size_t row_step;
 };
+
+// Lines of a row of V vectors, the last of them perhaps in part.
+template <std::size_t V>
+constexpr std::size_t kRowLines = (V * hn::MaxLanes(TileTag()) + kLine - 1) / kLine;
 
 // As AddProducts of a packed panel, fetching a line at each step of the depth.
 template <std::size_t R, std::size_t V>
@@ -69,8 +73,8 @@ HWY_INLINE void AddProductsFetching(const TileRows& a, const float* HWY_RESTRICT
                                     std::size_t depth, Ahead ahead, hn::Vec<TileTag> (&sum)[R][V]) {
   TileColumn column(a);
   for (std::size_t l = 0; l < depth; ++l, column.Advance(a.step)) {
-    hwy::Prefetch(ahead.at + l % 4 * kLine);
-    if (l % 4 == 3) ahead.at += ahead.row_step;
+    hwy::Prefetch(ahead.at + l % kRowLines<V> * kLine);
+    if (l % kRowLines<V> == kRowLines<V> - 1) ahead.at += ahead.row_step;
     hn::Vec<TileTag> row[V];
     LoadRow(packed, row);
     packed += V * hn::Lanes(TileTag());
@@ -93,15 +97,15 @@ HWY_INLINE void AddProductsTurning(const TileRows& a, const Panel& panel, std::s
   }
 }
 
-// Of the panel behind this one, where it has columns of cache lines that lie far apart: a quarter
-// of its rows during each of the four tiles that follow the first.
-template <std::size_t R, std::size_t V>
+// What a tile fetches of the panel behind this one: the tiles that follow the first a part of its
+// rows each. Nothing where its columns do not lie in lines that are far apart.
+template <std::size_t V>
 HWY_INLINE Ahead NextPanel(const TiledProduct& p, const Block& block, const Panel& panel,
-                           std::size_t column, std::size_t row) {
+                           std::size_t column, std::size_t tile) {
   const std::size_t width = V * hn::Lanes(TileTag());
-  const std::size_t quarter = row / R - 1;
-  if (quarter >= 4 || p.b_step != 1 || column + width >= p.n) return {panel.packed, 0};
-  return {panel.b + width + quarter * (block.depth / 4) * p.b_row_step, p.b_row_step};
+  if (p.b_step != 1 || column + width >= p.n || tile > kRowLines<V>) return {nullptr, 0};
+  const std::size_t first = (tile - 1) * (block.depth / kRowLines<V>);
+  return {panel.b + width + first * p.b_row_step, p.b_row_step};
 }
 
 // What the sums of V vectors of columns begin with: the bias, or nothing.
@@ -139,8 +143,11 @@ void ColumnsOf(const TiledProduct& p, const Block& block, std::size_t column, fl
       FetchForStores<R, V>(c, p.n);
     }
     if (row != 0) {
-      AddProductsFetching(rows, packed, block.depth, NextPanel<R, V>(p, block, panel, column, row),
-                          sum);
+      const Ahead ahead = NextPanel<V>(p, block, panel, column, row / R);
+      if (ahead.at != nullptr)
+        AddProductsFetching(rows, packed, block.depth, ahead, sum);
+      else
+        AddProducts(rows, packed, width, block.depth, sum);
     } else if (p.b_step != 1) {
       AddProductsTurning(rows, panel, p.b_step, block.depth, sum);
     } else {

@@ -32,9 +32,10 @@ constexpr std::size_t TileRowsOf() {
 #endif
 }
 // Four vectors of 16 by 6 rows, and not two by 14: rows a page apart share eight places of a
-// first-level cache.
-constexpr std::size_t kUsualTile = HWY_TARGET <= HWY_AVX3 ? 4 : 2;
-constexpr std::size_t kWidestPanel = kUsualTile < 3 ? 3 : kUsualTile;  // of ForEachPanel
+// first-level cache. Of 16 registers, three vectors by 4 rows leave one for a value of a; without
+// fused multiply-adds a product needs one more.
+constexpr std::size_t kUsualTile = HWY_TARGET <= HWY_AVX3 ? 4 : HWY_TARGET <= HWY_AVX2 ? 3 : 2;
+constexpr std::size_t kWidestPanel = std::max<std::size_t>(3, kUsualTile);  // of ForEachPanel
 
 // a(r, l) = data[r · row_step + l · step]
 struct TileRows {
@@ -188,9 +189,9 @@ HWY_INLINE void ForEachPanel(std::size_t columns, const Work& work) {
     work.template operator()<kUsualTile>(column);
     column += kUsualTile * lanes;
   }
-  if (kUsualTile > 3 && vectors_left() == 5) {
-    work.template operator()<3>(column);
-    column += 3 * lanes;
+  if (kUsualTile > 2 && vectors_left() == kUsualTile + 1) {
+    work.template operator()<kUsualTile - 1>(column);
+    column += (kUsualTile - 1) * lanes;
   }
   if (vectors_left() == 3) return work.template operator()<3>(column);
   if (vectors_left() == 2) return work.template operator()<2>(column);
