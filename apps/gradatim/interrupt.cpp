@@ -2,17 +2,35 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <csignal>
+#include <cstdint>
 
 namespace gradatim::app {
 namespace {
 
 constexpr std::array<int, 2> kSignals{SIGINT, SIGTERM};
 
-std::atomic<int> received{0};
-static_assert(std::atomic<int>::is_always_lock_free, "a signal handler may store it");
+// timeout(1) signals its child and then the group the child is in: one stop, two signals.
+constexpr std::int64_t kSameStop = 200'000'000;  // nanoseconds
 
-void note(int signal) { received.store(signal, std::memory_order_relaxed); }
+std::atomic<int> received{0};
+std::atomic<std::int64_t> received_at{0};
+static_assert(std::atomic<std::int64_t>::is_always_lock_free, "a signal handler may store it");
+
+std::int64_t now() {
+  return std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+void note(int signal) {
+  if (received == 0) {
+    received_at = now();
+    received = signal;
+  } else if (now() - received_at > kSameStop) {
+    std::signal(signal, SIG_DFL);
+    std::raise(signal);
+  }
+}
 
 }  // namespace
 
@@ -20,7 +38,8 @@ Interrupt::Interrupt() {
   received = 0;
   struct sigaction action {};
   action.sa_handler = note;
-  action.sa_flags = SA_RESTART | static_cast<int>(SA_RESETHAND);
+  action.sa_flags = SA_RESTART;
+  for (const int signal : kSignals) sigaddset(&action.sa_mask, signal);
   for (const int signal : kSignals) {
     struct sigaction before {};
     sigaction(signal, nullptr, &before);
@@ -31,12 +50,12 @@ Interrupt::Interrupt() {
 
 Interrupt::~Interrupt() {
   for (const int signal : kSignals) {
-    struct sigaction now {};
-    sigaction(signal, nullptr, &now);
-    if (now.sa_handler == note) std::signal(signal, SIG_DFL);
+    struct sigaction current {};
+    sigaction(signal, nullptr, &current);
+    if (current.sa_handler == note) std::signal(signal, SIG_DFL);
   }
 }
 
-int Interrupt::signal() { return received.load(std::memory_order_relaxed); }
+int Interrupt::signal() { return received; }
 
 }  // namespace gradatim::app

@@ -3,7 +3,8 @@
 namespace gradatim::app {
 
 /// While it lives, the first Ctrl-C (or SIGTERM) is only noted, so that training can stop after its
-/// step and leave a complete run folder; a second one ends the process at once.
+/// step and leave a complete run folder; another, a fifth of a second later or more, ends the
+/// process at once.
 class Interrupt {
  public:
   Interrupt();

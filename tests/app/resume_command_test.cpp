@@ -78,8 +78,7 @@ TEST(ResumeCommand, CtrlCIsResumed) {
   for (int i = 0; i < 300; ++i) {
     const std::string seconds = std::to_string(0.02 * (1 + i));
     const Outcome outcome = workshop.gradatim_under(
-        {"timeout", "--foreground", "--preserve-status", "-s", "INT", seconds},
-        next_arguments(workshop));
+        {"timeout", "--preserve-status", "-s", "INT", seconds}, next_arguments(workshop));
     if (outcome.exit_code == 0) {
       expect_same(workshop, outcome.json(), whole);
       break;

@@ -1,0 +1,42 @@
+#include "apps/gradatim/interrupt.hpp"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <csignal>
+#include <thread>
+
+namespace gradatim::app {
+namespace {
+
+void interrupt_twice(std::chrono::milliseconds apart) {
+  const Interrupt interrupt;
+  std::raise(SIGINT);
+  std::this_thread::sleep_for(apart);
+  std::raise(SIGTERM);
+}
+
+TEST(Interrupt, NotesTheFirstSignal) {
+  EXPECT_EQ(Interrupt::signal(), 0);
+  interrupt_twice(std::chrono::milliseconds(0));
+  EXPECT_EQ(Interrupt::signal(), SIGINT);
+  { const Interrupt another; }
+  EXPECT_EQ(Interrupt::signal(), 0);
+}
+
+TEST(Interrupt, ALaterSignalEndsTheProcess) {
+  EXPECT_EXIT(interrupt_twice(std::chrono::milliseconds(300)), testing::KilledBySignal(SIGTERM),
+              "");
+}
+
+TEST(Interrupt, SignalsEndTheProcessAgainBehindIt) {
+  EXPECT_EXIT(
+      {
+        interrupt_twice(std::chrono::milliseconds(0));
+        std::raise(SIGINT);
+      },
+      testing::KilledBySignal(SIGINT), "");
+}
+
+}  // namespace
+}  // namespace gradatim::app
