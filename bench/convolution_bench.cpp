@@ -29,12 +29,17 @@ struct Case {
   ImageShape image;
   Window window;
   std::size_t filters;
+  std::size_t groups = 1;
 };
 
 const Case kCases[] = {
-    {{1, 28, 28}, {5, 1, 0}, 30},  {{1, 28, 28}, {5, 1, 0}, 16},  {{16, 12, 12}, {5, 1, 0}, 32},
-    {{16, 28, 28}, {3, 1, 1}, 16}, {{32, 14, 14}, {3, 1, 1}, 32}, {{32, 28, 28}, {3, 1, 1}, 32},
-    {{64, 14, 14}, {3, 1, 1}, 64}, {{64, 8, 8}, {3, 1, 1}, 64},   {{64, 14, 14}, {3, 2, 1}, 64},
+    {{1, 28, 28}, {5, 1, 0}, 30},      {{1, 28, 28}, {5, 1, 0}, 16},
+    {{16, 12, 12}, {5, 1, 0}, 32},     {{16, 28, 28}, {3, 1, 1}, 16},
+    {{32, 14, 14}, {3, 1, 1}, 32},     {{32, 28, 28}, {3, 1, 1}, 32},
+    {{64, 14, 14}, {3, 1, 1}, 64},     {{64, 8, 8}, {3, 1, 1}, 64},
+    {{64, 14, 14}, {3, 2, 1}, 64},     {{32, 28, 28}, {3, 1, 1}, 32, 32},
+    {{64, 14, 14}, {3, 1, 1}, 64, 64}, {{64, 28, 28}, {3, 2, 1}, 64, 64},
+    {{96, 14, 14}, {5, 1, 2}, 96, 96},
 };
 
 constexpr std::size_t kRows = 25;
@@ -98,7 +103,9 @@ class OneDnn {
   OneDnn(const Case& of, Tensors& tensors) : tensors_(tensors) {
     const auto n = [](std::size_t size) { return static_cast<dnnl::memory::dim>(size); };
     const dnnl::memory::dims x{1, n(of.image.channels), n(of.image.height), n(of.image.width)};
-    const dnnl::memory::dims w{n(of.filters), x[1], n(of.window.size), n(of.window.size)};
+    dnnl::memory::dims w{n(of.filters), n(of.image.channels / of.groups), n(of.window.size),
+                         n(of.window.size)};
+    if (of.groups > 1) w = {n(of.groups), n(of.filters / of.groups), w[1], w[2], w[3]};
     const dnnl::memory::dims b{n(of.filters)};
     const dnnl::memory::dims y{1, n(of.filters),
                                n(gd::kernels::windows_along(of.image.height, of.window)),
@@ -106,7 +113,7 @@ class OneDnn {
     const dnnl::memory::dims stride{n(of.window.stride), n(of.window.stride)};
     const dnnl::memory::dims before{n(of.window.padding), n(of.window.padding)};
     const auto behind = [&](std::size_t axis) {
-      return (y[axis] - 1) * stride[0] + w[axis] - x[axis] - before[0];
+      return (y[axis] - 1) * stride[0] + n(of.window.size) - x[axis] - before[0];
     };
     const dnnl::memory::dims after{behind(2), behind(3)};
     const auto layout = [](const dnnl::memory::dims& dims, Tag tag) {
@@ -127,10 +134,11 @@ class OneDnn {
         {direct, any_x, any_w, bias, any_y, stride, before, after}, engine_, f);
     const auto pass = [&](const dnnl::primitive& primitive, const Layout& px, const Layout& pw,
                           const Layout& py) {
-      return std::make_unique<Pass>(Pass{primitive,
-                                         {layout(x, Tag::nchw), px, engine_},
-                                         {layout(w, Tag::oihw), pw, engine_},
-                                         {layout(y, Tag::nchw), py, engine_}});
+      return std::make_unique<Pass>(
+          Pass{primitive,
+               {layout(x, Tag::nchw), px, engine_},
+               {layout(w, of.groups > 1 ? Tag::goihw : Tag::oihw), pw, engine_},
+               {layout(y, Tag::nchw), py, engine_}});
     };
     forward_ = pass(dnnl::convolution_forward(f), f.src_desc(), f.weights_desc(), f.dst_desc());
     data_ = pass(dnnl::convolution_backward_data(d), d.diff_src_desc(), d.weights_desc(),
@@ -189,7 +197,7 @@ class OneDnn {
 };
 
 nlohmann::json measure(const Case& of) {
-  const gd::kernels::Convolution convolution(of.image, of.window, of.filters, 1);
+  const gd::kernels::Convolution convolution(of.image, of.window, of.filters, of.groups);
   Tensors ours(of, convolution);
   Tensors theirs(of, convolution);
   gd::Tensor dw(ours.w.shape());
@@ -210,16 +218,21 @@ nlohmann::json measure(const Case& of) {
     for (gd::Tensor* tensor : {&ours.x, &ours.y, &theirs.x, &theirs.y})  // what passes wrote
       gd::fill_normal(tensor->values(), {.seed = 9});
   }
-  const double flop = 2.0 * static_cast<double>(convolution.output().size() * of.image.channels *
-                                                of.window.size * of.window.size);
+  const double flop = 2.0 * static_cast<double>(convolution.output().size() * of.image.channels /
+                                                of.groups * of.window.size * of.window.size);
   const auto pass = [&](std::size_t i) {
     return nlohmann::json{
         {"ours", best[i]}, {"onednn", best[i + 3]}, {"ours_gflops", flop / best[i] / 1e3}};
   };
-  return {{"channels", of.image.channels}, {"filters", of.filters},
-          {"extent", of.image.height},     {"size", of.window.size},
-          {"stride", of.window.stride},    {"forward", pass(0)},
-          {"backward", pass(1)},           {"gradient", pass(2)}};
+  return {{"channels", of.image.channels},
+          {"filters", of.filters},
+          {"groups", of.groups},
+          {"extent", of.image.height},
+          {"size", of.window.size},
+          {"stride", of.window.stride},
+          {"forward", pass(0)},
+          {"backward", pass(1)},
+          {"gradient", pass(2)}};
 }
 
 }  // namespace

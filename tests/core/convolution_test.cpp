@@ -34,6 +34,13 @@ const Case kCases[] = {
     {"stride 3", {1, 40, 40}, {5, 3, 2}, 49, 1},
     {"groups", {6, 33, 21}, {3, 2, 1}, 9, 3},
     {"a filter a channel", {5, 19, 23}, {3, 1, 1}, 5, 5},
+    {"three filters a channel, stride 2", {4, 28, 17}, {3, 2, 1}, 12, 4},
+    {"a filter a channel, stride beyond the window", {3, 11, 14}, {2, 3, 2}, 3, 3},
+    {"a filter a channel, even stride and window", {2, 9, 40}, {4, 2, 0}, 2, 2},
+    {"a filter a channel of many pixels", {2, 90, 101}, {5, 1, 2}, 2, 2},
+    {"a filter a channel, window of 7", {3, 7, 7}, {7, 1, 3}, 3, 3},
+    {"a filter a channel of one pixel", {4, 1, 1}, {1, 1, 0}, 4, 4},
+    {"nine filters a channel", {2, 13, 13}, {3, 1, 1}, 18, 2},
     {"padding beyond the window", {3, 4, 5}, {2, 1, 3}, 6, 1},
     {"one pixel", {7, 1, 1}, {1, 1, 0}, 3, 1},
 };

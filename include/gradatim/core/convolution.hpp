@@ -93,6 +93,16 @@ class Convolution {
   GroupShape group() const;
   template <class T>
   std::span<T> part(std::span<T> values, std::size_t group) const;
+  template <class T>
+  std::span<T> of_filter(std::span<T> values, std::size_t filter) const;
+
+  // Few filters that see one channel each are worked through plane by plane.
+  bool is_depthwise() const;
+  void forward_planes(std::span<const float> w, std::span<const float> b, ConstTensorView x,
+                      TensorView<float> y) const;
+  void backward_planes(std::span<const float> w, ConstTensorView dy, TensorView<float> dx) const;
+  void add_gradient_planes(ConstTensorView x, ConstTensorView dy, std::span<float> dw,
+                           std::span<float> db) const;
 
   ImageShape image_;
   Window window_;

@@ -4,10 +4,19 @@
 
 #include "core/kernels/checks.hpp"
 #include "core/kernels/convolution_passes.hpp"
+#include "core/kernels/depthwise.hpp"
 #include "core/kernels/scratch.hpp"
 #include "core/kernels/transpose.hpp"
+#include "gradatim/core/kernels.hpp"
 
 namespace gradatim::kernels {
+namespace {
+
+// As many filters of one channel are quicker plane by plane than as a product's columns.
+constexpr std::size_t kFewFilters = 8;
+
+}  // namespace
+
 Convolution::Convolution(const ImageShape& image, const Window& window, std::size_t filters,
                          std::size_t groups)
     : image_(image),
@@ -32,12 +41,19 @@ std::span<T> Convolution::part(std::span<T> values, std::size_t group) const {
   return values.subspan(group * size, size);
 }
 
+template <class T>
+std::span<T> Convolution::of_filter(std::span<T> values, std::size_t filter) const {
+  const std::size_t size = values.size() / output_.channels;
+  return values.subspan(filter * size, size);
+}
+
 void Convolution::forward(std::span<const float> w, std::span<const float> b, ConstTensorView x,
                           TensorView<float> y) const {
   check_sizes("convolution weights", weights(), {w.size()});
   check_sizes("convolution bias", output_.channels, {b.size()});
   check_shape("convolution", {x.rows(), image_.size()}, x.shape());
   check_shape("convolution", {x.rows(), output_.size()}, y.shape());
+  if (is_depthwise()) return forward_planes(w, b, x, y);
   const GroupShape shape = group();
   const auto stride = static_cast<std::ptrdiff_t>(shape.packed_filters());
   const auto area = static_cast<std::ptrdiff_t>(shape.output_area());
@@ -64,6 +80,7 @@ void Convolution::backward(std::span<const float> w, ConstTensorView dy,
   check_sizes("convolution weights", weights(), {w.size()});
   check_shape("convolution", {dy.rows(), image_.size()}, dx.shape());
   check_shape("convolution", {dy.rows(), output_.size()}, dy.shape());
+  if (is_depthwise()) return backward_planes(w, dy, dx);
   const GroupShape shape = group();
   OutputGradient gradient(shape);
   for (std::size_t g = 0; g < groups_; ++g) {
@@ -81,6 +98,7 @@ void Convolution::add_gradient(ConstTensorView x, ConstTensorView dy, std::span<
   check_sizes("convolution bias", output_.channels, {db.size()});
   check_shape("convolution", {x.rows(), image_.size()}, x.shape());
   check_shape("convolution", {x.rows(), output_.size()}, dy.shape());
+  if (is_depthwise()) return add_gradient_planes(x, dy, dw, db);
   const GroupShape shape = group();
   OutputGradient gradient(shape);
   for (std::size_t g = 0; g < groups_; ++g) {
@@ -90,6 +108,58 @@ void Convolution::add_gradient(ConstTensorView x, ConstTensorView dy, std::span<
       pass.add(part(x.row(n), g), gradient);
     }
     pass.finish(part(dw, g), part(db, g));
+  }
+}
+
+bool Convolution::is_depthwise() const {
+  return groups_ == image_.channels && output_.channels <= kFewFilters * groups_;
+}
+
+// Filter f sees the channel f / filters.
+void Convolution::forward_planes(std::span<const float> w, std::span<const float> b,
+                                 ConstTensorView x, TensorView<float> y) const {
+  const std::size_t filters = output_.channels / groups_;
+  DepthwisePass pass(image_, window_, output_);
+  for (std::size_t n = 0; n < x.rows(); ++n) {
+    const auto image = x.row(n);
+    const auto output = y.row(n);
+    for (std::size_t f = 0; f < output_.channels; ++f) {
+      if (f % filters == 0) pass.read_image(part(image, f / filters));
+      pass.forward(of_filter(w, f), b[f], of_filter(output, f));
+    }
+  }
+}
+
+void Convolution::backward_planes(std::span<const float> w, ConstTensorView dy,
+                                  TensorView<float> dx) const {
+  const std::size_t filters = output_.channels / groups_;
+  DepthwisePass pass(image_, window_, output_);
+  for (std::size_t n = 0; n < dy.rows(); ++n) {
+    const auto output = dy.row(n);
+    const auto image = dx.row(n);
+    for (std::size_t f = 0; f < output_.channels; ++f) {
+      if (f % filters == 0) pass.begin_image();
+      pass.read_gradient(of_filter(output, f));
+      pass.pass_back(of_filter(w, f));
+      if (f % filters == filters - 1) pass.write_image(part(image, f / filters));
+    }
+  }
+}
+
+void Convolution::add_gradient_planes(ConstTensorView x, ConstTensorView dy, std::span<float> dw,
+                                      std::span<float> db) const {
+  const std::size_t filters = output_.channels / groups_;
+  DepthwisePass pass(image_, window_, output_);
+  for (std::size_t n = 0; n < x.rows(); ++n) {
+    const auto image = x.row(n);
+    const auto output = dy.row(n);
+    for (std::size_t f = 0; f < output_.channels; ++f) {
+      const auto plane = of_filter(output, f);
+      if (f % filters == 0) pass.read_image(part(image, f / filters));
+      pass.read_gradient(plane);
+      pass.add_gradient(of_filter(dw, f));
+      db[f] += static_cast<float>(sum(plane));
+    }
   }
 }
 
