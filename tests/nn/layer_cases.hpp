@@ -71,7 +71,8 @@ inline std::vector<Network> networks_of_images() {
        {Layer(Sigmoid{}), Layer(Relu{}), Layer(Tanh{}), Layer(LeakyRelu{0.1F}), Layer(Gelu{}),
         Layer(Silu{}), Layer(Softplus{}), Layer(Dropout{0.3F}), Layer(LayerNorm{}),
         Layer(BatchNorm{}), Layer(Residual{1}), Layer(MaxPool2d{}), Layer(MaxPool2d{3, 2, 1}),
-        Layer(AvgPool2d{}), Layer(Conv2d{.filters = 6, .stride = 2, .groups = 2})})
+        Layer(AvgPool2d{}), Layer(Conv2d{.filters = 6, .stride = 2, .groups = 2}),
+        Layer(Conv2d{.filters = 32, .stride = 2, .groups = 16})})
     networks.push_back({input, {convolution, layer, GlobalAvgPool{}, Dense{10}}});
   networks.push_back({input, {convolution, GlobalAvgPool{}, Softmax{}, Dense{10}}});
   // Fused; fused inside, with an image's gradient; normalised, and joined across what is added up

@@ -105,6 +105,7 @@ TEST(Allocation, NoneInAStepOrPredictionOfConvolutions) {
   expect_no_allocation(
       {{3, 14, 14},
        {Conv2d{.filters = 18, .kernel = 3, .padding = 1}, Relu{}, MaxPool2d{},
+        Conv2d{.filters = 18, .kernel = 3, .stride = 2, .groups = 18},
         Conv2d{.filters = 12, .kernel = 3, .stride = 2, .groups = 6}, BatchNorm{}, Relu{},
         Conv2d{.filters = 20, .kernel = 1}, GlobalAvgPool{}, Flatten{}, Dense{4}}});
 }

@@ -117,6 +117,8 @@ void write_all(const std::filesystem::path& folder) {
   const LayerCase large[] = {{Dense{100}, {784}},
                              {Conv2d{30, 5}, {1, 28, 28}},
                              {Conv2d{32, 3, 1, 1}, {16, 14, 14}},
+                             {Conv2d{32, 5, 1, 2, 32}, {32, 28, 28}},
+                             {Conv2d{48, 3, 2, 1, 24}, {24, 14, 14}},
                              {BatchNorm{}, {30, 12, 12}},
                              {LayerNorm{}, {512}},
                              {MaxPool2d{}, {30, 24, 24}}};
