@@ -16,7 +16,9 @@ constexpr std::int64_t kSameStop = 200'000'000;  // nanoseconds
 
 std::atomic<int> received{0};
 std::atomic<std::int64_t> received_at{0};
-static_assert(std::atomic<std::int64_t>::is_always_lock_free, "a signal handler may store it");
+static_assert(std::atomic<int>::is_always_lock_free &&
+                  std::atomic<std::int64_t>::is_always_lock_free,
+              "a signal handler may store them");
 
 std::int64_t now() {
   return std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();

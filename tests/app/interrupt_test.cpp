@@ -9,11 +9,11 @@
 namespace gradatim::app {
 namespace {
 
-void interrupt_twice(std::chrono::milliseconds apart) {
+void interrupt_twice(std::chrono::milliseconds apart, int second = SIGTERM) {
   const Interrupt interrupt;
   std::raise(SIGINT);
   std::this_thread::sleep_for(apart);
-  std::raise(SIGTERM);
+  std::raise(second);
 }
 
 TEST(Interrupt, NotesTheFirstSignal) {
@@ -25,8 +25,9 @@ TEST(Interrupt, NotesTheFirstSignal) {
 }
 
 TEST(Interrupt, ALaterSignalEndsTheProcess) {
-  EXPECT_EXIT(interrupt_twice(std::chrono::milliseconds(300)), testing::KilledBySignal(SIGTERM),
-              "");
+  for (const int second : {SIGINT, SIGTERM})
+    EXPECT_EXIT(interrupt_twice(std::chrono::milliseconds(300), second),
+                testing::KilledBySignal(second), "");
 }
 
 TEST(Interrupt, SignalsEndTheProcessAgainBehindIt) {

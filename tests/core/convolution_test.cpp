@@ -35,14 +35,18 @@ const Case kCases[] = {
     {"groups", {6, 33, 21}, {3, 2, 1}, 9, 3},
     {"a filter a channel", {5, 19, 23}, {3, 1, 1}, 5, 5},
     {"three filters a channel, stride 2", {4, 28, 17}, {3, 2, 1}, 12, 4},
-    {"a filter a channel, stride beyond the window", {3, 11, 14}, {2, 3, 2}, 3, 3},
+    {"a filter a channel, stride beyond the window", {3, 11, 14}, {1, 2, 0}, 3, 3},
     {"a filter a channel, even stride and window", {2, 9, 40}, {4, 2, 0}, 2, 2},
     {"a filter a channel of many pixels", {2, 90, 101}, {5, 1, 2}, 2, 2},
     {"a filter a channel, window of 7", {3, 7, 7}, {7, 1, 3}, 3, 3},
     {"a filter a channel of one pixel", {4, 1, 1}, {1, 1, 0}, 4, 4},
+    {"a filter a channel, padding beyond the window", {2, 5, 4}, {2, 2, 5}, 2, 2},
+    {"a filter a channel, one column", {3, 19, 1}, {3, 2, 2}, 3, 3},
+    {"a filter a channel, two columns", {3, 19, 2}, {3, 2, 1}, 6, 3},
     {"nine filters a channel", {2, 13, 13}, {3, 1, 1}, 18, 2},
-    {"padding beyond the window", {3, 4, 5}, {2, 1, 3}, 6, 1},
-    {"one pixel", {7, 1, 1}, {1, 1, 0}, 3, 1},
+    {"a filter a channel, windows as large as the image", {3, 9, 9}, {9, 1, 0}, 3, 3},
+    {"a filter a channel, stride 3", {3, 20, 20}, {4, 3, 1}, 3, 3},
+    {"a filter a channel, stride beyond all", {3, 9, 9}, {3, std::size_t{1} << 30U, 1}, 3, 3},
 };
 
 // Of the values in double, and the sums of their terms' magnitudes, by which rounding is judged.
@@ -97,14 +101,16 @@ TEST(Convolution, IsTheSumThatDefinesIt) {
     const Tensor dy = uniform_tensor({kRows, out.size()}, 4);
     Tensor y(dy.shape());
     Tensor dx(x.shape());
-    Tensor dw(w.shape());
-    Tensor db(b.shape());
+    Tensor dw = uniform_tensor(w.shape(), 5);  // what gradients are added to
+    Tensor db = uniform_tensor(b.shape(), 6);
+    Sums all_dw(w.size());
+    Sums all_db(b.size());
+    for (std::size_t i = 0; i < w.size(); ++i) all_dw.add(i, static_cast<double>(dw.values()[i]));
+    for (std::size_t i = 0; i < b.size(); ++i) all_db.add(i, static_cast<double>(db.values()[i]));
     convolution.forward(w.values(), b.values(), x, y);
     convolution.backward(w.values(), dy, dx);
     convolution.add_gradient(x, dy, dw.values(), db.values());
 
-    Sums all_dw(w.size());
-    Sums all_db(b.size());
     for (std::size_t n = 0; n < kRows; ++n) {
       Sums of_y(out.size());
       Sums of_dx(of.image.size());

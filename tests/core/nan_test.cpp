@@ -92,6 +92,43 @@ TEST(Nan, PassesEveryPool) {
     }
 }
 
+// A filter a channel: outputs are NaN where a window sees one and nowhere else, gradients in the
+// sample or the filter of a channel that has one, at least where it is met.
+TEST(Nan, StaysInItsPlane) {
+  constexpr std::size_t kRows = 2;
+  constexpr std::size_t kChannels = 3;
+  for (const std::size_t stride : {1U, 2U}) {
+    const ImageShape image{kChannels, 7, 6};
+    const Convolution convolution(image, {3, stride, 1}, kChannels, kChannels);
+    const ImageShape out = convolution.output();
+    const std::size_t area = out.height * out.width;
+    Tensor x = uniform_tensor({kRows, image.size()}, 1);
+    x.values()[42 + 2 * 6 + 3] = kNan;  // (2, 3) of channel 1 of sample 0
+    const Tensor w = uniform_tensor({convolution.weights()}, 2);
+    const Tensor b = uniform_tensor({kChannels}, 3);
+    Tensor y({kRows, out.size()});
+    convolution.forward(w.values(), b.values(), x, y);
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      const std::size_t row = i % area / out.width * stride;  // of the padded image
+      const std::size_t column = i % out.width * stride;
+      const bool sees = i / area == 1 && row <= 3 && 3 <= row + 2 && column <= 4 && 4 <= column + 2;
+      EXPECT_EQ(std::isnan(y.values()[i]), sees) << "stride " << stride << ", output " << i;
+    }
+    Tensor dw(w.shape());
+    Tensor db(b.shape());
+    convolution.add_gradient(x, y, dw.values(), db.values());
+    for (std::size_t i = 0; i < dw.size(); ++i)
+      EXPECT_EQ(std::isnan(dw.values()[i]), i / 9 == 1) << "stride " << stride << ", weight " << i;
+    Tensor dx(x.shape());
+    convolution.backward(w.values(), y, dx);
+    for (std::size_t i = 0; i < dx.size(); ++i)
+      if (i / 42 != 1) {
+        EXPECT_FALSE(std::isnan(dx.values()[i])) << "stride " << stride << ", input " << i;
+      }
+    EXPECT_TRUE(std::isnan(dx.values()[42 + 2 * 6 + 3]));
+  }
+}
+
 // A NaN of the image reaches the windows that see it, one of the weights its filter: as
 // convolution, pool and relu one by one.
 TEST(Nan, PassesPooledConvolutions) {

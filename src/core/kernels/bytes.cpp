@@ -54,7 +54,7 @@ constexpr std::size_t kPanelVectors = std::clamp<std::size_t>(64 / hn::MaxLanes(
 
 // V neighbouring vectors of a sum.
 template <std::size_t V>
-struct Panel {
+struct RowPanel {
   FloatVector sum[V];
 
   HWY_INLINE void Clear() {
@@ -111,7 +111,7 @@ struct Panel {
 
 // Calls work.operator()<V>(column) for panels of V vectors that cover the columns.
 template <class Work>
-HWY_INLINE void ForEachPanel(std::size_t columns, const Work& work) {
+HWY_INLINE void ForEachRowPanel(std::size_t columns, const Work& work) {
   const std::size_t lanes = hn::Lanes(FloatTag());
   for (std::size_t column = 0; column < columns;) {
     const std::size_t vectors = std::min(kPanelVectors, (columns - column + lanes - 1) / lanes);
@@ -127,7 +127,7 @@ void ByteAffinePanel(TensorView<const std::uint8_t> bytes, float scale, ConstTen
                      std::span<const float> bias, std::size_t column, TensorView<float> y) {
   const std::size_t inputs = bytes.shape()[1];
   const std::size_t stride = w.shape()[1];
-  Panel<V> sums[kRowBlock];
+  RowPanel<V> sums[kRowBlock];
   for (std::size_t r = 0; r < bytes.rows(); ++r) sums[r].Clear();
   for (std::size_t i = 0; i < inputs; i += kMaskBits) {
     const std::size_t count = std::min(kMaskBits, inputs - i);
@@ -136,7 +136,7 @@ void ByteAffinePanel(TensorView<const std::uint8_t> bytes, float scale, ConstTen
       masks[r] = NonZeroMask(bytes.data() + r * inputs + i, count);
     for (std::size_t r = 0; r < bytes.rows(); ++r) {
       if (masks[r] == 0) continue;
-      Panel<V> sum = sums[r];
+      RowPanel<V> sum = sums[r];
       sum.Add(masks[r], bytes.data() + r * inputs + i, w.data() + i * stride + column, stride);
       sums[r] = sum;
     }
@@ -170,7 +170,7 @@ void ByteAffine(TensorView<const std::uint8_t> bytes, float scale, ConstTensorVi
                 std::span<const float> bias, TensorView<float> y) {
   for (std::size_t r = 0; r < bytes.rows(); r += kRowBlock) {
     const std::size_t count = std::min(kRowBlock, bytes.rows() - r);
-    ForEachPanel(y.shape()[1], [&]<std::size_t V>(std::size_t column) HWY_ATTR {
+    ForEachRowPanel(y.shape()[1], [&]<std::size_t V>(std::size_t column) HWY_ATTR {
       ByteAffinePanel<V>(bytes.slice(r, count), scale, w, bias, column, y.slice(r, count));
     });
   }
@@ -245,8 +245,8 @@ void ByteGemmTransposed(TensorView<const std::uint8_t> bytes, float scale, Const
         for (std::size_t b = 0; b < rows; b += kMaskBits)
           masks[c][b / kMaskBits] = NonZeroMask(tile[c] + b);
       for (std::size_t c = 0; c < columns; ++c) {
-        ForEachPanel(units, [&]<std::size_t V>(std::size_t column) HWY_ATTR {
-          Panel<V> panel;
+        ForEachRowPanel(units, [&]<std::size_t V>(std::size_t column) HWY_ATTR {
+          RowPanel<V> panel;
           panel.Clear();
           for (std::size_t b = 0; b < rows; b += kMaskBits)
             panel.Add(masks[c][b / kMaskBits], tile[c] + b, dy.data() + (r + b) * stride + column,

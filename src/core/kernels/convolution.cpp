@@ -10,13 +10,6 @@
 #include "gradatim/core/kernels.hpp"
 
 namespace gradatim::kernels {
-namespace {
-
-// As many filters of one channel are quicker plane by plane than as a product's columns.
-constexpr std::size_t kFewFilters = 8;
-
-}  // namespace
-
 Convolution::Convolution(const ImageShape& image, const Window& window, std::size_t filters,
                          std::size_t groups)
     : image_(image),
@@ -112,20 +105,21 @@ void Convolution::add_gradient(ConstTensorView x, ConstTensorView dy, std::span<
 }
 
 bool Convolution::is_depthwise() const {
-  return groups_ == image_.channels && output_.channels <= kFewFilters * groups_;
+  return suits_depthwise(image_, window_, output_, groups_);
 }
 
 // Filter f sees the channel f / filters.
 void Convolution::forward_planes(std::span<const float> w, std::span<const float> b,
                                  ConstTensorView x, TensorView<float> y) const {
   const std::size_t filters = output_.channels / groups_;
-  DepthwisePass pass(image_, window_, output_);
+  const Phases phases(image_, window_, output_);
+  PlaneImage plane(phases);
   for (std::size_t n = 0; n < x.rows(); ++n) {
     const auto image = x.row(n);
     const auto output = y.row(n);
     for (std::size_t f = 0; f < output_.channels; ++f) {
-      if (f % filters == 0) pass.read_image(part(image, f / filters));
-      pass.forward(of_filter(w, f), b[f], of_filter(output, f));
+      if (f % filters == 0) plane.read(part(image, f / filters));
+      plane.forward(of_filter(w, f), b[f], of_filter(output, f));
     }
   }
 }
@@ -133,15 +127,17 @@ void Convolution::forward_planes(std::span<const float> w, std::span<const float
 void Convolution::backward_planes(std::span<const float> w, ConstTensorView dy,
                                   TensorView<float> dx) const {
   const std::size_t filters = output_.channels / groups_;
-  DepthwisePass pass(image_, window_, output_);
+  const Phases phases(image_, window_, output_);
+  PlaneGradient gradient(phases);
+  PlaneImageGradient plane(phases);
   for (std::size_t n = 0; n < dy.rows(); ++n) {
     const auto output = dy.row(n);
     const auto image = dx.row(n);
     for (std::size_t f = 0; f < output_.channels; ++f) {
-      if (f % filters == 0) pass.begin_image();
-      pass.read_gradient(of_filter(output, f));
-      pass.pass_back(of_filter(w, f));
-      if (f % filters == filters - 1) pass.write_image(part(image, f / filters));
+      if (f % filters == 0) plane.begin();
+      gradient.read(of_filter(output, f));
+      plane.add(gradient, of_filter(w, f));
+      if (f % filters == filters - 1) plane.write(part(image, f / filters));
     }
   }
 }
@@ -149,16 +145,17 @@ void Convolution::backward_planes(std::span<const float> w, ConstTensorView dy,
 void Convolution::add_gradient_planes(ConstTensorView x, ConstTensorView dy, std::span<float> dw,
                                       std::span<float> db) const {
   const std::size_t filters = output_.channels / groups_;
-  DepthwisePass pass(image_, window_, output_);
+  const Phases phases(image_, window_, output_);
+  PlaneGradient gradient(phases);
+  PlaneImage plane(phases);
   for (std::size_t n = 0; n < x.rows(); ++n) {
     const auto image = x.row(n);
     const auto output = dy.row(n);
     for (std::size_t f = 0; f < output_.channels; ++f) {
-      const auto plane = of_filter(output, f);
-      if (f % filters == 0) pass.read_image(part(image, f / filters));
-      pass.read_gradient(plane);
-      pass.add_gradient(of_filter(dw, f));
-      db[f] += static_cast<float>(sum(plane));
+      if (f % filters == 0) plane.read(part(image, f / filters));
+      gradient.read(of_filter(output, f));
+      plane.add_gradient(gradient, of_filter(dw, f));
+      db[f] += static_cast<float>(sum(of_filter(output, f)));
     }
   }
 }

@@ -7,6 +7,9 @@
 namespace gradatim::kernels {
 namespace {
 
+// As many filters of one channel are quicker plane by plane than as a product's columns.
+constexpr std::size_t kFewFilters = 4;
+
 constexpr std::size_t whole_vectors(std::size_t floats) { return (floats + 15) / 16 * 16; }
 
 constexpr std::size_t ceiling(std::size_t n, std::size_t d) { return (n + d - 1) / d; }
@@ -18,7 +21,36 @@ std::span<float> zeros(std::size_t count) {
   return values;
 }
 
+// Calls f(taps, phase, at_weights) for each phase that windows read.
+template <class F>
+void for_each_phase(const Phases& phases, F f) {
+  const std::size_t read = std::min(phases.window.size, phases.window.stride);
+  for (std::size_t u = 0; u < read; ++u)
+    for (std::size_t v = 0; v < read; ++v)
+      f(phases.taps(u, v), phases.phase(u, v), u * phases.window.size + v);
+}
+
+// Calls f(line, first, second) for each line of a plane, whose values, or every second of them, lie
+// side by side from `first` on, and the others from `second` on.
+template <class T, class F>
+void for_each_line(const Phases& phases, std::span<T> plane, F f) {
+  const std::size_t stride = phases.window.stride;
+  const std::size_t first = phases.column(0);
+  const std::size_t second = phases.column(1);
+  for (std::size_t phase = 0; phase < std::min(stride, phases.height); ++phase) {
+    std::size_t at = phases.line(phase);
+    for (std::size_t i = phase; i < phases.height; i += stride, at += phases.step)
+      f(plane.subspan(i * phases.width, phases.width), at + first, at + second);
+  }
+}
+
 }  // namespace
+
+bool suits_depthwise(const ImageShape& image, const Window& window, const ImageShape& output,
+                     std::size_t groups) {
+  return groups == image.channels && output.channels <= kFewFilters * groups &&
+         window.stride <= 2 && window.size * window.size <= output.height * output.width;
+}
 
 Phases::Phases(const ImageShape& image, const Window& of, const ImageShape& output)
     : height(image.height),
@@ -34,117 +66,85 @@ Phases::Phases(const ImageShape& image, const Window& of, const ImageShape& outp
   floats = whole_vectors(std::max(count + reach, lines * step));
 }
 
-Taps Phases::taps(std::size_t phase_line, std::size_t phase_column) const {
-  return {ceiling(window.size - phase_line, window.stride),
-          ceiling(window.size - phase_column, window.stride),
+Taps Phases::taps(std::size_t line, std::size_t column) const {
+  return {ceiling(window.size - line, window.stride),
+          ceiling(window.size - column, window.stride),
           static_cast<std::ptrdiff_t>(step),
           1,
           window.stride * window.size,
           window.stride};
 }
 
-DepthwisePass::DepthwisePass(const ImageShape& image, const Window& window,
-                             const ImageShape& output)
-    : phases_(image, window, output) {
-  const std::size_t all = window.stride * window.stride * phases_.floats;
-  image_ = zeros<Use::image>(all);
-  d_image_ = zeros<Use::frame>(all);
-  d_output_ = zeros<Use::d_output>(phases_.margin + phases_.floats);
-  output_ = scratch<Use::lines>(phases_.count);
+std::size_t Phases::line(std::size_t i) const {
+  const std::size_t padded = i + window.padding;
+  return phase(padded % window.stride, 0) + padded / window.stride * step;
 }
 
-// Value (i, j) of an image lies at line_place(i) + column_place(j).
-std::size_t DepthwisePass::line_place(std::size_t i) const {
-  const auto [size, stride, padding] = phases_.window;
-  return phases_.plane((i + padding) % stride, 0) + (i + padding) / stride * phases_.step;
+std::size_t Phases::column(std::size_t j) const {
+  const std::size_t padded = j + window.padding;
+  return phase(0, padded % window.stride) + padded / window.stride;
 }
 
-std::size_t DepthwisePass::column_place(std::size_t j) const {
-  const auto [size, stride, padding] = phases_.window;
-  return phases_.plane(0, (j + padding) % stride) + (j + padding) / stride;
-}
+PlaneGradient::PlaneGradient(const Phases& phases)
+    : phases_(phases), values_(zeros<Use::d_output>(phases.margin + phases.floats)) {}
 
-// Calls f(i, line_place(i)) for each line of an image.
-template <class F>
-void DepthwisePass::for_each_line(F f) const {
-  const std::size_t stride = phases_.window.stride;
-  for (std::size_t first = 0; first < std::min(stride, phases_.height); ++first) {
-    std::size_t at = line_place(first);
-    for (std::size_t i = first; i < phases_.height; i += stride, at += phases_.step) f(i, at);
-  }
-}
-
-void DepthwisePass::read_image(std::span<const float> plane) {
-  const std::size_t width = phases_.width;
-  const std::size_t stride = phases_.window.stride;
-  const std::size_t first = column_place(0);
-  const std::size_t second = column_place(1);
-  float* const to = image_.data();
-  if (stride == 1)
-    return copy_lines(phases_.height, width, plane.data(), width, to + line_place(0) + first,
-                      phases_.step);
-  for_each_line([&](std::size_t i, std::size_t at) {
-    const auto line = plane.subspan(i * width, width);
-    if (stride == 2) return split_line(line, to + at + first, to + at + second);
-    for (std::size_t j = 0; j < width; ++j) to[at + column_place(j)] = line[j];
-  });
-}
-
-void DepthwisePass::write_image(std::span<float> plane) const {
-  const std::size_t width = phases_.width;
-  const std::size_t stride = phases_.window.stride;
-  const std::size_t first = column_place(0);
-  const std::size_t second = column_place(1);
-  const float* const from = d_image_.data();
-  if (stride == 1)
-    return copy_lines(phases_.height, width, from + line_place(0) + first, phases_.step,
-                      plane.data(), width);
-  for_each_line([&](std::size_t i, std::size_t at) {
-    const auto line = plane.subspan(i * width, width);
-    if (stride == 2) return join_line(from + at + first, from + at + second, line);
-    for (std::size_t j = 0; j < width; ++j) line[j] = from[at + column_place(j)];
-  });
-}
-
-void DepthwisePass::read_gradient(std::span<const float> plane) {
+void PlaneGradient::read(std::span<const float> plane) {
   copy_lines(phases_.output_height, phases_.output_width, plane.data(), phases_.output_width,
-             d_output_.data() + phases_.margin, phases_.step);
+             values_.data() + phases_.margin, phases_.step);
 }
 
-// Calls f(taps, phase, at_weights) for each phase that windows read.
-template <class F>
-void DepthwisePass::for_each_phase(F f) const {
-  const auto [size, stride, padding] = phases_.window;
-  const std::size_t read = std::min(size, stride);
-  for (std::size_t u = 0; u < read; ++u)
-    for (std::size_t v = 0; v < read; ++v) f(phases_.taps(u, v), phases_.plane(u, v), u * size + v);
+PlaneImage::PlaneImage(const Phases& phases)
+    : phases_(phases),
+      values_(zeros<Use::image>(phases.all_floats())),
+      output_(scratch<Use::lines>(phases.count)) {}
+
+void PlaneImage::read(std::span<const float> plane) {
+  float* const to = values_.data();
+  if (phases_.window.stride == 1)
+    return copy_lines(phases_.height, phases_.width, plane.data(), phases_.width,
+                      to + phases_.line(0) + phases_.column(0), phases_.step);
+  for_each_line(phases_, plane,
+                [&](std::span<const float> line, std::size_t first, std::size_t second) {
+                  split_line(line, to + first, to + second);
+                });
 }
 
-void DepthwisePass::forward(std::span<const float> w, float b, std::span<float> y) const {
+void PlaneImage::forward(std::span<const float> w, float b, std::span<float> y) const {
   std::ranges::fill(output_, b);
-  for_each_phase([&](const Taps& taps, std::size_t phase, std::size_t at) {
-    add_taps(taps, w.data() + at, image_.data() + phase, phases_.count, output_.data());
+  for_each_phase(phases_, [&](const Taps& taps, std::size_t phase, std::size_t at) {
+    add_taps(taps, w.data() + at, values_.data() + phase, phases_.count, output_.data());
   });
   copy_lines(phases_.output_height, phases_.output_width, output_.data(), phases_.step, y.data(),
              phases_.output_width);
 }
 
-void DepthwisePass::add_gradient(std::span<float> dw) const {
-  for_each_phase([&](const Taps& taps, std::size_t phase, std::size_t at) {
-    add_taps_gradient(taps, image_.data() + phase, d_output_.data() + phases_.margin, phases_.count,
-                      dw.data() + at);
+void PlaneImage::add_gradient(const PlaneGradient& dy, std::span<float> dw) const {
+  for_each_phase(phases_, [&](const Taps& taps, std::size_t phase, std::size_t at) {
+    add_taps_gradient(taps, values_.data() + phase, dy.data(), phases_.count, dw.data() + at);
   });
 }
 
-void DepthwisePass::begin_image() { std::ranges::fill(d_image_, 0.0F); }
+PlaneImageGradient::PlaneImageGradient(const Phases& phases)
+    : phases_(phases), values_(scratch<Use::frame>(phases.all_floats())) {}
+
+void PlaneImageGradient::begin() { std::ranges::fill(values_, 0.0F); }
 
 // What window (i, j) read at (i + u, j + v) of a phase comes back there from (i, j).
-void DepthwisePass::pass_back(std::span<const float> w) {
-  for_each_phase([&](Taps taps, std::size_t phase, std::size_t at) {
+void PlaneImageGradient::add(const PlaneGradient& dy, std::span<const float> w) {
+  for_each_phase(phases_, [&](Taps taps, std::size_t phase, std::size_t at) {
     taps.line_step = -taps.line_step;
     taps.step = -taps.step;
-    add_taps(taps, w.data() + at, d_output_.data() + phases_.margin, phases_.floats,
-             d_image_.data() + phase);
+    add_taps(taps, w.data() + at, dy.data(), phases_.floats, values_.data() + phase);
+  });
+}
+
+void PlaneImageGradient::write(std::span<float> plane) const {
+  const float* const from = values_.data();
+  if (phases_.window.stride == 1)
+    return copy_lines(phases_.height, phases_.width, from + phases_.line(0) + phases_.column(0),
+                      phases_.step, plane.data(), phases_.width);
+  for_each_line(phases_, plane, [&](std::span<float> line, std::size_t first, std::size_t second) {
+    join_line(from + first, from + second, line);
   });
 }
 

@@ -6,20 +6,32 @@
 #include "gradatim/core/convolution.hpp"
 
 /// Convolutions whose filters see one channel each, plane by plane: a product over channels would
-/// leave all lanes of a vector but one idle.
+/// leave all lanes of a vector but one idle. All memory is the calling thread's scratch, some of it
+/// that of convolution_passes.hpp: at most one object of each kind is alive in a thread, and none
+/// beside those.
 namespace gradatim::kernels {
+
+/// True where working plane by plane is quicker: few filters a channel, a stride of 1 or 2, and no
+/// more values in a window than in an output.
+bool suits_depthwise(const ImageShape& image, const Window& window, const ImageShape& output,
+                     std::size_t groups);
 
 /// A padded plane lies as stride² planes, phases, of every stride-th value each way: in those, what
 /// a tap of the windows reads for neighbouring outputs lies side by side, and a plane is one run of
-/// floats, of which those behind the outputs of a line are made and never used.
+/// floats, of which those behind the outputs of a line are made and never used. The stride is 1 or
+/// 2.
 struct Phases {
   Phases(const ImageShape& image, const Window& window, const ImageShape& output);
 
-  std::size_t plane(std::size_t phase_line, std::size_t phase_column) const {
-    return (phase_line * window.stride + phase_column) * floats;
+  std::size_t all_floats() const { return window.stride * window.stride * floats; }
+  std::size_t phase(std::size_t line, std::size_t column) const {
+    return (line * window.stride + column) * floats;
   }
-  /// Of the windows in a phase below their size; the others are passed over.
-  Taps taps(std::size_t phase_line, std::size_t phase_column) const;
+  /// Of the windows in a phase. Requires line, column < window.size.
+  Taps taps(std::size_t line, std::size_t column) const;
+  /// Value (i, j) of an image lies at line(i) + column(j).
+  std::size_t line(std::size_t i) const;
+  std::size_t column(std::size_t j) const;
 
   std::size_t height, width;  // of the image
   Window window;
@@ -30,39 +42,45 @@ struct Phases {
   std::size_t floats;  // of a phase
 };
 
-/// Of some samples; all memory is the calling thread's scratch, so at most one is alive in a
-/// thread.
-class DepthwisePass {
+/// The gradient of an output, with zeros where a phase has values that no output lies at.
+class PlaneGradient {
  public:
-  DepthwisePass(const ImageShape& image, const Window& window, const ImageShape& output);
+  explicit PlaneGradient(const Phases& phases);
+  void read(std::span<const float> plane);
+  const float* data() const { return values_.data() + phases_.margin; }
 
-  /// The image that forward and add_gradient read: a channel of a sample.
-  void read_image(std::span<const float> plane);
-  /// The gradient of an output that add_gradient and pass_back read.
-  void read_gradient(std::span<const float> plane);
+ private:
+  const Phases& phases_;
+  std::span<float> values_;  // the margin, then as long as a phase
+};
 
+/// A channel of a sample, and what its windows give.
+class PlaneImage {
+ public:
+  explicit PlaneImage(const Phases& phases);
+  void read(std::span<const float> plane);
   /// y (height, width) of the output, for w (size, size).
   void forward(std::span<const float> w, float b, std::span<float> y) const;
   /// dw (size, size) += the gradient of the weights.
-  void add_gradient(std::span<float> dw) const;
-  /// The gradient of an image, from nothing, by the outputs it gave.
-  void begin_image();
-  void pass_back(std::span<const float> w);
-  void write_image(std::span<float> plane) const;
+  void add_gradient(const PlaneGradient& dy, std::span<float> dw) const;
 
  private:
-  std::size_t line_place(std::size_t i) const;
-  std::size_t column_place(std::size_t j) const;
-  template <class F>
-  void for_each_line(F f) const;
-  template <class F>
-  void for_each_phase(F f) const;
-
-  Phases phases_;
-  std::span<float> image_;     // stride² phases
-  std::span<float> d_image_;   // the same
-  std::span<float> d_output_;  // the margin, then as long as a phase
+  const Phases& phases_;
+  std::span<float> values_;
   std::span<float> output_;
+};
+
+/// The gradient of a channel of a sample, from nothing, by the outputs it gave.
+class PlaneImageGradient {
+ public:
+  explicit PlaneImageGradient(const Phases& phases);
+  void begin();
+  void add(const PlaneGradient& dy, std::span<const float> w);
+  void write(std::span<float> plane) const;
+
+ private:
+  const Phases& phases_;
+  std::span<float> values_;
 };
 
 }  // namespace gradatim::kernels

@@ -100,10 +100,11 @@ void CopyLines(std::size_t lines, std::size_t width, const float* HWY_RESTRICT f
   }
 }
 
-// Calls f(k) for pairs [k, k + 4) of a line until all are met, some of them twice where the last
-// four begin before their end; one(k) for each where there are no four.
+// Calls f(k) for pairs [k, k + lanes) of a line until all are met, some of them twice where the
+// last vector begins before their end; one(k) for each where there are fewer.
 template <class F, class One>
-HWY_INLINE void ForEachFour(std::size_t pairs, std::size_t lanes, const F& f, const One& one) {
+HWY_INLINE void ForEachVectorOfPairs(std::size_t pairs, std::size_t lanes, const F& f,
+                                     const One& one) {
   if (pairs < lanes) {
     for (std::size_t k = 0; k < pairs; ++k) one(k);
     return;
@@ -117,7 +118,7 @@ using PairTag = hn::CappedTag<float, 4>;
 void SplitLine(std::span<const float> line, float* HWY_RESTRICT first, float* HWY_RESTRICT second) {
   const PairTag d;
   const float* HWY_RESTRICT from = line.data();
-  ForEachFour(
+  ForEachVectorOfPairs(
       line.size() / 2, hn::Lanes(d),
       [&](std::size_t k) HWY_ATTR {
         hn::Vec<PairTag> even;
@@ -137,7 +138,7 @@ void JoinLine(const float* HWY_RESTRICT first, const float* HWY_RESTRICT second,
               std::span<float> line) {
   const PairTag d;
   float* HWY_RESTRICT to = line.data();
-  ForEachFour(
+  ForEachVectorOfPairs(
       line.size() / 2, hn::Lanes(d),
       [&](std::size_t k) HWY_ATTR {
         hn::StoreInterleaved2(hn::LoadU(d, first + k), hn::LoadU(d, second + k), d, to + 2 * k);

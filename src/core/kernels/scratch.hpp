@@ -9,16 +9,16 @@ namespace gradatim::kernels {
 
 /// What a convolution's kernels keep memory for, each a block of its own.
 enum class Use {
-  image,      // with its channels last, padded
+  image,      // with its channels last, padded; or a plane in phases
   frame,      // its gradient
   filters,    // packed
   windows,    // filters, or their gradient, line by line of the windows
   bias,       // packed
-  lines,      // of an output, filters last
+  lines,      // of an output, filters last; or of one filter
   pooled,     // output, filters last
   d_pooled,   // its gradient
   passed,     // that gradient where relu passed it on
-  d_output,   // gradient of an output, filters last
+  d_output,   // gradient of an output, filters last; or of one filter
   d_filters,  // packed
   d_weights,  // as the weights lie
   d_bias,     // packed
