@@ -68,7 +68,6 @@ struct RowPanel {
                       const float* HWY_RESTRICT rows, std::size_t stride) {
     const auto add_first = [&](FloatVector(&to)[V]) HWY_ATTR {
       const auto i = static_cast<std::size_t>(std::countr_zero(mask));
-      mask &= mask - 1;
       const FloatTag d;
       const auto value = hn::Set(d, kByteValue[bytes[i]]);
       const float* HWY_RESTRICT row = rows + i * stride;
@@ -76,13 +75,15 @@ struct RowPanel {
         to[v] = hn::MulAdd(value, hn::LoadU(d, row + v * hn::Lanes(d)), to[v]);
     };
     if constexpr (V > 4) {
-      while (mask != 0) add_first(sum);
+      for (; mask != 0; mask &= mask - 1) add_first(sum);
     } else {
       FloatVector odd[V];
       for (FloatVector& vector : odd) vector = hn::Zero(FloatTag());
       for (int pairs = std::popcount(mask) / 2; pairs > 0; --pairs) {
         add_first(sum);
+        mask &= mask - 1;
         add_first(odd);
+        mask &= mask - 1;
       }
       if (mask != 0) add_first(sum);
       for (std::size_t v = 0; v < V; ++v) sum[v] = hn::Add(sum[v], odd[v]);
