@@ -34,6 +34,8 @@ const Case kCases[] = {
     {"stride 3", {1, 40, 40}, {5, 3, 2}, 49, 1},
     {"groups", {6, 33, 21}, {3, 2, 1}, 9, 3},
     {"a filter a channel", {5, 19, 23}, {3, 1, 1}, 5, 5},
+    {"padding beyond the window", {3, 4, 5}, {2, 1, 3}, 6, 1},
+    {"one pixel", {7, 1, 1}, {1, 1, 0}, 3, 1},
     {"three filters a channel, stride 2", {4, 28, 17}, {3, 2, 1}, 12, 4},
     {"a filter a channel, stride beyond the window", {3, 11, 14}, {1, 2, 0}, 3, 3},
     {"a filter a channel, even stride and window", {2, 9, 40}, {4, 2, 0}, 2, 2},

@@ -385,7 +385,7 @@ BasicTensor<std::uint8_t> sparse_bytes(const ByteProduct& c) {
 }
 
 TEST(Bytes, ProductsMatchTheReferenceAtEveryDensityAndShape) {
-  for (const std::size_t rows : {0U, 1U, 2U, 25U, 32U, 33U, 64U, 100U, 256U, 257U})
+  for (const std::size_t rows : {0U, 1U, 2U, 25U, 32U, 33U, 64U, 100U, 256U, 257U, 300U})
     for (const std::size_t inputs : {1U, 15U, 16U, 64U, 65U, 130U})
       for (const std::size_t units : {1U, 10U, 16U, 33U, 50U, 64U, 97U, 131U})
         for (const double density : {0.0, 0.2, 1.0}) {

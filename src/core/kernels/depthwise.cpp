@@ -3,14 +3,13 @@
 #include <algorithm>
 
 #include "core/kernels/scratch.hpp"
+#include "gradatim/core/kernels.hpp"
 
 namespace gradatim::kernels {
 namespace {
 
 // As many filters of one channel are quicker plane by plane than as a product's columns.
 constexpr std::size_t kFewFilters = 4;
-
-constexpr std::size_t whole_vectors(std::size_t floats) { return (floats + 15) / 16 * 16; }
 
 constexpr std::size_t ceiling(std::size_t n, std::size_t d) { return (n + d - 1) / d; }
 
@@ -59,11 +58,11 @@ Phases::Phases(const ImageShape& image, const Window& of, const ImageShape& outp
       output_height(output.height),
       output_width(output.width),
       step(ceiling(width + 2 * window.padding, window.stride)),
-      count(whole_vectors(output_height * step)) {
+      count(packed_columns(output_height * step)) {
   const std::size_t reach = (window.size - 1) / window.stride * (step + 1);
-  margin = whole_vectors(reach);
+  margin = packed_columns(reach);
   const std::size_t lines = ceiling(height + 2 * window.padding, window.stride);
-  floats = whole_vectors(std::max(count + reach, lines * step));
+  floats = packed_columns(std::max(count + reach, lines * step));
 }
 
 Taps Phases::taps(std::size_t line, std::size_t column) const {
