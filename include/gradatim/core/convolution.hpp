@@ -92,10 +92,6 @@ class Convolution {
  private:
   void check_gradient(const PooledGradient& gradient, std::size_t rows) const;
   GroupShape group() const;
-  template <class T>
-  std::span<T> part(std::span<T> values, std::size_t group) const;
-  template <class T>
-  std::span<T> of_filter(std::span<T> values, std::size_t filter) const;
 
   // Few filters that see one channel each are worked through plane by plane.
   bool is_depthwise() const;

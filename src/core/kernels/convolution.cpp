@@ -10,6 +10,18 @@
 #include "gradatim/core/kernels.hpp"
 
 namespace gradatim::kernels {
+namespace {
+
+// One of `count` equal parts of values, which lie group by group or filter by filter, as planes,
+// weights and biases do.
+template <class T>
+std::span<T> part(std::span<T> values, std::size_t index, std::size_t count) {
+  const std::size_t size = values.size() / count;
+  return values.subspan(index * size, size);
+}
+
+}  // namespace
+
 Convolution::Convolution(const ImageShape& image, const Window& window, std::size_t filters,
                          std::size_t groups)
     : image_(image),
@@ -27,19 +39,6 @@ GroupShape Convolution::group() const {
   return {of_group(image_), window_, of_group(output_)};
 }
 
-// The group's part of values that lie group by group, as planes, filters and biases do.
-template <class T>
-std::span<T> Convolution::part(std::span<T> values, std::size_t group) const {
-  const std::size_t size = values.size() / groups_;
-  return values.subspan(group * size, size);
-}
-
-template <class T>
-std::span<T> Convolution::of_filter(std::span<T> values, std::size_t filter) const {
-  const std::size_t size = values.size() / output_.channels;
-  return values.subspan(filter * size, size);
-}
-
 void Convolution::forward(std::span<const float> w, std::span<const float> b, ConstTensorView x,
                           TensorView<float> y) const {
   check_sizes("convolution weights", weights(), {w.size()});
@@ -54,10 +53,10 @@ void Convolution::forward(std::span<const float> w, std::span<const float> b, Co
   const std::span<float> lines =
       scratch<Use::lines>(block * output_.width * shape.packed_filters());
   for (std::size_t g = 0; g < groups_; ++g) {
-    ForwardPass pass(shape, part(w, g), part(b, g));
+    ForwardPass pass(shape, part(w, g, groups_), part(b, g, groups_));
     for (std::size_t n = 0; n < x.rows(); ++n) {
-      const std::span<float> planes = part(y.row(n), g);
-      pass.begin(part(x.row(n), g));
+      const std::span<float> planes = part(y.row(n), g, groups_);
+      pass.begin(part(x.row(n), g, groups_));
       for (std::size_t i = 0; i < output_.height; i += block) {
         const std::size_t count = std::min(block, output_.height - i);
         pass.lines(i, count, lines.data());
@@ -77,10 +76,10 @@ void Convolution::backward(std::span<const float> w, ConstTensorView dy,
   const GroupShape shape = group();
   OutputGradient gradient(shape);
   for (std::size_t g = 0; g < groups_; ++g) {
-    BackwardPass pass(shape, part(w, g));
+    BackwardPass pass(shape, part(w, g, groups_));
     for (std::size_t n = 0; n < dy.rows(); ++n) {
-      gradient.fill(part(dy.row(n), g));
-      pass.run(gradient, part(dx.row(n), g));
+      gradient.fill(part(dy.row(n), g, groups_));
+      pass.run(gradient, part(dx.row(n), g, groups_));
     }
   }
 }
@@ -97,10 +96,10 @@ void Convolution::add_gradient(ConstTensorView x, ConstTensorView dy, std::span<
   for (std::size_t g = 0; g < groups_; ++g) {
     GradientPass pass(shape);
     for (std::size_t n = 0; n < x.rows(); ++n) {
-      gradient.fill(part(dy.row(n), g));
-      pass.add(part(x.row(n), g), gradient);
+      gradient.fill(part(dy.row(n), g, groups_));
+      pass.add(part(x.row(n), g, groups_), gradient);
     }
-    pass.finish(part(dw, g), part(db, g));
+    pass.finish(part(dw, g, groups_), part(db, g, groups_));
   }
 }
 
@@ -118,8 +117,8 @@ void Convolution::forward_planes(std::span<const float> w, std::span<const float
     const auto image = x.row(n);
     const auto output = y.row(n);
     for (std::size_t f = 0; f < output_.channels; ++f) {
-      if (f % filters == 0) plane.read(part(image, f / filters));
-      plane.forward(of_filter(w, f), b[f], of_filter(output, f));
+      if (f % filters == 0) plane.read(part(image, f / filters, groups_));
+      plane.forward(part(w, f, output_.channels), b[f], part(output, f, output_.channels));
     }
   }
 }
@@ -135,9 +134,9 @@ void Convolution::backward_planes(std::span<const float> w, ConstTensorView dy,
     const auto image = dx.row(n);
     for (std::size_t f = 0; f < output_.channels; ++f) {
       if (f % filters == 0) plane.begin();
-      gradient.read(of_filter(output, f));
-      plane.add(gradient, of_filter(w, f));
-      if (f % filters == filters - 1) plane.write(part(image, f / filters));
+      gradient.read(part(output, f, output_.channels));
+      plane.add(gradient, part(w, f, output_.channels));
+      if (f % filters == filters - 1) plane.write(part(image, f / filters, groups_));
     }
   }
 }
@@ -152,10 +151,10 @@ void Convolution::add_gradient_planes(ConstTensorView x, ConstTensorView dy, std
     const auto image = x.row(n);
     const auto output = dy.row(n);
     for (std::size_t f = 0; f < output_.channels; ++f) {
-      if (f % filters == 0) plane.read(part(image, f / filters));
-      gradient.read(of_filter(output, f));
-      plane.add_gradient(gradient, of_filter(dw, f));
-      db[f] += static_cast<float>(sum(of_filter(output, f)));
+      if (f % filters == 0) plane.read(part(image, f / filters, groups_));
+      gradient.read(part(output, f, output_.channels));
+      plane.add_gradient(gradient, part(dw, f, output_.channels));
+      db[f] += static_cast<float>(sum(part(output, f, output_.channels)));
     }
   }
 }
