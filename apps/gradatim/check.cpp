@@ -1,8 +1,11 @@
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <chrono>
 #include <cmath>
+#include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -13,6 +16,7 @@
 #include "commands.hpp"
 #include "exit_codes.hpp"
 #include "gradatim/core/error.hpp"
+#include "gradatim/core/random.hpp"
 #include "gradatim/io/plot.hpp"
 #include "gradatim/nn/check.hpp"
 #include "gradatim/train/recipe_data.hpp"
@@ -25,6 +29,11 @@ namespace gradatim::app {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+constexpr float kBiasMove = 0.0625F;
+constexpr std::uint32_t kBiasStream = 42;
+constexpr double kAffordable = 1e12;  // operations: about half a minute on two cores
+constexpr double kFewest = 2;         // samples: batch normalisation wants two
 
 struct CheckCommand {
   std::string subject;  // a recipe or a run folder
@@ -40,9 +49,26 @@ struct CheckCommand {
 
 struct Subject {
   Recipe recipe;
-  Parameters parameters;             // trained, or as they start
+  Parameters parameters;             // trained, or as they start but for `moved` biases
   std::optional<Columns> columns{};  // of a trained model
+  bool moved = false;
 };
+
+// Where inputs are blank, a bias of 0 leaves the units behind it at 0, and relu has no derivative
+// there: no gradient could be right. Returns whether there were any.
+bool move_zero_biases(Parameters& parameters, std::uint64_t seed) {
+  bool moved = false;
+  for (const ParameterTensor& tensor : parameters.layout().tensors) {
+    const auto values = parameters.theta().subspan(tensor.offset, tensor.shape.size());
+    if (!tensor.name.ends_with(".bias") ||
+        std::ranges::any_of(values, [](float b) { return b != 0; }))
+      continue;
+    fill_uniform(values, {.seed = seed, .stream = kBiasStream, .step = tensor.offset}, -kBiasMove,
+                 kBiasMove);
+    moved = true;
+  }
+  return moved;
+}
 
 Subject load(const CheckCommand& command) {
   if (std::filesystem::is_directory(command.subject)) {
@@ -52,7 +78,17 @@ Subject load(const CheckCommand& command) {
   const auto folders = recipe_folders();
   Recipe recipe = read_recipe(find_recipe(command.subject, folders), {});
   Parameters parameters = initialize(recipe.network, recipe.options.seed);
-  return {std::move(recipe), std::move(parameters), {}};
+  const bool moved = move_zero_biases(parameters, recipe.options.seed);
+  return {std::move(recipe), std::move(parameters), {}, moved};
+}
+
+// As many samples as the command was told, or as the recipe's batch has, fewer where that would
+// take minutes.
+std::size_t batch_size(const CheckCommand& command, const Recipe& recipe, std::size_t available) {
+  if (command.batch != 0) return std::min(command.batch, available);
+  const double affordable = kAffordable / std::max(check_operations(recipe.network), 1.0);
+  const double most = static_cast<double>(std::min(recipe.options.batch, available));
+  return static_cast<std::size_t>(std::clamp(affordable, std::min(kFewest, most), most));
 }
 
 Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
@@ -94,12 +130,13 @@ Json as_json(const SampleCheck& sample) {
 }
 
 Json as_json(const NetworkCheck& check, const std::string& subject, const std::string& data,
-             std::size_t batch) {
+             std::size_t batch, bool moved) {
   Json tensors = Json::array();
   for (const TensorCheck& tensor : check.tensors) tensors.push_back(as_json(tensor));
   return {{"subject", subject},
           {"data", data},
           {"batch", batch},
+          {"biases_moved", moved ? Json(kBiasMove) : Json(0)},
           {"passes", check.passed()},
           {"parameters", check.parameters()},
           {"passed", check.count(&TensorCheck::passed)},
@@ -149,6 +186,33 @@ void print_errors(const NetworkCheck& check) {
              sparkline(values, ErrorDistribution::kBins));
 }
 
+// On a terminal, how much is done.
+class ShareDone {
+ public:
+  void show(double share) {
+    if (!terminal_ || Clock::now() - drawn_ < kRedraw) return;
+    drawn_ = Clock::now();
+    const double seconds = std::chrono::duration<double>(drawn_ - started_).count();
+    fmt::print(stderr, "\r{} {:3.0f} %  {} left\x1b[K", block_bar(share, kBarWidth), 100 * share,
+               duration(seconds * (1 - share) / share));
+    std::fflush(stderr);
+    shown_ = true;
+  }
+  void finish() const {
+    if (shown_) fmt::print(stderr, "\r\x1b[K");
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  static constexpr std::chrono::milliseconds kRedraw{100};
+  static constexpr std::size_t kBarWidth = 30;
+
+  bool terminal_ = isatty(STDERR_FILENO) != 0;
+  bool shown_ = false;
+  Clock::time_point started_ = Clock::now();
+  Clock::time_point drawn_ = Clock::now();  // nothing is drawn of what takes no time
+};
+
 int run_check(const CheckCommand& command) {
   const Subject subject = load(command);
   const Recipe& recipe = subject.recipe;
@@ -157,25 +221,38 @@ int run_check(const CheckCommand& command) {
   const std::string& name = with_data.data;
   const Dataset data = load_recipe_data(with_data, data_paths(command.data_dir),
                                         subject.columns ? &*subject.columns : nullptr);
-  const std::size_t batch =
-      std::min(command.batch != 0 ? command.batch : recipe.options.batch, data.train.size());
+  const std::size_t batch = batch_size(command, recipe, data.train.size());
   const Samples samples = data.train.batch(0, batch);
   Batch keyed = samples;
   keyed.key = {.seed = recipe.options.seed};
-  const NetworkCheck check = gradatim::check(recipe.network, subject.parameters.theta(), keyed,
-                                             {.loss = recipe.options.loss,
-                                              .inputs = command.inputs,
-                                              .seed = command.seed,
-                                              .threads = command.threads});
+  ShareDone share_done;
+  const NetworkCheck check =
+      gradatim::check(recipe.network, subject.parameters.theta(), keyed,
+                      {.loss = recipe.options.loss,
+                       .inputs = command.inputs,
+                       .seed = command.seed,
+                       .threads = command.threads,
+                       .on_progress = [&](double share) { share_done.show(share); }});
+  share_done.finish();
   const std::string title =
       fmt::format("{}: {} parameters, first {} training samples of {}", recipe.name,
                   subject.parameters.theta().size(), batch, name);
   if (!command.plot.empty()) draw_errors(check, title, command.plot);
   if (command.json) {
-    fmt::print("{}\n", as_json(check, command.subject, name, batch)
+    fmt::print("{}\n", as_json(check, command.subject, name, batch, subject.moved)
                            .dump(-1, ' ', false, Json::error_handler_t::replace));
   } else {
-    fmt::print("{}\n\n{}", title, check.to_string());
+    fmt::print("{}\n", title);
+    if (command.batch == 0 && batch < std::min(recipe.options.batch, data.train.size()))
+      fmt::print(
+          "fewer than the recipe's batch of {}, which would take {:.0f} times as long; "
+          "--batch sets the number\n",
+          recipe.options.batch,
+          static_cast<double>(recipe.options.batch) / static_cast<double>(batch));
+    if (subject.moved)
+      fmt::print("biases that start at 0 moved by up to {}: relu has no derivative at 0\n",
+                 kBiasMove);
+    fmt::print("\n{}", check.to_string());
     print_errors(check);
   }
   return check.passed() ? kDone : kFailed;
@@ -191,7 +268,10 @@ void add_check_command(CLI::App& app, int& exit_code) {
       ->required();
   sub->add_option("--data", command->data, "Dataset instead of the recipe's");
   sub->add_option("--data-dir", command->data_dir, "Folder to look for data in first");
-  sub->add_option("--batch", command->batch, "Training samples, from the first; the recipe's batch")
+  sub->add_option(
+         "--batch", command->batch,
+         "Training samples, from the first; by default the recipe's batch, or what takes about "
+         "half a minute")
       ->check(CLI::PositiveNumber);
   sub->add_option("--seed", command->seed, "Of the sample that is evaluated in full");
   sub->add_option("--threads", command->threads, "Threads; 0, the default, is one a core")

@@ -12,7 +12,8 @@ namespace gradatim {
 /// The first kTrials calls try each way kProbes times in turn; then the quicker one is kept, and
 /// the other is tried again kProbes times in every kPeriod calls. The call behind a change is not
 /// counted: helpers sleep and caches are cold. Loops longer than kLong are handed out regardless:
-/// there the helpers' share outweighs a wait.
+/// there the helpers' share outweighs a wait. Loops that take longer than kVeryLong, which no wait
+/// does, are not tried alone either.
 class HandingOut {
  public:
   static constexpr std::size_t kTrials = 16;
@@ -20,10 +21,12 @@ class HandingOut {
   static constexpr std::size_t kProbes = 4;
   static constexpr std::size_t kProbesOfLong = 2;  // the first is not counted
   static constexpr double kLong = 2e-3;            // seconds
+  static constexpr double kVeryLong = 0.1;
 
   /// Whether to hand out the next call.
   bool next() const {
     const std::size_t turn = calls_ % kPeriod;
+    if (shared_.seconds > kVeryLong) return true;
     if (alone_.seconds > kLong) return turn >= kProbesOfLong;
     if (calls_ < kTrials) return turn / kProbes % 2 == 0;
     const bool pays = shared_.seconds <= alone_.seconds;

@@ -139,19 +139,16 @@ class BatchNormOperation final : public Operation, public BatchRule {
   bool has_change_rule() const override { return true; }
   void change(std::span<const float> theta, ConstTensorView x, ConstTensorView, ConstTensorView dx,
               TensorView<float> dy) const override {
-    const std::size_t count = x.rows() * area_;
-    std::vector<double> moves(count);
-    std::vector<double> result(count);
-    for (std::size_t first = 0; first < dx.rows(); first += x.rows())
-      for (std::size_t c = 0; c < channels_; ++c) {
-        const ConstTensorView amounts = dx.slice(first, x.rows());
-        for (std::size_t i = 0; i < count; ++i) moves[i] = at(amounts, c, i);
-        const std::vector<double> w(count, static_cast<double>(theta[c]));
-        reference::layer_norm_change<double>(channel(x, c), w, moves, epsilon_, result);
-        const TensorView<float> out = dy.slice(first, x.rows());
-        for (std::size_t i = 0; i < count; ++i)
-          out.values()[place(c, i)] = static_cast<float>(result[i]);
-      }
+    std::vector<double> values(sums());
+    add_sums(x, values);
+    std::vector<float> slopes(this->slopes());
+    for (std::size_t c = 0; c < channels_; ++c)
+      slopes[c] = static_cast<float>(values[c] / count_of(x.rows()));
+    for (std::size_t first = 0; first < dx.rows(); first += x.rows()) {
+      const ConstTensorView amounts = dx.slice(first, x.rows());
+      find_change(theta, x, values, amounts, slopes);
+      backward_rows(slopes, x, amounts, dy.slice(first, x.rows()));
+    }
   }
   float parameter_change(std::span<const float>, ConstTensorView x, ConstTensorView,
                          std::size_t parameter, float step, TensorView<float> dy) const override {
@@ -192,6 +189,31 @@ class BatchNormOperation final : public Operation, public BatchRule {
   }
 
  private:
+  // The change dy in the form of `slopes`, whose means are those of x already. With c = x - mean,
+  // which sums to zero, the variance grows by mean(2 c dx) + variance(dx), and 1 / root changes by
+  // -growth / (root new_root (root + new_root)): nothing cancels.
+  void find_change(std::span<const float> theta, ConstTensorView x, std::span<const double> values,
+                   ConstTensorView dx, std::span<float> slopes) const {
+    std::vector<double> moves(sums());
+    std::vector<double> products(sums());
+    add_sums(dx, moves);
+    add_backward_sums(slopes, x, dx, products);
+    const double count = count_of(x.rows());
+    for (std::size_t c = 0; c < channels_; ++c) {
+      const double mean = values[c] / count;
+      const double shift = moves[c] / count;
+      const double before = std::max(values[channels_ + c] / count - mean * mean, 0.0) + epsilon_;
+      const double rounding = static_cast<double>(slopes[c]) - mean;
+      const double growth = 2 * (products[channels_ + c] / count + rounding * shift) +
+                            std::max(moves[channels_ + c] / count - shift * shift, 0.0);
+      const double root = std::sqrt(before);
+      const double new_root = std::sqrt(before + growth);
+      slopes[channels_ + c] = static_cast<float>(static_cast<double>(theta[c]) / new_root);
+      slopes[2 * channels_ + c] = static_cast<float>(shift);
+      slopes[3 * channels_ + c] = static_cast<float>(growth / (root * (root + new_root)));
+    }
+  }
+
   struct Passed {
     std::vector<float> statistics, slopes;
     std::vector<double> sums;

@@ -1,7 +1,5 @@
 #include <fmt/format.h>
 
-#include <vector>
-
 #include "gradatim/core/convolution.hpp"
 #include "gradatim/core/error.hpp"
 #include "nn/image_changes.hpp"
@@ -19,7 +17,8 @@ class Conv2dOperation final : public Operation {
       : layer_(layer),
         channels_(image.channels / layer.groups),
         convolution_(image, window, layer.filters, layer.groups),
-        shape_{image, window, convolution_.output(), layer.groups} {}
+        shape_{image, window, convolution_.output(), layer.groups},
+        change_(shape_) {}
 
   Shape output() const override {
     const kernels::ImageShape y = convolution_.output();
@@ -55,7 +54,7 @@ class Conv2dOperation final : public Operation {
   bool has_change_rule() const override { return true; }
   void change(std::span<const float> theta, ConstTensorView, ConstTensorView, ConstTensorView dx,
               TensorView<float> dy) const override {
-    convolution_.forward(weight(theta), std::vector<float>(layer_.filters), dx, dy);
+    change_(weight(theta), dx, dy);
   }
   void unit_change(std::span<const float> theta, ConstTensorView, ConstTensorView,
                    std::span<const std::uint32_t> units, std::span<const float> amounts,
@@ -85,6 +84,7 @@ class Conv2dOperation final : public Operation {
   std::size_t channels_;  // that one filter sees
   kernels::Convolution convolution_;
   ConvolutionShape shape_;
+  ConvolutionChange change_;
 };
 
 }  // namespace

@@ -1,7 +1,9 @@
 #include "nn/image_changes.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstdint>
 #include <optional>
 
 #include "gradatim/core/pooling.hpp"
@@ -34,25 +36,62 @@ std::optional<std::size_t> position_of(std::size_t i, std::size_t u, const Windo
   return shifted - window.padding;
 }
 
-// use(k) for each place of the image in window (c, i, j), in order.
-template <class Use>
-void each_place(const ImageShape& image, const Window& window, std::size_t c, std::size_t i,
-                std::size_t j, Use use) {
-  for (std::size_t u = 0; u < window.size; ++u)
-    for (std::size_t v = 0; v < window.size; ++v) {
-      const auto row = position_of(i, u, window, image.height);
-      const auto column = position_of(j, v, window, image.width);
-      if (row && column) use(place(image, c, *row, *column));
-    }
+// The positions of window i inside an extent.
+struct Range {
+  std::size_t first, last;
+};
+Range range_of(std::size_t i, const Window& window, std::size_t extent) {
+  const std::size_t begin = i * window.stride;
+  const std::size_t end = begin + window.size;
+  return {begin > window.padding ? begin - window.padding : 0,
+          std::min(extent, end > window.padding ? end - window.padding : 0)};
 }
 
-// use(window, its number among all of y) for each window of an image.
+// use(number of the window among all of y, its rows, its columns) for each window of channel c.
 template <class Use>
-void each_window(const ImageShape& y, Use use) {
-  std::size_t number = 0;
-  for (std::size_t c = 0; c < y.channels; ++c)
-    for (std::size_t i = 0; i < y.height; ++i)
-      for (std::size_t j = 0; j < y.width; ++j) use(c, i, j, number++);
+void each_window(const ImageShape& image, const Window& window, std::size_t c, Use use) {
+  const ImageShape y = kernels::pooled(image, window);
+  std::size_t number = c * y.height * y.width;
+  for (std::size_t i = 0; i < y.height; ++i) {
+    const Range rows = range_of(i, window, image.height);
+    for (std::size_t j = 0; j < y.width; ++j) use(number++, rows, range_of(j, window, image.width));
+  }
+}
+
+// use(k) for each place of the image in a window of channel c, in order.
+template <class Use>
+void each_place(const ImageShape& image, std::size_t c, const Range& rows, const Range& columns,
+                Use use) {
+  for (std::size_t i = rows.first; i < rows.last; ++i)
+    for (std::size_t j = columns.first; j < columns.last; ++j) use(place(image, c, i, j));
+}
+
+// Without a branch, so that it runs a vector at a time.
+bool is_zero(std::span<const float> values) {
+  std::uint32_t bits = 0;
+  for (const float value : values) bits |= std::bit_cast<std::uint32_t>(value);
+  return bits << 1U == 0;  // -0 is zero
+}
+
+// One of a row's channels.
+template <class T>
+std::span<T> plane(std::span<T> row, std::size_t c, std::size_t channels) {
+  const std::size_t area = row.size() / channels;
+  return row.subspan(c * area, area);
+}
+
+constexpr std::size_t kNone = SIZE_MAX;
+constexpr std::size_t kSeveral = SIZE_MAX - 1;
+
+// The channel of a row that is not zero everywhere, if there is one.
+std::size_t only_channel(std::span<const float> row, std::size_t channels) {
+  std::size_t only = kNone;
+  for (std::size_t c = 0; c < channels; ++c) {
+    if (is_zero(plane(row, c, channels))) continue;
+    if (only != kNone) return kSeveral;
+    only = c;
+  }
+  return only;
 }
 
 }  // namespace
@@ -109,46 +148,101 @@ void convolution_parameter_change(const ConvolutionShape& shape, ConstTensorView
       }
 }
 
+ConvolutionChange::ConvolutionChange(const ConvolutionShape& shape)
+    : shape_(shape),
+      all_(shape.image, shape.window, shape.output.channels, shape.groups),
+      one_({1, shape.image.height, shape.image.width}, shape.window, shape.output.channels, 1) {}
+
+void ConvolutionChange::operator()(std::span<const float> w, ConstTensorView dx,
+                                   TensorView<float> dy) const {
+  const std::vector<float> no_bias(shape_.output.channels);
+  const std::size_t channels = shape_.image.channels;
+  for (std::size_t first = 0; first < dx.rows();) {
+    const std::size_t only = only_channel(dx.row(first), channels);
+    std::size_t last = first + 1;
+    while (last < dx.rows() && only_channel(dx.row(last), channels) == only) ++last;
+    const ConstTensorView changes = dx.slice(first, last - first);
+    const TensorView<float> out = dy.slice(first, last - first);
+    if (only == kNone)
+      std::ranges::fill(out.values(), 0.0F);
+    else if (only == kSeveral || shape_.groups != 1)
+      all_.forward(w, no_bias, changes, out);
+    else
+      one_.forward(filters_of(w, only), no_bias, planes_of(changes, only), out);
+    first = last;
+  }
+}
+
+// What the filters say of one channel: (filters, size, size).
+std::vector<float> ConvolutionChange::filters_of(std::span<const float> w, std::size_t c) const {
+  std::vector<float> result;
+  for (std::size_t f = 0; f < shape_.output.channels; ++f) {
+    const auto filter = plane(plane(w, f, shape_.output.channels), c, shape_.image.channels);
+    result.insert(result.end(), filter.begin(), filter.end());
+  }
+  return result;
+}
+
+// (rows, height · width)
+Tensor ConvolutionChange::planes_of(ConstTensorView dx, std::size_t c) const {
+  Tensor result({dx.rows(), shape_.image.height * shape_.image.width});
+  for (std::size_t n = 0; n < dx.rows(); ++n)
+    std::ranges::copy(plane(dx.row(n), c, shape_.image.channels), result.view().row(n).begin());
+  return result;
+}
+
 void max_pool_change(const ImageShape& image, const Window& window, ConstTensorView x,
                      ConstTensorView y, ConstTensorView dx, TensorView<float> dy) {
   for (std::size_t m = 0; m < dx.rows(); ++m) {
-    const std::size_t n = m % x.rows();
-    each_window(kernels::pooled(image, window), [&](std::size_t c, std::size_t i, std::size_t j,
-                                                    std::size_t number) {
-      double largest = -HUGE_VAL;
-      each_place(image, window, c, i, j, [&](std::size_t k) {
-        const double below = static_cast<double>(x(n, k)) - static_cast<double>(y(n, number));
-        largest = reference::larger(largest, below + static_cast<double>(dx(m, k)));
+    const auto values = x.row(m % x.rows());
+    const auto largest = y.row(m % x.rows());
+    const auto changes = dx.row(m);
+    const auto out = dy.row(m);
+    for (std::size_t c = 0; c < image.channels; ++c) {
+      if (is_zero(plane(changes, c, image.channels))) {
+        std::ranges::fill(plane(out, c, image.channels), 0.0F);
+        continue;
+      }
+      each_window(image, window, c, [&](std::size_t at, const Range& rows, const Range& columns) {
+        const auto top = static_cast<double>(largest[at]);
+        double change = -HUGE_VAL;
+        each_place(image, c, rows, columns, [&](std::size_t k) {
+          const double below = static_cast<double>(values[k]) - top;
+          change = reference::larger(change, below + static_cast<double>(changes[k]));
+        });
+        out[at] = static_cast<float>(change);
       });
-      dy(m, number) = static_cast<float>(largest);
-    });
+    }
   }
 }
 
 void max_pool_crossings(const ImageShape& image, const Window& window, ConstTensorView x,
                         ConstTensorView dx, TensorView<std::uint8_t> crossed) {
   for (std::size_t m = 0; m < dx.rows(); ++m) {
-    const std::size_t n = m % x.rows();
-    each_window(kernels::pooled(image, window),
-                [&](std::size_t c, std::size_t i, std::size_t j, std::size_t) {
-                  double before = -HUGE_VAL;
-                  double after = -HUGE_VAL;
-                  std::size_t first = 0;
-                  std::size_t later = 0;
-                  each_place(image, window, c, i, j, [&](std::size_t k) {
-                    const auto value = static_cast<double>(x(n, k));
-                    const double moved = value + static_cast<double>(dx(m, k));
-                    if (value > before) {
-                      before = value;
-                      first = k;
-                    }
-                    if (moved > after) {
-                      after = moved;
-                      later = k;
-                    }
-                  });
-                  if (first != later) crossed(m, later) = 1;
-                });
+    const auto values = x.row(m % x.rows());
+    const auto changes = dx.row(m);
+    for (std::size_t c = 0; c < image.channels; ++c) {
+      if (is_zero(plane(changes, c, image.channels))) continue;
+      each_window(image, window, c, [&](std::size_t, const Range& rows, const Range& columns) {
+        double before = -HUGE_VAL;
+        double after = -HUGE_VAL;
+        std::size_t first = 0;
+        std::size_t later = 0;
+        each_place(image, c, rows, columns, [&](std::size_t k) {
+          const auto value = static_cast<double>(values[k]);
+          const double moved = value + static_cast<double>(changes[k]);
+          if (value > before) {
+            before = value;
+            first = k;
+          }
+          if (moved > after) {
+            after = moved;
+            later = k;
+          }
+        });
+        if (first != later) crossed(m, later) = 1;
+      });
+    }
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "gradatim/core/convolution.hpp"
 #include "gradatim/core/tensor.hpp"
@@ -26,6 +27,22 @@ void convolution_unit_change(const ConvolutionShape& shape, std::span<const floa
 /// dy for `step` added to a weight, or behind them to a bias.
 void convolution_parameter_change(const ConvolutionShape& shape, ConstTensorView x,
                                   std::size_t parameter, float step, TensorView<float> dy);
+
+/// dy for any dx. A convolution is the sum over its channels: where dx is zero in all channels but
+/// one, as behind a filter whose weight moved, only that one is worked through.
+class ConvolutionChange {
+ public:
+  explicit ConvolutionChange(const ConvolutionShape& shape);
+  void operator()(std::span<const float> w, ConstTensorView dx, TensorView<float> dy) const;
+
+ private:
+  std::vector<float> filters_of(std::span<const float> w, std::size_t c) const;
+  Tensor planes_of(ConstTensorView dx, std::size_t c) const;
+
+  ConvolutionShape shape_;
+  kernels::Convolution all_;
+  kernels::Convolution one_;  // of one channel
+};
 
 /// dy = max over the window of (x - y) + dx: for the largest value, which is y, that is dx itself.
 void max_pool_change(const kernels::ImageShape& image, const kernels::Window& window,

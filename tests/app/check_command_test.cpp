@@ -67,6 +67,22 @@ TEST(CheckCommand, ExitsWith1WhereNothingIsProved) {
   EXPECT_CONTAINS(outcome.json()["objections"].dump(), "dense1.weight: nothing passed");
 }
 
+// A recipe starts with biases of 0, which a blank image leaves on relu's kink; what was trained is
+// checked as it is.
+TEST(CheckCommand, MovesBiasesOfZeroAndSaysSo) {
+  const Workshop workshop;
+  ASSERT_EQ(workshop.train({"--out", "run"}).exit_code, 0);
+  const auto moved = [&](const std::string& subject) {
+    const Outcome outcome =
+        workshop.gradatim({"check", subject, "--data-dir", "data", "--batch", "5", "--json"});
+    return outcome.json()["biases_moved"].get<double>();
+  };
+  EXPECT_GT(moved("tiny"), 0);
+  EXPECT_EQ(moved("run"), 0);
+  const Outcome text = workshop.gradatim({"check", "tiny", "--data-dir", "data"});
+  EXPECT_CONTAINS(text.out, "biases that start at 0 moved by up to");
+}
+
 TEST(CheckCommand, RefusesWhatItCanNotFind) {
   const Workshop workshop;
   EXPECT_EQ(workshop.gradatim({"check", "tny", "--data-dir", "data"}).exit_code, 2);

@@ -37,6 +37,14 @@ TEST(HandingOut, LongLoopsAreHandedOutRegardless) {
   EXPECT_GT(run(loop, 1'000, 60e-3, 50e-3), 990U);
 }
 
+// Half a minute alone would be half a minute lost.
+TEST(HandingOut, VeryLongLoopsAreNeverTriedAlone) {
+  HandingOut loop;
+  EXPECT_EQ(run(loop, 1'000, 15, 30), 1'000U);
+  run(loop, 10'000, 4e-3, 100e-6);
+  EXPECT_LT(run(loop, 10'000, 4e-3, 100e-6), 200U) << "short from then on";
+}
+
 // The caller was put aside in the midst of a short loop: it is not long for ever.
 TEST(HandingOut, OneLongWaitIsForgotten) {
   HandingOut loop;

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -29,7 +30,13 @@ struct NetworkCheckOptions {
   std::uint64_t seed = 1;   // of the sample
   std::size_t worst = 5;    // entries of each tensor that are kept
   std::size_t threads = 0;  // 0: one a core
+  /// Told how much of the differences is done, 0 to 1: one call at a time, from any thread.
+  std::function<void(double share)> on_progress{};
 };
+
+/// Floating point operations of check(), about, for each sample of the batch: a forward pass of
+/// what a change touches, twice a parameter. Throws as make_operations does.
+double check_operations(const Network& network);
 
 /// One entry, as check_gradient's CheckedEntry is for a plain function.
 struct CheckedParameter {
@@ -119,13 +126,13 @@ struct NetworkCheck {
 /// Every parameter's gradient by backprop against its numerical gradient (numerical_gradient.hpp),
 /// over one batch. An entry passes where
 ///   |backprop - numerical| <= rounding_units · 2^-24 · magnitude
-/// and that is within relative_tolerance of them; the magnitude is the sum of the absolute values
-/// of the terms that backprop adds up, as running error analysis has it (Higham, "Accuracy and
-/// Stability of Numerical Algorithms", 3.3). Where a branch is crossed within the step, it is a
-/// kink if backprop lies between the sums of the samples' one-sided slopes, otherwise a fail.
-/// The change rules are checked themselves: on a random sample of parameters both gradients are
-/// held against evaluations of the loss in full, in double.
-/// Throws as numerical_gradient does.
+/// and that is within relative_tolerance of them; the magnitude is the smaller of the sum of the
+/// absolute values of the terms that backprop adds up, as running error analysis has it (Higham,
+/// "Accuracy and Stability of Numerical Algorithms", 3.3), and of what rounding errors of random
+/// signs add up to (src/nn/check/magnitudes.hpp). Where a branch is crossed within the step, it is
+/// a kink if backprop lies between the sums of the samples' one-sided slopes, otherwise a fail. The
+/// change rules are checked themselves: on a random sample of parameters both gradients are held
+/// against evaluations of the loss in full, in double. Throws as numerical_gradient does.
 NetworkCheck check(const Network& network, std::span<const float> theta, const Batch& batch,
                    const NetworkCheckOptions& options = {});
 

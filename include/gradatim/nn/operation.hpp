@@ -157,7 +157,8 @@ class Operation {
   virtual void magnitude(std::span<const float> absolute_theta, ConstTensorView x,
                          ConstTensorView y, ConstTensorView magnitude_y,
                          TensorView<float> magnitude_x) const;
-  /// The same for d_theta. As here, its terms are products of |x| and magnitude_y.
+  /// The same for d_theta. As here, its terms are products of |x| and magnitude_y, and where a few
+  /// of many are large the error is more than their sum says.
   virtual void parameter_magnitude(ConstTensorView x, ConstTensorView magnitude_y,
                                    std::span<float> magnitude_theta) const;
 };

@@ -6,7 +6,6 @@
 #include <cmath>
 
 #include "gradatim/core/joining.hpp"
-#include "gradatim/nn/losses.hpp"
 
 namespace gradatim {
 namespace {
@@ -30,17 +29,6 @@ Tensor middles(const Slopes& slopes, const Shape& shape) {
   for (std::size_t i = 0; i < result.size(); ++i)
     result.values()[i] = static_cast<float>(slopes.middle(i));
   return result;
-}
-
-Tensor loss_gradient(const BasePoint& base) {
-  const ConstTensorView outputs = base.x(base.layers());
-  Tensor targets(outputs.shape());
-  for (std::size_t n = 0; n < base.rows(); ++n)
-    std::ranges::copy(base.targets(n), targets.view().row(n).begin());
-  Tensor d(outputs.shape());
-  loss_and_gradient(base.loss_function(), outputs, {.values = targets.view()},
-                    1.0F / static_cast<float>(base.rows()), d);
-  return d;
 }
 
 std::vector<float> parameter_gradient(const BasePoint& base, std::size_t layer, const Tensor& dy) {

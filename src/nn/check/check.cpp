@@ -42,6 +42,13 @@ void estimate_error(const Slopes& slopes, const Slopes& finer, std::size_t offse
   for (float& error : errors) error += static_cast<float>(3 * mean);
 }
 
+// Whether y is shifted by as much as all of a channel of x is.
+bool passes_shifts_on(const Layer& layer) {
+  if (const auto* pool = std::get_if<AvgPool2d>(&layer)) return pool->padding == 0;
+  return std::holds_alternative<MaxPool2d>(layer) || std::holds_alternative<GlobalAvgPool>(layer) ||
+         std::holds_alternative<Flatten>(layer);
+}
+
 class Check {
  public:
   Check(const Network& network, std::span<const float> theta, const Batch& batch,
@@ -74,7 +81,7 @@ class Check {
     if (d_theta.size() != layout_.size)
       throw ShapeError(fmt::format("check: the network has {} parameters, the gradient {}",
                                    layout_.size, d_theta.size()));
-    engine_.parameters(quotient(options_.step), slopes_.sums(), pool_);
+    engine_.parameters(quotient(options_.step), slopes_.sums(), pool_, options_.on_progress);
     magnitudes_ = magnitudes(engine_.base());
     estimate_errors();
     judge_parameters(d_theta);
@@ -144,14 +151,18 @@ class Check {
     }
   }
 
-  // The mean over the batch that the next layer subtracts has this bias in it.
+  // The mean over the batch that a batch normalisation behind subtracts has this bias in it.
   bool is_cancelled(const ParameterTensor& tensor) const {
-    const std::size_t next = tensor.layer + 1;
-    return next < network_.layers.size() && tensor.name.ends_with(".bias") &&
-           std::holds_alternative<BatchNorm>(network_.layers[next]) &&
-           (std::holds_alternative<Dense>(network_.layers[tensor.layer]) ||
-            std::holds_alternative<Conv2d>(network_.layers[tensor.layer])) &&
-           !engine_.base().joints().is_read_later(next);
+    const Layer& layer = network_.layers[tensor.layer];
+    if (!tensor.name.ends_with(".bias") ||
+        !(std::holds_alternative<Dense>(layer) || std::holds_alternative<Conv2d>(layer)))
+      return false;
+    for (std::size_t next = tensor.layer + 1; next < network_.layers.size(); ++next) {
+      if (engine_.base().joints().is_read_later(next)) return false;
+      if (std::holds_alternative<BatchNorm>(network_.layers[next])) return true;
+      if (!passes_shifts_on(network_.layers[next])) return false;
+    }
+    return false;
   }
 
   void judge_inputs() {

@@ -4,11 +4,14 @@
 #include <cmath>
 
 #include "gradatim/core/joining.hpp"
-#include "gradatim/nn/losses.hpp"
+#include "gradatim/core/random.hpp"
 #include "nn/loss_changes.hpp"
 
 namespace gradatim {
 namespace {
+
+constexpr std::uint32_t kTurns = 16;
+constexpr std::uint32_t kErrorStream = 41;
 
 Tensor absolute(ConstTensorView x) {
   Tensor result(x.shape());
@@ -43,9 +46,78 @@ Tensor backward_through(const BasePoint& base, Tensor dy, Pass pass) {
   return dy;
 }
 
-}  // namespace
+// How large the terms are that backprop adds up for each value and each entry of the gradient.
+struct Terms {
+  std::vector<Tensor> values;  // of the gradient by what enters each layer, and by the outputs
+  Magnitudes gradient;
+};
 
-Magnitudes magnitudes(const BasePoint& base) {
+void backward(const BasePoint& base, std::size_t layer, const Tensor& dy, Tensor& dx) {
+  base.operation(layer).backward(base.parameters(layer), base.x(layer), base.y(layer), dy, dx);
+}
+
+std::span<float> part_of(std::span<float> theta, const BasePoint& base, std::size_t layer) {
+  return theta.subspan(base.parameter_offset(layer), base.parameters(layer).size());
+}
+
+Terms terms_of(const BasePoint& base) {
+  Terms terms{std::vector<Tensor>(base.layers()), {}};
+  terms.gradient.theta.resize(base.parameter_count());
+  backward_through(base, loss_gradient(base), [&](std::size_t layer, const Tensor& dy, Tensor& dx) {
+    const Operation& operation = base.operation(layer);
+    const Tensor size = absolute(dy);
+    const auto part = part_of(terms.gradient.theta, base, layer);
+    if (!part.empty()) operation.parameter_magnitude(base.x(layer), size, part);
+    const auto theta = base.parameters(layer);
+    terms.values[layer] = Tensor(dx.shape());
+    operation.magnitude(absolute({theta, {theta.size()}}).values(), base.x(layer), base.y(layer),
+                        size, terms.values[layer]);
+    backward(base, layer, dy, dx);
+  });
+  terms.gradient.inputs = terms.values[0];
+  terms.values.push_back(loss_magnitudes(base));
+  return terms;
+}
+
+// += the terms, each with a random sign.
+void add_errors(const Tensor& terms, const RandomKey& key, Tensor& values) {
+  Tensor signs(terms.shape());
+  fill_uniform(signs.values(), key, -1.0F, 1.0F);
+  for (std::size_t i = 0; i < terms.size(); ++i)
+    values.values()[i] += std::copysign(terms.values()[i], signs.values()[i]);
+}
+
+// What backward makes of errors at every value.
+Magnitudes send_errors(const BasePoint& base, const Terms& terms, std::uint32_t turn) {
+  const auto key = [&](std::size_t value) {
+    return RandomKey{.seed = value, .stream = kErrorStream, .step = turn};
+  };
+  Tensor errors(terms.values.back().shape());
+  add_errors(terms.values.back(), key(base.layers()), errors);
+  Magnitudes result;
+  result.theta.resize(base.parameter_count());
+  const auto pass = [&](std::size_t layer, const Tensor& dy, Tensor& dx) {
+    const auto part = part_of(result.theta, base, layer);
+    if (!part.empty()) base.operation(layer).gradient(base.x(layer), dy, part);
+    backward(base, layer, dy, dx);
+    add_errors(terms.values[layer], key(layer), dx);
+  };
+  result.inputs = backward_through(base, std::move(errors), pass);
+  return result;
+}
+
+void add_squares(std::span<const float> values, std::span<double> sums) {
+  for (std::size_t i = 0; i < values.size(); ++i)
+    sums[i] += static_cast<double>(values[i]) * static_cast<double>(values[i]);
+}
+
+void add_root_mean_squares(std::span<const double> sums, std::span<float> values) {
+  for (std::size_t i = 0; i < values.size(); ++i)
+    values[i] += static_cast<float>(std::sqrt(sums[i] / kTurns));
+}
+
+// Where each error has the sign that does most harm: backprop with all signs taken away.
+Magnitudes largest_magnitudes(const BasePoint& base) {
   Magnitudes result;
   result.theta.resize(base.parameter_count());
   const auto pass = [&](std::size_t layer, const Tensor& v, Tensor& before) {
@@ -60,16 +132,39 @@ Magnitudes magnitudes(const BasePoint& base) {
   return result;
 }
 
+// Errors of random signs, as rounding makes them. Through wide layers these are far less.
+Magnitudes likely_magnitudes(const BasePoint& base) {
+  Terms terms = terms_of(base);
+  std::vector<double> theta(base.parameter_count());
+  std::vector<double> inputs(base.x(0).size());
+  for (std::uint32_t turn = 0; turn < kTurns; ++turn) {
+    const Magnitudes errors = send_errors(base, terms, turn);
+    add_squares(errors.theta, theta);
+    add_squares(errors.inputs.values(), inputs);
+  }
+  add_root_mean_squares(theta, terms.gradient.theta);
+  add_root_mean_squares(inputs, terms.gradient.inputs.values());
+  return std::move(terms.gradient);
+}
+
+void take_smaller(std::span<const float> others, std::span<float> values) {
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = std::min(values[i], others[i]);
+}
+
+}  // namespace
+
+Magnitudes magnitudes(const BasePoint& base) {
+  Magnitudes result = largest_magnitudes(base);
+  const Magnitudes likely = likely_magnitudes(base);
+  take_smaller(likely.theta, result.theta);
+  take_smaller(likely.inputs.values(), result.inputs.values());
+  return result;
+}
+
 Tensor backprop_inputs(const BasePoint& base) {
-  Tensor targets(base.y(base.layers() - 1).shape());
-  for (std::size_t n = 0; n < base.rows(); ++n)
-    std::ranges::copy(base.targets(n), targets.view().row(n).begin());
-  Tensor d(targets.shape());
-  loss_and_gradient(base.loss_function(), base.y(base.layers() - 1), {.values = targets.view()},
-                    1.0F / static_cast<float>(base.rows()), d);
-  return backward_through(base, std::move(d), [&](std::size_t layer, const Tensor& dy, Tensor& dx) {
-    base.operation(layer).backward(base.parameters(layer), base.x(layer), base.y(layer), dy, dx);
-  });
+  return backward_through(
+      base, loss_gradient(base),
+      [&](std::size_t layer, const Tensor& dy, Tensor& dx) { backward(base, layer, dy, dx); });
 }
 
 }  // namespace gradatim

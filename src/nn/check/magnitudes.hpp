@@ -7,8 +7,17 @@
 
 namespace gradatim {
 
-/// For each parameter, and each input, the sum of the absolute values of the terms that its
-/// gradient of the mean loss is added up from: backprop with all signs taken away.
+/// How large backprop's rounding errors of each entry of the gradient of the mean loss may be, in
+/// units in the last place: the smaller of two estimates.
+/// - The sum of the absolute values of the terms that the entry is added up from: backprop with all
+///   signs taken away (Higham, "Accuracy and Stability of Numerical Algorithms", 2002, section
+///   3.3). A bound, but through wide layers far too large a one: it grows by their width, errors by
+///   its root.
+/// - At every value that backprop computes, an error as large as the terms that it is added up from
+///   there, of random sign, is sent on by backward; the root mean square of several such turns, and
+///   the terms of the entry itself (Monte Carlo arithmetic: Parker, 1997; that signs are random and
+///   errors so grow by roots is the model of Higham and Mary, "A new approach to probabilistic
+///   rounding error analysis", 2019).
 struct Magnitudes {
   AlignedVector<float> theta;  // (parameters)
   Tensor inputs;               // (rows, inputs)

@@ -163,4 +163,15 @@ void BasePoint::evaluate(std::span<const float> theta, const Batch& batch, TaskP
   loss_value_ = std::accumulate(losses.begin(), losses.end(), 0.0) / static_cast<double>(rows_);
 }
 
+Tensor loss_gradient(const BasePoint& base) {
+  const ConstTensorView outputs = base.x(base.layers());
+  Tensor targets(outputs.shape());
+  for (std::size_t n = 0; n < base.rows(); ++n)
+    std::ranges::copy(base.targets(n), targets.view().row(n).begin());
+  Tensor d(outputs.shape());
+  loss_and_gradient(base.loss_function(), outputs, {.values = targets.view()},
+                    1.0F / static_cast<float>(base.rows()), d);
+  return d;
+}
+
 }  // namespace gradatim

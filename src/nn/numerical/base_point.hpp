@@ -93,4 +93,7 @@ class BasePoint {
   double loss_value_ = 0;
 };
 
+/// The gradient of the mean loss by the network's outputs (rows, outputs).
+Tensor loss_gradient(const BasePoint& base);
+
 }  // namespace gradatim

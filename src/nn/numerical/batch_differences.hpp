@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -17,8 +18,8 @@ class BatchDifferences {
   explicit BatchDifferences(const BasePoint& base) : base_(base) {}
 
   /// sums.value and the others are written for all parameters; zero for running statistics.
-  void parameters(const DifferenceQuotient& quotient, const QuotientSums& sums,
-                  TaskPool& pool) const;
+  void parameters(const DifferenceQuotient& quotient, const QuotientSums& sums, TaskPool& pool,
+                  const std::function<void(double share)>& on_progress) const;
   /// As DifferenceEngine::values.
   void values(std::size_t layer, const DifferenceQuotient& quotient, const QuotientSums& sums,
               TaskPool& pool) const;

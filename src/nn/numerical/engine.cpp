@@ -5,6 +5,7 @@
 #include "gradatim/core/changes.hpp"
 #include "nn/layers.hpp"
 #include "nn/numerical/batch_differences.hpp"
+#include "nn/numerical/meter.hpp"
 #include "nn/numerical/sweep.hpp"
 #include "nn/numerical/workers.hpp"
 
@@ -298,21 +299,24 @@ const std::vector<std::string>& DifferenceEngine::evaluated_again() const {
 }
 
 void DifferenceEngine::parameters(const DifferenceQuotient& quotient, const QuotientSums& sums,
-                                  TaskPool& pool) {
+                                  TaskPool& pool,
+                                  const std::function<void(double share)>& on_progress) {
   Plan& plan = *plan_;
   if (plan.base.over_batch()) {
-    BatchDifferences(plan.base).parameters(quotient, sums, pool);
+    BatchDifferences(plan.base).parameters(quotient, sums, pool, on_progress);
     return;
   }
   plan.quotient = &quotient;
   plan.sums = sums;
   plan.mark = !sums.crossed.empty();
+  Meter meter(plan.tasks.size(), on_progress);
   plan.parallel(pool, plan.tasks.size(), [&](std::size_t i, Worker& worker) {
     const Task& task = plan.tasks[i];
     if (task.dense)
       plan.run_dense(task, worker);
     else
       plan.run_parameters(task, worker);
+    meter.task_done();
   });
   for (std::size_t layer = 0; layer < plan.base.layers(); ++layer) {
     if (plan.base.dense(layer) == nullptr) continue;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -36,8 +37,9 @@ class DifferenceEngine {
   /// Labels of the layers without a change rule.
   const std::vector<std::string>& evaluated_again() const;
 
-  /// At the point that base() was evaluated at.
-  void parameters(const DifferenceQuotient& quotient, const QuotientSums& sums, TaskPool& pool);
+  /// At the point that base() was evaluated at. on_progress: see Meter.
+  void parameters(const DifferenceQuotient& quotient, const QuotientSums& sums, TaskPool& pool,
+                  const std::function<void(double share)>& on_progress = {});
   /// By the values that enter a layer (rows, width), which for the first are the inputs: a quotient
   /// a sample.
   void values(std::size_t layer, const DifferenceQuotient& quotient, const QuotientSums& sums,
