@@ -38,6 +38,7 @@ std::size_t number(const Json& value) { return value.get<std::size_t>(); }
 Json plan_of(const std::string& subject) {
   const Recipe recipe = read_recipe(find_recipe(subject, recipe_folders()), {});
   const Program program(recipe.network, recipe.options.loss, recipe.options.batch);
+  const std::size_t threads = TaskPool(0).threads();
   const std::size_t theta = program.layout().size * sizeof(float);
   Json layers = Json::array();
   for (const PlannedLayer& layer : program.planned_layers()) layers.push_back(as_json(layer));
@@ -48,7 +49,9 @@ Json plan_of(const std::string& subject) {
           {"parameters", program.layout().size},
           {"parameter_bytes", theta},
           {"workspace_bytes", program.workspace_bytes()},
-          {"peak_bytes", 2 * theta + program.workspace_bytes()}};
+          {"thread_bytes", program.thread_bytes()},
+          {"threads", threads},
+          {"peak_bytes", 2 * theta + program.workspace_bytes() + threads * program.thread_bytes()}};
 }
 
 void print_plan(const Json& plan) {
@@ -66,9 +69,10 @@ void print_plan(const Json& plan) {
   fmt::print(
       "\nLayers of one buffer write over each other's values; gradients with a * share memory by "
       "lifetime.\n"
-      "parameters {} and as much for their gradient, step {}, peak {} (besides the optimizer's "
-      "state and the data)\n",
+      "parameters {} and as much for their gradient, step {}, {} threads {} each, peak {} (besides "
+      "the optimizer's state and the data)\n",
       size_text(number(plan["parameter_bytes"])), size_text(number(plan["workspace_bytes"])),
+      number(plan["threads"]), size_text(number(plan["thread_bytes"])),
       size_text(number(plan["peak_bytes"])));
 }
 

@@ -76,6 +76,7 @@ struct Program::Plan {
   std::span<const float> parameters(std::span<const float> theta, std::size_t layer) const;
   ConstTensorView input(std::size_t layer, const RowRange& range) const;
 
+  void reserve() const;
   void reserve(TaskPool& pool);
   void pack(std::span<const float> theta, TaskPool& pool);
   void forward_layer(std::size_t layer, std::span<const float> theta, const RowRange& range);

@@ -1,4 +1,7 @@
 // What a program's plan comes to, for people.
+#include <thread>
+
+#include "gradatim/core/convolution.hpp"
 #include "nn/plan.hpp"
 
 namespace gradatim {
@@ -14,6 +17,16 @@ std::size_t Program::workspace_bytes() const {
   for (const BatchSums& sums : plan.batch_sums)
     bytes += (sums.partial.size() + sums.sums.size()) * sizeof(double) +
              (sums.statistics.size() + sums.slopes.size()) * sizeof(float);
+  return bytes;
+}
+
+// Counted on a thread that keeps nothing yet.
+std::size_t Program::thread_bytes() const {
+  std::size_t bytes = 0;
+  std::thread([&] {
+    plan_->reserve();
+    bytes = kernels::thread_bytes();
+  }).join();
   return bytes;
 }
 

@@ -83,12 +83,14 @@ ConstTensorView Program::Plan::input(std::size_t layer, const RowRange& range) c
 }
 
 // A thread may meet its first task of a kind in any step. One thread meets all in the first.
+void Program::Plan::reserve() const {
+  for (const auto& operation : operations) operation->reserve();
+}
+
 void Program::Plan::reserve(TaskPool& pool) {
   const std::thread::id caller = std::this_thread::get_id();
   if (pool.id() == 0 || (pool.id() == ready_pool && caller == ready_caller)) return;
-  pool.on_each_thread([&] {
-    for (const auto& operation : operations) operation->reserve();
-  });
+  pool.on_each_thread([&] { reserve(); });
   ready_pool = pool.id();
   ready_caller = caller;
 }

@@ -188,6 +188,12 @@ TEST(DoctorCommand, PrintsThePlanOfARecipe) {
   EXPECT_EQ(plan["layers"][1]["buffer"], 1);  // sigmoid works in place
   EXPECT_EQ(plan["peak_bytes"],
             plan["workspace_bytes"].get<std::size_t>() + std::size_t{2} * 4 * 39760);
+  EXPECT_EQ(plan["thread_bytes"], 0);  // dense layers keep nothing
+  const auto images = workshop.gradatim({"doctor", "simple-convnet", "--json"}).json();
+  const auto bytes = [&](const char* key) { return images[key].get<std::size_t>(); };
+  EXPECT_GT(bytes("thread_bytes"), 10'000U);
+  EXPECT_EQ(bytes("peak_bytes"), bytes("workspace_bytes") + 2 * bytes("parameter_bytes") +
+                                     bytes("threads") * bytes("thread_bytes"));
   const Outcome text = workshop.gradatim({"doctor", "two-layer"});
   EXPECT_EQ(text.exit_code, 0);
   EXPECT_CONTAINS(text.out, "layer 2 (sigmoid)");

@@ -28,6 +28,9 @@ constexpr std::size_t windows_along(std::size_t extent, const Window& window) {
   return (extent + 2 * window.padding - window.size) / window.stride + 1;
 }
 
+/// Bytes that convolutions and pools keep for the calling thread.
+std::size_t thread_bytes();
+
 struct GroupShape;  // of one group, src/core/kernels/convolution_passes.hpp
 
 /// What is called convolution in neural networks (cross-correlation):

@@ -64,6 +64,8 @@ class Program {
   /// Bytes planned for activations, gradients and what else a step needs besides theta: all that
   /// gradient() and loss() ever use, but for what kernels keep for each thread that runs them.
   std::size_t workspace_bytes() const;
+  /// Bytes that kernels keep for each thread.
+  std::size_t thread_bytes() const;
   /// The plan, a line a layer.
   std::vector<PlannedLayer> planned_layers() const;
 

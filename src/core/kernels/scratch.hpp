@@ -27,12 +27,21 @@ enum class Use {
   corners     // of pools
 };
 
+/// Bytes that the calling thread keeps so.
+inline std::size_t& scratch_taken() {
+  thread_local std::size_t bytes = 0;
+  return bytes;
+}
+
 /// Memory of the calling thread that is kept for its next call. What it holds is whatever was left
 /// there, and a larger request for the same use moves it.
 template <Use kUse, class T = float>
 std::span<T> scratch(std::size_t count) {
   thread_local AlignedVector<T> memory;
-  if (memory.size() < count) memory.resize(count);
+  if (memory.size() < count) {
+    scratch_taken() += (count - memory.size()) * sizeof(T);
+    memory.resize(count);
+  }
   return std::span(memory).first(count);
 }
 
