@@ -32,12 +32,27 @@ function(gradatim_module name)
   set_property(GLOBAL APPEND PROPERTY GRADATIM_MODULES ${target})
 endfunction()
 
+# How tests are compiled. What they test is optimised as users get it; to optimise the tests as well
+# takes longer than to run them.
+function(gradatim_compile_test name)
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests ${PROJECT_SOURCE_DIR}/src)
+  target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>)
+  target_link_libraries(${name} PRIVATE ${ARGN} gradatim_test_support gradatim_options fmt::fmt
+                                        GTest::gtest)
+endfunction()
+
+# gradatim_test_objects(NAME SOURCES ... [LIBRARIES ...]): tests that several executables contain.
+function(gradatim_test_objects name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LIBRARIES" ${ARGN})
+  add_library(${name} OBJECT ${ARG_SOURCES})
+  gradatim_compile_test(${name} ${ARG_LIBRARIES})
+endfunction()
+
 # gradatim_test(NAME SOURCES ... [LIBRARIES ...]): one executable, one ctest a GoogleTest case.
 function(gradatim_test name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LIBRARIES" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
-  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests ${PROJECT_SOURCE_DIR}/src)
-  target_link_libraries(${name} PRIVATE ${ARG_LIBRARIES} gradatim_test_support
-                                        gradatim_options fmt::fmt GTest::gtest_main)
+  gradatim_compile_test(${name} ${ARG_LIBRARIES})
+  target_link_libraries(${name} PRIVATE GTest::gtest_main)
   gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 600)
 endfunction()
