@@ -114,7 +114,9 @@ void loss_magnitude(const Loss& loss, std::span<const float> point, std::span<co
                     std::span<float> magnitude) {
   std::visit(
       [&](const auto& choice) {
-        for (std::size_t k = 0; k < point.size(); ++k) magnitude[k] = term(choice, point[k], t[k]);
+        const auto targets = smoothed(loss, t);
+        for (std::size_t k = 0; k < point.size(); ++k)
+          magnitude[k] = term(choice, point[k], targets[k]);
       },
       loss);
 }

@@ -9,6 +9,8 @@
 #include "gradatim/nn/operation.hpp"
 #include "gradatim/nn/parameters.hpp"
 #include "gradatim/nn/program.hpp"
+#include "nn/check/magnitudes.hpp"
+#include "nn/numerical/base_point.hpp"
 #include "nn/problems.hpp"
 
 namespace gradatim {
@@ -130,6 +132,27 @@ TEST(ParameterMagnitude, CoversSumsInWhichOneTermIsLarge) {
       beyond_terms += error > 8 * 0x1p-24 * terms ? 1 : 0;
     }
   EXPECT_GT(beyond_terms, 10U) << "or the sum of the terms were estimate enough";
+}
+
+// What an entry is added up from is at least as large as the entry, whatever the loss does to the
+// targets: smoothed ones are not 0.
+TEST(DeepCheck, MagnitudesAreAtLeastTheGradient) {
+  const std::vector<Loss> losses{
+      SoftmaxCrossEntropy{}, SoftmaxCrossEntropy{.label_smoothing = 0.3F},
+      BinaryCrossEntropy{},  MeanSquaredError{},
+      SumOfSquaredErrors{},  Huber{}};
+  for (std::size_t i = 0; i < losses.size(); ++i) {
+    const Network network{{6}, {Dense{7}, Relu{}, Dense{8}}};
+    const Problem problem =
+        test::make_problem("", network, losses[i], 3, TargetKind::distributions, 1, 2.0F);
+    BasePoint base(network, losses[i], 3);
+    TaskPool pool(1);
+    base.evaluate(problem.parameters.theta(), problem.batch(), pool);
+    const Magnitudes magnitude = magnitudes(base);
+    const std::vector<float> gradient = backprop(problem);
+    for (std::size_t p = 0; p < gradient.size(); ++p)
+      EXPECT_GE(magnitude.theta[p], 0.999F * std::abs(gradient[p])) << p << ", loss " << i;
+  }
 }
 
 TEST(DeepCheck, ABiasThatABatchNormBehindPoolsTakesAwayIsNamed) {
