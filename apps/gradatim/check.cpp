@@ -82,12 +82,10 @@ Subject load(const CheckCommand& command) {
   return {std::move(recipe), std::move(parameters), {}, moved};
 }
 
-// As many samples as the command was told, or as the recipe's batch has, fewer where that would
-// take minutes.
-std::size_t batch_size(const CheckCommand& command, const Recipe& recipe, std::size_t available) {
-  if (command.batch != 0) return std::min(command.batch, available);
+// How many of `whole` samples take no more than half a minute or so.
+std::size_t affordable_batch(const Recipe& recipe, std::size_t whole) {
   const double affordable = kAffordable / std::max(check_operations(recipe.network), 1.0);
-  const double most = static_cast<double>(std::min(recipe.options.batch, available));
+  const auto most = static_cast<double>(whole);
   return static_cast<std::size_t>(std::clamp(affordable, std::min(kFewest, most), most));
 }
 
@@ -221,7 +219,9 @@ int run_check(const CheckCommand& command) {
   const std::string& name = with_data.data;
   const Dataset data = load_recipe_data(with_data, data_paths(command.data_dir),
                                         subject.columns ? &*subject.columns : nullptr);
-  const std::size_t batch = batch_size(command, recipe, data.train.size());
+  const std::size_t whole =
+      std::min(command.batch != 0 ? command.batch : recipe.options.batch, data.train.size());
+  const std::size_t batch = command.batch != 0 ? whole : affordable_batch(recipe, whole);
   const Samples samples = data.train.batch(0, batch);
   Batch keyed = samples;
   keyed.key = {.seed = recipe.options.seed};
@@ -243,7 +243,7 @@ int run_check(const CheckCommand& command) {
                            .dump(-1, ' ', false, Json::error_handler_t::replace));
   } else {
     fmt::print("{}\n", title);
-    if (command.batch == 0 && batch < std::min(recipe.options.batch, data.train.size()))
+    if (batch < whole)
       fmt::print(
           "fewer than the recipe's batch of {}, which would take {:.0f} times as long; "
           "--batch sets the number\n",

@@ -39,6 +39,7 @@ Json plan_of(const std::string& subject) {
   const Recipe recipe = read_recipe(find_recipe(subject, recipe_folders()), {});
   const Program program(recipe.network, recipe.options.loss, recipe.options.batch);
   const std::size_t threads = TaskPool(0).threads();
+  const std::size_t thread_bytes = program.thread_bytes();
   const std::size_t theta = program.layout().size * sizeof(float);
   Json layers = Json::array();
   for (const PlannedLayer& layer : program.planned_layers()) layers.push_back(as_json(layer));
@@ -49,9 +50,9 @@ Json plan_of(const std::string& subject) {
           {"parameters", program.layout().size},
           {"parameter_bytes", theta},
           {"workspace_bytes", program.workspace_bytes()},
-          {"thread_bytes", program.thread_bytes()},
+          {"thread_bytes", thread_bytes},
           {"threads", threads},
-          {"peak_bytes", 2 * theta + program.workspace_bytes() + threads * program.thread_bytes()}};
+          {"peak_bytes", 2 * theta + program.workspace_bytes() + threads * thread_bytes}};
 }
 
 void print_plan(const Json& plan) {

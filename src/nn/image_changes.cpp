@@ -13,6 +13,7 @@ namespace gradatim {
 namespace {
 
 using kernels::ImageShape;
+using kernels::part;
 using kernels::Window;
 
 std::size_t place(const ImageShape& image, std::size_t c, std::size_t i, std::size_t j) {
@@ -73,13 +74,6 @@ bool is_zero(std::span<const float> values) {
   return bits << 1U == 0;  // -0 is zero
 }
 
-// One of a row's channels.
-template <class T>
-std::span<T> plane(std::span<T> row, std::size_t c, std::size_t channels) {
-  const std::size_t area = row.size() / channels;
-  return row.subspan(c * area, area);
-}
-
 constexpr std::size_t kNone = SIZE_MAX;
 constexpr std::size_t kSeveral = SIZE_MAX - 1;
 
@@ -87,11 +81,19 @@ constexpr std::size_t kSeveral = SIZE_MAX - 1;
 std::size_t only_channel(std::span<const float> row, std::size_t channels) {
   std::size_t only = kNone;
   for (std::size_t c = 0; c < channels; ++c) {
-    if (is_zero(plane(row, c, channels))) continue;
+    if (is_zero(part(row, c, channels))) continue;
     if (only != kNone) return kSeveral;
     only = c;
   }
   return only;
+}
+
+// use(row, channel) where changes (rows, image) are not zero everywhere.
+template <class Use>
+void each_changed_plane(const ImageShape& image, ConstTensorView dx, Use use) {
+  for (std::size_t m = 0; m < dx.rows(); ++m)
+    for (std::size_t c = 0; c < image.channels; ++c)
+      if (!is_zero(part(dx.row(m), c, image.channels))) use(m, c);
 }
 
 }  // namespace
@@ -157,10 +159,12 @@ void ConvolutionChange::operator()(std::span<const float> w, ConstTensorView dx,
                                    TensorView<float> dy) const {
   const std::vector<float> no_bias(shape_.output.channels);
   const std::size_t channels = shape_.image.channels;
-  for (std::size_t first = 0; first < dx.rows();) {
-    const std::size_t only = only_channel(dx.row(first), channels);
-    std::size_t last = first + 1;
-    while (last < dx.rows() && only_channel(dx.row(last), channels) == only) ++last;
+  std::vector<std::size_t> touched(dx.rows());
+  for (std::size_t i = 0; i < touched.size(); ++i) touched[i] = only_channel(dx.row(i), channels);
+  std::size_t last = 0;
+  for (std::size_t first = 0; first < dx.rows(); first = last) {
+    const std::size_t only = touched[first];
+    while (last < dx.rows() && touched[last] == only) ++last;
     const ConstTensorView changes = dx.slice(first, last - first);
     const TensorView<float> out = dy.slice(first, last - first);
     if (only == kNone)
@@ -169,7 +173,6 @@ void ConvolutionChange::operator()(std::span<const float> w, ConstTensorView dx,
       all_.forward(w, no_bias, changes, out);
     else
       one_.forward(filters_of(w, only), no_bias, planes_of(changes, only), out);
-    first = last;
   }
 }
 
@@ -177,7 +180,7 @@ void ConvolutionChange::operator()(std::span<const float> w, ConstTensorView dx,
 std::vector<float> ConvolutionChange::filters_of(std::span<const float> w, std::size_t c) const {
   std::vector<float> result;
   for (std::size_t f = 0; f < shape_.output.channels; ++f) {
-    const auto filter = plane(plane(w, f, shape_.output.channels), c, shape_.image.channels);
+    const auto filter = part(part(w, f, shape_.output.channels), c, shape_.image.channels);
     result.insert(result.end(), filter.begin(), filter.end());
   }
   return result;
@@ -187,63 +190,54 @@ std::vector<float> ConvolutionChange::filters_of(std::span<const float> w, std::
 Tensor ConvolutionChange::planes_of(ConstTensorView dx, std::size_t c) const {
   Tensor result({dx.rows(), shape_.image.height * shape_.image.width});
   for (std::size_t n = 0; n < dx.rows(); ++n)
-    std::ranges::copy(plane(dx.row(n), c, shape_.image.channels), result.view().row(n).begin());
+    std::ranges::copy(part(dx.row(n), c, shape_.image.channels), result.view().row(n).begin());
   return result;
 }
 
 void max_pool_change(const ImageShape& image, const Window& window, ConstTensorView x,
                      ConstTensorView y, ConstTensorView dx, TensorView<float> dy) {
-  for (std::size_t m = 0; m < dx.rows(); ++m) {
+  std::ranges::fill(dy.values(), 0.0F);
+  each_changed_plane(image, dx, [&](std::size_t m, std::size_t c) {
     const auto values = x.row(m % x.rows());
     const auto largest = y.row(m % x.rows());
     const auto changes = dx.row(m);
-    const auto out = dy.row(m);
-    for (std::size_t c = 0; c < image.channels; ++c) {
-      if (is_zero(plane(changes, c, image.channels))) {
-        std::ranges::fill(plane(out, c, image.channels), 0.0F);
-        continue;
-      }
-      each_window(image, window, c, [&](std::size_t at, const Range& rows, const Range& columns) {
-        const auto top = static_cast<double>(largest[at]);
-        double change = -HUGE_VAL;
-        each_place(image, c, rows, columns, [&](std::size_t k) {
-          const double below = static_cast<double>(values[k]) - top;
-          change = reference::larger(change, below + static_cast<double>(changes[k]));
-        });
-        out[at] = static_cast<float>(change);
+    each_window(image, window, c, [&](std::size_t at, const Range& rows, const Range& columns) {
+      const auto top = static_cast<double>(largest[at]);
+      double change = -HUGE_VAL;
+      each_place(image, c, rows, columns, [&](std::size_t k) {
+        const double below = static_cast<double>(values[k]) - top;
+        change = reference::larger(change, below + static_cast<double>(changes[k]));
       });
-    }
-  }
+      dy(m, at) = static_cast<float>(change);
+    });
+  });
 }
 
 void max_pool_crossings(const ImageShape& image, const Window& window, ConstTensorView x,
                         ConstTensorView dx, TensorView<std::uint8_t> crossed) {
-  for (std::size_t m = 0; m < dx.rows(); ++m) {
+  each_changed_plane(image, dx, [&](std::size_t m, std::size_t c) {
     const auto values = x.row(m % x.rows());
     const auto changes = dx.row(m);
-    for (std::size_t c = 0; c < image.channels; ++c) {
-      if (is_zero(plane(changes, c, image.channels))) continue;
-      each_window(image, window, c, [&](std::size_t, const Range& rows, const Range& columns) {
-        double before = -HUGE_VAL;
-        double after = -HUGE_VAL;
-        std::size_t first = 0;
-        std::size_t later = 0;
-        each_place(image, c, rows, columns, [&](std::size_t k) {
-          const auto value = static_cast<double>(values[k]);
-          const double moved = value + static_cast<double>(changes[k]);
-          if (value > before) {
-            before = value;
-            first = k;
-          }
-          if (moved > after) {
-            after = moved;
-            later = k;
-          }
-        });
-        if (first != later) crossed(m, later) = 1;
+    each_window(image, window, c, [&](std::size_t, const Range& rows, const Range& columns) {
+      double before = -HUGE_VAL;
+      double after = -HUGE_VAL;
+      std::size_t first = 0;
+      std::size_t later = 0;
+      each_place(image, c, rows, columns, [&](std::size_t k) {
+        const auto value = static_cast<double>(values[k]);
+        const double moved = value + static_cast<double>(changes[k]);
+        if (value > before) {
+          before = value;
+          first = k;
+        }
+        if (moved > after) {
+          after = moved;
+          later = k;
+        }
       });
-    }
-  }
+      if (first != later) crossed(m, later) = 1;
+    });
+  });
 }
 
 }  // namespace gradatim

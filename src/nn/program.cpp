@@ -82,11 +82,11 @@ ConstTensorView Program::Plan::input(std::size_t layer, const RowRange& range) c
   return outputs[slot[layer - 1]].view().slice(range.first, range.count);
 }
 
-// A thread may meet its first task of a kind in any step. One thread meets all in the first.
 void Program::Plan::reserve() const {
   for (const auto& operation : operations) operation->reserve();
 }
 
+// A thread may meet its first task of a kind in any step. One thread meets all in the first.
 void Program::Plan::reserve(TaskPool& pool) {
   const std::thread::id caller = std::this_thread::get_id();
   if (pool.id() == 0 || (pool.id() == ready_pool && caller == ready_caller)) return;

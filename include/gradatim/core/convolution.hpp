@@ -28,6 +28,14 @@ constexpr std::size_t windows_along(std::size_t extent, const Window& window) {
   return (extent + 2 * window.padding - window.size) / window.stride + 1;
 }
 
+/// One of `count` equal parts of values that lie part by part: the planes of an image, the weights
+/// of filters or groups.
+template <class T>
+std::span<T> part(std::span<T> values, std::size_t index, std::size_t count) {
+  const std::size_t size = values.size() / count;
+  return values.subspan(index * size, size);
+}
+
 /// Bytes that convolutions and pools keep for the calling thread.
 std::size_t thread_bytes();
 

@@ -10,17 +10,8 @@
 #include "gradatim/core/kernels.hpp"
 
 namespace gradatim::kernels {
-namespace {
 
-// One of `count` equal parts of values, which lie group by group or filter by filter, as planes,
-// weights and biases do.
-template <class T>
-std::span<T> part(std::span<T> values, std::size_t index, std::size_t count) {
-  const std::size_t size = values.size() / count;
-  return values.subspan(index * size, size);
-}
-
-}  // namespace
+std::size_t thread_bytes() { return scratch_taken(); }
 
 Convolution::Convolution(const ImageShape& image, const Window& window, std::size_t filters,
                          std::size_t groups)

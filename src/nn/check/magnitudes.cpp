@@ -60,18 +60,24 @@ std::span<float> part_of(std::span<float> theta, const BasePoint& base, std::siz
   return theta.subspan(base.parameter_offset(layer), base.parameters(layer).size());
 }
 
+// Of what a layer's backward adds up where dy is as large as `size`: in theta, and returned for dx.
+Tensor layer_magnitudes(const BasePoint& base, std::size_t layer, const Tensor& size,
+                        std::span<float> theta) {
+  const Operation& operation = base.operation(layer);
+  const auto part = part_of(theta, base, layer);
+  if (!part.empty()) operation.parameter_magnitude(base.x(layer), size, part);
+  const auto own = base.parameters(layer);
+  Tensor result(base.x(layer).shape());
+  operation.magnitude(absolute({own, {own.size()}}).values(), base.x(layer), base.y(layer), size,
+                      result);
+  return result;
+}
+
 Terms terms_of(const BasePoint& base) {
   Terms terms{std::vector<Tensor>(base.layers()), {}};
   terms.gradient.theta.resize(base.parameter_count());
   backward_through(base, loss_gradient(base), [&](std::size_t layer, const Tensor& dy, Tensor& dx) {
-    const Operation& operation = base.operation(layer);
-    const Tensor size = absolute(dy);
-    const auto part = part_of(terms.gradient.theta, base, layer);
-    if (!part.empty()) operation.parameter_magnitude(base.x(layer), size, part);
-    const auto theta = base.parameters(layer);
-    terms.values[layer] = Tensor(dx.shape());
-    operation.magnitude(absolute({theta, {theta.size()}}).values(), base.x(layer), base.y(layer),
-                        size, terms.values[layer]);
+    terms.values[layer] = layer_magnitudes(base, layer, absolute(dy), terms.gradient.theta);
     backward(base, layer, dy, dx);
   });
   terms.gradient.inputs = terms.values[0];
@@ -121,12 +127,7 @@ Magnitudes largest_magnitudes(const BasePoint& base) {
   Magnitudes result;
   result.theta.resize(base.parameter_count());
   const auto pass = [&](std::size_t layer, const Tensor& v, Tensor& before) {
-    const Operation& operation = base.operation(layer);
-    const auto theta = base.parameters(layer);
-    const auto part = std::span(result.theta).subspan(base.parameter_offset(layer), theta.size());
-    if (!part.empty()) operation.parameter_magnitude(base.x(layer), v, part);
-    const Tensor absolute_theta = absolute({theta, {theta.size()}});
-    operation.magnitude(absolute_theta.values(), base.x(layer), base.y(layer), v, before);
+    before = layer_magnitudes(base, layer, v, result.theta);
   };
   result.inputs = backward_through(base, loss_magnitudes(base), pass);
   return result;
