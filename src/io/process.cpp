@@ -54,6 +54,18 @@ struct SpawnActions {
   posix_spawn_file_actions_t actions{};
 };
 
+struct OwnProcessGroup {
+  OwnProcessGroup() {
+    ::posix_spawnattr_init(&attributes);
+    ::posix_spawnattr_setpgroup(&attributes, 0);
+    ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+  }
+  ~OwnProcessGroup() { ::posix_spawnattr_destroy(&attributes); }
+  OwnProcessGroup(const OwnProcessGroup&) = delete;
+  OwnProcessGroup& operator=(const OwnProcessGroup&) = delete;
+  posix_spawnattr_t attributes{};
+};
+
 // The child's stdin: a file without a name, so that no pipe can fill up or break.
 File file_of(std::string_view input) {
   File file(std::tmpfile());
@@ -72,9 +84,10 @@ pid_t spawn(std::span<const std::string> arguments, int input, int output, int e
   ::posix_spawn_file_actions_adddup2(&spawn_actions.actions, input, STDIN_FILENO);
   ::posix_spawn_file_actions_adddup2(&spawn_actions.actions, output, STDOUT_FILENO);
   ::posix_spawn_file_actions_adddup2(&spawn_actions.actions, errors, STDERR_FILENO);
+  const OwnProcessGroup group;
   pid_t child = 0;
-  const int code =
-      ::posix_spawnp(&child, argv[0], &spawn_actions.actions, nullptr, argv.data(), environ);
+  const int code = ::posix_spawnp(&child, argv[0], &spawn_actions.actions, &group.attributes,
+                                  argv.data(), environ);
   if (code != 0) fail(fmt::format("run {}", arguments[0]), code);
   return child;
 }

@@ -134,6 +134,26 @@ TEST(TrainCommand, CtrlCStopsAfterTheStepAndLeavesACompleteRun) {
   }
 }
 
+// Ctrl-C goes to the whole group of the command, and gnuplot can hang on it: this one always does.
+TEST(TrainCommand, CtrlCWhileCurvesAreDrawnDoesNotReachGnuplot) {
+  const Workshop workshop;
+  const std::filesystem::path programs = workshop / "programs";
+  std::filesystem::create_directory(programs);
+  write_file(programs / "gnuplot",
+             "#!/bin/sh\n"
+             "trap 'sleep 1000' INT\n"
+             "read -r _ _ _ _ group _ <\"/proc/$PPID/stat\"\n"
+             "kill -INT -- \"-$group\"\n"
+             "echo drawn >>drawn\n");
+  std::filesystem::permissions(programs / "gnuplot", std::filesystem::perms::owner_all);
+  const Outcome outcome = workshop.gradatim_under(
+      {"timeout", "30", "env", "PATH=" + programs.string() + ":/usr/bin:/bin"},
+      {"train", "tiny", "--data-dir", "data", "--json"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(outcome.json()["stopped"], "steps_done");
+  EXPECT_EQ(read_file(workshop / "drawn", 100), "drawn\n");
+}
+
 TEST(TrainCommand, ATrainingThatFailsExitsWith1) {
   const Workshop workshop;
   const Outcome outcome = workshop.train({"--lr", "1e38"});
