@@ -49,15 +49,18 @@ inline Derivative<T> differentiate(G&& g, T x, const Central& method) {
   const auto at = around(x, step, Central::kName);
   const T f_above = g(at.above);
   const T f_below = g(at.below);
-  const T value = (f_above - f_below) / at.width();
+  const T rise = f_above - f_below;
+  const T value = rise / at.width();
   T error = std::numeric_limits<T>::quiet_NaN();
   const bool measured = measures<T>(method.error);
   if (measured) {
+    // As wide as twice the inner pair but for the last place of x, which f cannot tell apart
+    // either.
     const auto wide = beside(x, at.width());
     const T wide_rise = g(wide.above) - g(wide.below);
-    const T truncation = std::abs(wide_rise - value * wide.width()) * (T(1) / 3);
-    const T rounding = 2 * kEpsilon * (std::abs(f_above) + std::abs(f_below));
-    error = std::max((truncation + rounding) / wide.width(), std::numeric_limits<T>::min());
+    const T truncation = std::abs(wide_rise - 2 * rise) * (T(1) / 6);
+    const T rounding = kEpsilon * (std::abs(f_above) + std::abs(f_below));
+    error = std::max((truncation + rounding) / at.width(), std::numeric_limits<T>::min());
   }
   return {value, error, at.step(), measured ? 4U : 2U, finite_status(value), Central::kName};
 }
