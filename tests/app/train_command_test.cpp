@@ -143,8 +143,7 @@ TEST(TrainCommand, CtrlCWhileCurvesAreDrawnDoesNotReachGnuplot) {
              "#!/bin/sh\n"
              "trap 'sleep 1000' INT\n"
              "read -r _ _ _ _ group _ <\"/proc/$PPID/stat\"\n"
-             "kill -INT -- \"-$group\"\n"
-             "echo drawn >>drawn\n");
+             "kill -s INT -- \"-$group\" && echo drawn >>drawn\n");
   std::filesystem::permissions(programs / "gnuplot", std::filesystem::perms::owner_all);
   const Outcome outcome = workshop.gradatim_under(
       {"timeout", "30", "env", "PATH=" + programs.string() + ":/usr/bin:/bin"},
