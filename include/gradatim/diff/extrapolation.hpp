@@ -34,7 +34,7 @@ class ExtrapolationTable {
   static constexpr std::size_t kColumns = 10;
 
   explicit ExtrapolationTable(T ratio, int first_power = 2)
-      : weights_(first_power == 2 ? even_weights(ratio) : weights(ratio, first_power)) {}
+      : weights_(ratio == 2 && first_power == 2 ? kHalving : weights(ratio, first_power)) {}
 
   /// `estimate` at the next smaller step, itself uncertain by `rounding`.
   void add(T estimate, T rounding, T step) {
@@ -75,13 +75,7 @@ class ExtrapolationTable {
     }
     return w;
   }
-  // Those of the default ratios are known before the program runs: nine divisions saved.
-  static Weights even_weights(T ratio) {
-    constexpr T kRidders = static_cast<T>(Ridders{}.ratio);
-    static constexpr Weights kOfTwo = weights(2, 2);
-    static constexpr Weights kOfRidders = weights(kRidders, 2);
-    return ratio == 2 ? kOfTwo : ratio == kRidders ? kOfRidders : weights(ratio, 2);
-  }
+  static constexpr Weights kHalving = weights(2, 2);
 
   Weights weights_;
   std::array<T, kColumns> row_{};
@@ -116,11 +110,12 @@ T larger_slope(T f_above, T f_x, T f_below, T h) {
 /// Rows below which agreement may be chance, such as a step that is a whole number of periods.
 inline constexpr std::size_t kLeastRows = 5;
 
-/// The last step times (3 - sqrt 5)/128: far smaller, and in no simple ratio to the steps before.
+/// The step of what is looked at again times (3 - sqrt 5)/128: far smaller, and in no simple ratio
+/// to the steps before.
 template <class T>
 inline constexpr T kConfirmingStep = T(0.38196601125010515L / 64);
 
-/// One difference at kConfirmingStep·h beside what was made of steps down to h: how far it is off,
+/// One difference at kConfirmingStep·h beside what was made of steps about h: how far it is off,
 /// what truncation and rounding explain of that, and what noise of g as large as the error could.
 template <class T>
 struct SecondLook {
@@ -196,15 +191,17 @@ class RiddersTables {
 
   void add(T estimate, T rounding, T step) {
     table_.add(estimate, rounding, step);
+    rounding_shrinks_ = rounding < T(0.8) * rounding_;
     rounding_ = rounding;
-    step_ = step;
   }
   void interrupt() { table_.interrupt(); }
 
   /// Whether the next row can gain nothing: its rounding alone, twice that of this row times the
-  /// ratio of their steps, would outweigh the best error.
+  /// ratio of their steps, would outweigh the best error. Next to a multiple root of g values
+  /// shrink faster than steps, and rounding with them.
   bool settled() const {
-    return table_.rows() >= kLeastRows && 2 * ratio_ * rounding_ > table_.error();
+    return table_.rows() >= kLeastRows && !rounding_shrinks_ &&
+           2 * ratio_ * rounding_ > table_.error();
   }
 
   /// Whether a second look has nothing against the table; the next begins if it has.
@@ -235,7 +232,7 @@ class RiddersTables {
   ExtrapolationTable<T> table_;
   Conclusion<T> doubted_;
   T rounding_ = 0;
-  T step_ = 0;
+  bool rounding_shrinks_ = false;
 };
 
 /// The second look at a result that none has confirmed. Where an earlier one was refuted, agreement
@@ -254,7 +251,7 @@ template <class T, class G>
 Derivative<T> differentiate(G&& g, T x, const Ridders& method, T noise = 0) {
   if (method.levels < 2) throw_invalid_levels(Ridders::kName, method.levels);
   if (!(method.ratio > 1)) throw_invalid_ratio(method.ratio);
-  const double step = method.step == 0 ? 0.2 : method.step;
+  const double step = method.step == 0 ? 0.31 : method.step;
   T h = around(x, step, Ridders::kName).step();
   const T ratio = static_cast<T>(method.ratio);
   const T shrink = 1 / ratio;

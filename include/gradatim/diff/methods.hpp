@@ -52,11 +52,11 @@ struct Richardson {
 
 /// Richardson's table grown until rounding outweighs what a smaller step could still gain, giving
 /// the entry whose neighbours agree best (Ridders, "Accurate computation of F'(x) and F'(x)F''(x)",
-/// Adv. Eng. Software 4, 1982). Steps at which f is not finite are passed over. Default step 0.2.
+/// Adv. Eng. Software 4, 1982). Steps at which f is not finite are passed over. Default step 0.31.
 struct Ridders {
   double step = 0;
-  double ratio = 1.6;  // between successive steps
-  int levels = 40;     // at most
+  double ratio = 2;  // between successive steps
+  int levels = 44;   // at most
   static constexpr std::string_view kName = "ridders";
 };
 

@@ -38,7 +38,7 @@ template <class S>
 class TapeArena {
  public:
   std::uint32_t push(std::uint32_t left, const S& d_left, std::uint32_t right, const S& d_right) {
-    const std::size_t index = next_index(std::max(left, right));
+    const std::size_t index = size_++;
     nodes_[index & mask_] = {d_left, d_right, left, right};
     return static_cast<std::uint32_t>(index);
   }
@@ -113,21 +113,6 @@ class TapeArena {
       adjoint[node.right] += a * node.d_right;
     }
     adjoint[carried] += carry;
-  }
-
-  /// size_++. To read it is to wait until the push before has written it, two thirds of the time
-  /// of a short operation, so it is guessed: mostly the later operand was the last to be pushed.
-  /// The comparison is a branch, which the processor does not wait for; the empty assembler keeps
-  /// the compiler from knowing that guess and size_ are one, and from a conditional move.
-  std::size_t next_index(std::uint32_t later_operand) {
-    std::size_t index = size_;
-    std::size_t guess = std::size_t{later_operand} + 1;
-    if (guess == index) {
-      asm volatile("" : "+r"(guess));
-      index = guess;
-    }
-    size_ = index + 1;
-    return index;
   }
 
   static constexpr std::size_t kFirstCapacity = 1024;  // a power of two, as every capacity
