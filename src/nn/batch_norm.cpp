@@ -15,7 +15,13 @@ namespace {
 // Of arrays (rows, channels).
 constexpr std::size_t kSums = 2;        // see kernels::add_channel_moments and _slopes
 constexpr std::size_t kStatistics = 3;  // mean, scale, variance
-constexpr std::size_t kSlopes = 4;      // mean, factor, offset, slope of kernels::ChannelSlopes
+constexpr std::size_t kSlopes = 6;      // what kernels::ChannelSlopes has, in its order
+
+// A double as the sum of two floats.
+void split(double number, float& value, float& rest) {
+  value = static_cast<float>(number);
+  rest = static_cast<float>(number - static_cast<double>(value));
+}
 
 /// theta = weight, bias, running_mean, running_variance, each (channels).
 class BatchNormOperation final : public Operation, public BatchRule {
@@ -104,14 +110,15 @@ class BatchNormOperation final : public Operation, public BatchRule {
       const double scale = statistics[channels_ + c];
       slopes[c] = statistics[c];
       slopes[channels_ + c] = theta[c] * statistics[channels_ + c];
-      slopes[2 * channels_ + c] = static_cast<float>(sums[c] / count);
-      slopes[3 * channels_ + c] = static_cast<float>(sums[channels_ + c] / count * scale * scale);
+      set_offset_and_slope(c, sums[c] / count, sums[channels_ + c] / count * scale * scale, slopes);
     }
   }
   void backward_rows(std::span<const float> slopes, ConstTensorView x, ConstTensorView dy,
                      TensorView<float> dx) const override {
-    kernels::channels_backward(
-        x, {part(slopes, 0), part(slopes, 1), part(slopes, 2), part(slopes, 3)}, dy, dx);
+    kernels::channels_backward(x,
+                               {part(slopes, 0), part(slopes, 1), part(slopes, 2), part(slopes, 3),
+                                part(slopes, 4), part(slopes, 5)},
+                               dy, dx);
   }
   void sums_gradient(std::span<const float> statistics, std::span<const double> sums,
                      std::span<float> d_theta) const override {
@@ -209,9 +216,15 @@ class BatchNormOperation final : public Operation, public BatchRule {
       const double root = std::sqrt(before);
       const double new_root = std::sqrt(before + growth);
       slopes[channels_ + c] = static_cast<float>(static_cast<double>(theta[c]) / new_root);
-      slopes[2 * channels_ + c] = static_cast<float>(shift);
-      slopes[3 * channels_ + c] = static_cast<float>(growth / (root * (root + new_root)));
+      const double slope = growth / (root * (root + new_root));
+      set_offset_and_slope(c, shift + rounding * slope, slope, slopes);
     }
+  }
+
+  void set_offset_and_slope(std::size_t c, double offset, double slope,
+                            std::span<float> slopes) const {
+    split(offset, slopes[2 * channels_ + c], slopes[3 * channels_ + c]);
+    split(slope, slopes[4 * channels_ + c], slopes[5 * channels_ + c]);
   }
 
   struct Passed {

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "gradatim/core/error.hpp"
+#include "gradatim/core/reference_changes.hpp"
 #include "gradatim/nn/check.hpp"
 #include "gradatim/nn/fold.hpp"
 #include "gradatim/nn/gradient_method.hpp"
@@ -103,6 +104,42 @@ TEST(BatchNorm, NumericalGradientIsTheDerivativeToRounding) {
     EXPECT_LT(relative_distance(result.d_theta, exact.theta), usual ? 5e-7 : 2e-6) << problem.name;
     EXPECT_LT(relative_distance(result.d_inputs.values(), exact.inputs), 1e-6) << problem.name;
     EXPECT_TRUE(result.evaluated_again.empty());
+  }
+}
+
+// A channel is a row of layer_norm_change. Changes that all rows share are taken away again: what
+// is left of them is a hundredth, and would be off by a hundred roundings of the mean.
+TEST(BatchNorm, ChangeIsExactWhereRowsChangeAlike) {
+  constexpr std::size_t kRows = 512;
+  constexpr std::size_t kChannels = 3;
+  const auto operations = make_operations({{kChannels}, {BatchNorm{}}});
+  const Tensor x = uniform_tensor({kRows, kChannels}, 1, 2.0F, 3.0F);
+  const Tensor dx = uniform_tensor({kRows, kChannels}, 2, 0.99e-6F, 1.01e-6F);
+  std::vector<float> theta(4 * kChannels, 0.0F);
+  std::fill_n(theta.begin(), kChannels, 1.5F);
+  Tensor y({kRows, kChannels});
+  Tensor dy({kRows, kChannels});
+  operations[0]->change(theta, x, y, dx, dy);
+  const auto channel = [](const Tensor& all, std::size_t c) {
+    std::vector<float> values;
+    for (std::size_t n = 0; n < kRows; ++n) values.push_back(all.view()(n, c));
+    return values;
+  };
+  for (std::size_t c = 0; c < kChannels; ++c) {
+    std::vector<double> exact(kRows);
+    reference::layer_norm_change<double>(
+        test::to_double(channel(x, c)), std::vector<double>(kRows, 1.5),
+        test::to_double(channel(dx, c)), static_cast<double>(1e-5F), exact);
+    double error = 0;
+    double squares = 0;
+    const auto change = channel(dy, c);
+    for (std::size_t n = 0; n < kRows; ++n) {
+      error += static_cast<double>(change[n]) - exact[n];
+      squares += exact[n] * exact[n];
+    }
+    EXPECT_LT(relative_distance(change, exact), 2e-7);
+    // In common, which would add up over the rows: one rounding of what is left.
+    EXPECT_LT(std::abs(error) / kRows, 6e-8 * std::sqrt(squares / kRows));
   }
 }
 

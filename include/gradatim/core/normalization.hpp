@@ -32,8 +32,11 @@ void scale_channels(ConstTensorView x, const ChannelScaling& scaling, TensorView
 void add_channel_slopes(ConstTensorView x, std::span<const float> mean, ConstTensorView dy,
                         TensorView<double> sums);
 /// dx = factor · (dy - offset - slope · (x - mean)), each (channels); dx may be the memory of dy.
+/// The sums of offset + offset_rest and of slope + slope_rest are what is meant, to twice the
+/// digits of a float: rounded once for all rows, either would be off for all of them to the same
+/// side.
 struct ChannelSlopes {
-  std::span<const float> mean, factor, offset, slope;
+  std::span<const float> mean, factor, offset, offset_rest, slope, slope_rest;
 };
 void channels_backward(ConstTensorView x, const ChannelSlopes& slopes, ConstTensorView dy,
                        TensorView<float> dx);

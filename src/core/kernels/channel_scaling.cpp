@@ -131,9 +131,10 @@ void ChannelsBackward(ConstTensorView x, const ChannelSlopes& s, ConstTensorView
     float* out = dx.row(row).data();
     EachOfRow(channels, x.shape()[1] / channels, [&](std::size_t i, auto mask, auto at) HWY_ATTR {
       const auto centred = hn::Sub(LoadMasked(mask, d, in + i), at(s.mean));
-      const auto rest = hn::Sub(LoadMasked(mask, d, g + i), at(s.offset));
-      hn::BlendedStore(hn::Mul(at(s.factor), hn::NegMulAdd(centred, at(s.slope), rest)), mask, d,
-                       out + i);
+      const auto moved = hn::Sub(LoadMasked(mask, d, g + i), at(s.offset));
+      const auto turned = hn::NegMulAdd(centred, at(s.slope), moved);
+      const auto rest = hn::MulAdd(centred, at(s.slope_rest), at(s.offset_rest));
+      hn::BlendedStore(hn::Mul(at(s.factor), hn::Sub(turned, rest)), mask, d, out + i);
     });
   }
 }
@@ -195,7 +196,8 @@ void channels_backward(ConstTensorView x, const ChannelSlopes& slopes, ConstTens
                        TensorView<float> dx) {
   check_channels("channels_backward", x, slopes.mean.size());
   check_sizes("channels_backward", slopes.mean.size(),
-              {slopes.factor.size(), slopes.offset.size(), slopes.slope.size()});
+              {slopes.factor.size(), slopes.offset.size(), slopes.offset_rest.size(),
+               slopes.slope.size(), slopes.slope_rest.size()});
   check_shape("channels_backward", x.shape(), dy.shape());
   check_shape("channels_backward", x.shape(), dx.shape());
   HWY_DYNAMIC_DISPATCH(ChannelsBackward)(x, slopes, dy, dx);
