@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <sys/ioctl.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -12,7 +11,6 @@
 namespace gradatim::app {
 namespace {
 
-constexpr std::chrono::milliseconds kRedraw{100};
 constexpr std::size_t kBarWidth = 30;  // where the terminal is wide enough
 
 std::size_t terminal_width(std::FILE* out) {
@@ -26,24 +24,18 @@ std::size_t digits(std::size_t number) { return fmt::formatted_size("{}", number
 
 Progress::Progress(std::FILE* out, std::size_t steps, std::size_t steps_per_epoch,
                    const Figure& figure)
-    : out_(out),
-      terminal_(isatty(fileno(out)) != 0),
-      steps_(steps),
-      steps_per_epoch_(steps_per_epoch),
-      figure_(figure) {}
+    : out_(out), line_(out), steps_(steps), steps_per_epoch_(steps_per_epoch), figure_(figure) {}
 
 bool Progress::on_step(const StepRecord& record) {
   if (!first_step_) first_step_ = record.step - 1;
   loss_sum_ += record.loss;
   ++loss_count_;
-  if (!terminal_) return true;
-  const auto now = Clock::now();
-  if (now - drawn_ >= kRedraw) draw(record, now);
+  if (line_.is_due()) draw(record);
   return true;
 }
 
-void Progress::draw(const StepRecord& record, Clock::time_point now) {
-  const double seconds = std::chrono::duration<double>(now - started_).count();
+void Progress::draw(const StepRecord& record) {
+  const double seconds = std::chrono::duration<double>(Clock::now() - started_).count();
   const std::size_t taken_steps = record.step - first_step_.value_or(record.step);
   const double rate = seconds > 0 ? static_cast<double>(taken_steps) / seconds : 0;
   const double left = rate > 0 ? static_cast<double>(steps_ - record.step) / rate : 0;
@@ -51,22 +43,12 @@ void Progress::draw(const StepRecord& record, Clock::time_point now) {
                                        steps_, rate, loss_text(record.loss), duration(left));
   const std::size_t taken = text.size() + 4;  // with brackets, a space and the last column
   const std::size_t width = std::max(terminal_width(out_), taken);
-  const std::size_t bar_width = std::min(kBarWidth, width - taken);
-  const std::size_t filled = record.step * bar_width / steps_;
-  fmt::print(out_, "\r[{:#<{}}{:.<{}}] {}\x1b[K", "", filled, "", bar_width - filled, text);
-  std::fflush(out_);
-  bar_is_drawn_ = true;
-  drawn_ = now;
-}
-
-void Progress::finish() {
-  if (bar_is_drawn_) fmt::print(out_, "\r\x1b[K");
-  bar_is_drawn_ = false;
-  std::fflush(out_);
+  const double share = static_cast<double>(record.step) / static_cast<double>(steps_);
+  line_.draw(fmt::format("{} {}", hash_bar(share, std::min(kBarWidth, width - taken)), text));
 }
 
 void Progress::on_epoch(const EpochRecord& record) {
-  finish();
+  line_.clear();
   losses_.push_back(loss_count_ > 0 ? loss_sum_ / static_cast<double>(loss_count_) : 0);
   test_figures_.push_back(record.test.*figure_.value);
   loss_sum_ = 0;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "gradatim/train/train.hpp"
+#include "redrawn_line.hpp"
 
 namespace gradatim::app {
 
@@ -20,7 +21,7 @@ class Progress final : public TrainObserver {
   bool on_step(const StepRecord& record) override;
   void on_epoch(const EpochRecord& record) override;
   /// Removes the bar.
-  void finish();
+  void finish() { line_.clear(); }
 
   /// What was seen, for the summary.
   const std::vector<double>& losses() const { return losses_; }  // the mean of each epoch
@@ -28,17 +29,15 @@ class Progress final : public TrainObserver {
 
  private:
   using Clock = std::chrono::steady_clock;
-  void draw(const StepRecord& record, Clock::time_point now);
+  void draw(const StepRecord& record);
 
   std::FILE* out_;
-  bool terminal_;
-  bool bar_is_drawn_ = false;
+  RedrawnLine line_;
   std::size_t steps_;
   std::size_t steps_per_epoch_;
   Figure figure_;
   std::optional<std::size_t> first_step_;  // of this process: a run may have been resumed
   Clock::time_point started_ = Clock::now();
-  Clock::time_point drawn_{};
   double loss_sum_ = 0;  // of this epoch
   std::size_t loss_count_ = 0;
   std::vector<double> losses_;

@@ -13,6 +13,9 @@ namespace {
 constexpr std::array<std::string_view, 9> kColumns{" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
 constexpr std::array<std::string_view, 9> kEighths{"", "▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"};
 
+// NaN is 0.
+double clamped(double share) { return share > 0 ? std::min(share, 1.0) : 0; }
+
 }  // namespace
 
 std::string one_line(std::string_view message) {
@@ -47,10 +50,14 @@ std::string duration(double seconds) {
   return fmt::format("{}:{:02}", whole / 60, whole % 60);
 }
 
+std::string hash_bar(double share, std::size_t width) {
+  const auto filled = static_cast<std::size_t>(clamped(share) * static_cast<double>(width));
+  return fmt::format("[{:#<{}}{:.<{}}]", "", filled, "", width - filled);
+}
+
 std::string block_bar(double share, std::size_t width) {
-  const double clamped = share > 0 ? std::min(share, 1.0) : 0;  // NaN too
   const auto eighths =
-      static_cast<std::size_t>(std::lround(clamped * 8 * static_cast<double>(width)));
+      static_cast<std::size_t>(std::lround(clamped(share) * 8 * static_cast<double>(width)));
   std::string bar;
   for (std::size_t i = 0; i < eighths / 8; ++i) bar += kEighths[8];
   bar += kEighths[eighths % 8];

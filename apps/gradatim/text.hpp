@@ -26,6 +26,9 @@ std::string duration(double seconds);
 /// share·width characters of a bar, to an eighth of a character, padded with spaces.
 std::string block_bar(double share, std::size_t width);
 
+/// The same in ASCII: "[####....]", with its brackets width + 2 characters.
+std::string hash_bar(double share, std::size_t width);
+
 /// Values as a row of blocks between the least and the largest, at most `width` of them.
 std::string sparkline(std::span<const double> values, std::size_t width);
 
