@@ -16,7 +16,8 @@ struct ProcessResult {
 /// between, and waits for its end. Throws DataError if it can't be started.
 ///
 /// The child leads a process group of its own: Ctrl-C goes to the whole group of the caller, and
-/// gnuplot hangs for good where it comes in the midst of malloc (about one time in eighty).
+/// gnuplot hangs for good where it comes in the midst of malloc (about one time in eighty). A
+/// caller that a second Ctrl-C ends leaves it to finish by itself.
 ProcessResult run_process(std::span<const std::string> arguments, std::string_view input);
 
 }  // namespace gradatim::detail

@@ -46,6 +46,7 @@ TEST(Evidence, StepsOfWholePeriodsAreNotBelieved) {
     for (const double x : {0.0, 0.3, -1.7}) {
       expect_covered_or_unresolved({waves, 0.31}, x, Ridders{});
       expect_covered_or_unresolved({waves, 0.31}, x, Ridders{.levels = 4});
+      expect_covered_or_unresolved({waves, 0.13}, x, Ridders{.step = 0.13});
       expect_covered_or_unresolved({waves, 0.2}, x, kFiner);
       expect_covered_or_unresolved({waves, 1. / 16}, x, Richardson{});
       expect_covered_or_unresolved({waves, 0.05}, x, Adaptive{});
@@ -141,6 +142,7 @@ int overconfident(const F& f, const M& method, int points = 400) {
 TEST(Evidence, TheStairsOfAFunctionWithFloatInsideAreSeen) {
   const auto narrow = [](double x) { return static_cast<double>(std::sin(static_cast<float>(x))); };
   EXPECT_EQ(overconfident(narrow, Adaptive{}), 0);
+  EXPECT_EQ(overconfident(narrow, Ridders{}), 0);
   EXPECT_LE(overconfident(narrow, Ridders{}, 20'000), 6);
   for (int i = 0; i < 400; ++i) {
     const double x = 0.1 + 0.0137 * i;
