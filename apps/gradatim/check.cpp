@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -19,10 +18,12 @@
 #include "gradatim/core/random.hpp"
 #include "gradatim/io/plot.hpp"
 #include "gradatim/nn/check.hpp"
+#include "gradatim/nn/operation.hpp"
 #include "gradatim/train/recipe_data.hpp"
 #include "gradatim/train/run_folder.hpp"
 #include "paths.hpp"
 #include "recipe_folders.hpp"
+#include "redrawn_line.hpp"
 #include "text.hpp"
 
 namespace gradatim::app {
@@ -32,7 +33,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr float kBiasMove = 0.0625F;
 constexpr std::uint32_t kBiasStream = 42;
-constexpr double kAffordable = 1e12;  // operations: about half a minute on two cores
+constexpr double kAffordable = 1e12;  // operations
 constexpr double kFewest = 2;         // samples: batch normalisation wants two
 
 struct CheckCommand {
@@ -51,8 +52,19 @@ struct Subject {
   Recipe recipe;
   Parameters parameters;             // trained, or as they start but for `moved` biases
   std::optional<Columns> columns{};  // of a trained model
-  bool moved = false;
+  std::string moved_off{};           // the layer at whose kink biases of 0 would be, if any
 };
+
+// The first layer whose derivative jumps, if there is one: "relu".
+std::string layer_with_branches(const Network& network) {
+  const auto operations = make_operations(network);
+  const auto found = std::ranges::find_if(
+      operations, [](const auto& operation) { return operation->has_branches(); });
+  return found == operations.end()
+             ? std::string()
+             : std::string(
+                   kind(network.layers[static_cast<std::size_t>(found - operations.begin())]));
+}
 
 // Where inputs are blank, a bias of 0 leaves the units behind it at 0, and relu has no derivative
 // there: no gradient could be right. Returns whether there were any.
@@ -78,15 +90,18 @@ Subject load(const CheckCommand& command) {
   const auto folders = recipe_folders();
   Recipe recipe = read_recipe(find_recipe(command.subject, folders), {});
   Parameters parameters = initialize(recipe.network, recipe.options.seed);
-  const bool moved = move_zero_biases(parameters, recipe.options.seed);
-  return {std::move(recipe), std::move(parameters), {}, moved};
+  std::string branches = layer_with_branches(recipe.network);
+  if (!branches.empty() && !move_zero_biases(parameters, recipe.options.seed)) branches.clear();
+  return {std::move(recipe), std::move(parameters), {}, std::move(branches)};
 }
 
-// How many of `whole` samples take no more than half a minute or so.
+// How many of `whole` samples take no more than is affordable, but for the fewest. For less than
+// twice that none is left out.
 std::size_t affordable_batch(const Recipe& recipe, std::size_t whole) {
   const double affordable = kAffordable / std::max(check_operations(recipe.network), 1.0);
   const auto most = static_cast<double>(whole);
-  return static_cast<std::size_t>(std::clamp(affordable, std::min(kFewest, most), most));
+  if (2 * affordable >= most) return whole;
+  return static_cast<std::size_t>(std::max(affordable, std::min(kFewest, most)));
 }
 
 Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
@@ -101,6 +116,14 @@ Json as_json(const CheckedParameter& entry) {
           {"verdict", to_string(entry.verdict)}};
 }
 
+// {"1e-06": entries, ...}
+Json as_json(const SeenErrors& seen) {
+  Json json = Json::object();
+  for (std::size_t i = 0; i < SeenErrors::kRelative.size(); ++i)
+    json[fmt::format("{:g}", SeenErrors::kRelative[i])] = seen.entries[i];
+  return json;
+}
+
 Json as_json(const TensorCheck& tensor) {
   Json worst = Json::array();
   for (const CheckedParameter& entry : tensor.worst) worst.push_back(as_json(entry));
@@ -111,6 +134,7 @@ Json as_json(const TensorCheck& tensor) {
           {"failed", tensor.failed},
           {"kinks", tensor.kinks},
           {"unresolved", tensor.unresolved},
+          {"seen", as_json(tensor.seen)},
           {"dead", tensor.dead},
           {"structural", tensor.structural},
           {"dead_units", tensor.dead_units},
@@ -134,13 +158,14 @@ Json as_json(const NetworkCheck& check, const std::string& subject, const std::s
   return {{"subject", subject},
           {"data", data},
           {"batch", batch},
-          {"biases_moved", moved ? Json(kBiasMove) : Json(0)},
+          {"biases_moved_by_up_to", moved ? Json(kBiasMove) : Json(0)},
           {"passes", check.passed()},
           {"parameters", check.parameters()},
           {"passed", check.count(&TensorCheck::passed)},
           {"failed", check.count(&TensorCheck::failed)},
           {"kinks", check.count(&TensorCheck::kinks)},
           {"unresolved", check.count(&TensorCheck::unresolved)},
+          {"seen", as_json(check.seen())},
           {"skipped", check.skipped()},
           {"worst", as_json(check.worst())},
           {"wrong", check.wrong},
@@ -188,28 +213,30 @@ void print_errors(const NetworkCheck& check) {
 class ShareDone {
  public:
   void show(double share) {
-    if (!terminal_ || Clock::now() - drawn_ < kRedraw) return;
-    drawn_ = Clock::now();
-    const double seconds = std::chrono::duration<double>(drawn_ - started_).count();
-    fmt::print(stderr, "\r{} {:3.0f} %  {} left\x1b[K", block_bar(share, kBarWidth), 100 * share,
-               duration(seconds * (1 - share) / share));
-    std::fflush(stderr);
-    shown_ = true;
-  }
-  void finish() const {
-    if (shown_) fmt::print(stderr, "\r\x1b[K");
+    if (!line_.is_due()) return;
+    const double seconds = std::chrono::duration<double>(Clock::now() - started_).count();
+    line_.draw(fmt::format("{} {:3.0f} %  {} left", hash_bar(share, kBarWidth), 100 * share,
+                           duration(seconds * (1 - share) / share)));
   }
 
  private:
   using Clock = std::chrono::steady_clock;
-  static constexpr std::chrono::milliseconds kRedraw{100};
   static constexpr std::size_t kBarWidth = 30;
 
-  bool terminal_ = isatty(STDERR_FILENO) != 0;
-  bool shown_ = false;
+  RedrawnLine line_{stderr};
   Clock::time_point started_ = Clock::now();
-  Clock::time_point drawn_ = Clock::now();  // nothing is drawn of what takes no time
 };
+
+// The check of the first samples of a batch, shown as it goes.
+NetworkCheck check_of(const CheckCommand& command, const Subject& subject, const Batch& batch) {
+  ShareDone share_done;
+  return check(subject.recipe.network, subject.parameters.theta(), batch,
+               {.loss = subject.recipe.options.loss,
+                .inputs = command.inputs,
+                .seed = command.seed,
+                .threads = command.threads,
+                .on_progress = [&](double share) { share_done.show(share); }});
+}
 
 int run_check(const CheckCommand& command) {
   const Subject subject = load(command);
@@ -225,21 +252,13 @@ int run_check(const CheckCommand& command) {
   const Samples samples = data.train.batch(0, batch);
   Batch keyed = samples;
   keyed.key = {.seed = recipe.options.seed};
-  ShareDone share_done;
-  const NetworkCheck check =
-      gradatim::check(recipe.network, subject.parameters.theta(), keyed,
-                      {.loss = recipe.options.loss,
-                       .inputs = command.inputs,
-                       .seed = command.seed,
-                       .threads = command.threads,
-                       .on_progress = [&](double share) { share_done.show(share); }});
-  share_done.finish();
+  const NetworkCheck check = check_of(command, subject, keyed);
   const std::string title =
       fmt::format("{}: {} parameters, first {} training samples of {}", recipe.name,
                   subject.parameters.theta().size(), batch, name);
   if (!command.plot.empty()) draw_errors(check, title, command.plot);
   if (command.json) {
-    fmt::print("{}\n", as_json(check, command.subject, name, batch, subject.moved)
+    fmt::print("{}\n", as_json(check, command.subject, name, batch, !subject.moved_off.empty())
                            .dump(-1, ' ', false, Json::error_handler_t::replace));
   } else {
     fmt::print("{}\n", title);
@@ -247,11 +266,10 @@ int run_check(const CheckCommand& command) {
       fmt::print(
           "fewer than the recipe's batch of {}, which would take {:.0f} times as long; "
           "--batch sets the number\n",
-          recipe.options.batch,
-          static_cast<double>(recipe.options.batch) / static_cast<double>(batch));
-    if (subject.moved)
-      fmt::print("biases that start at 0 moved by up to {}: relu has no derivative at 0\n",
-                 kBiasMove);
+          whole, static_cast<double>(whole) / static_cast<double>(batch));
+    if (!subject.moved_off.empty())
+      fmt::print("biases that start at 0 moved by up to {}: {} has no derivative at 0\n", kBiasMove,
+                 subject.moved_off);
     fmt::print("\n{}", check.to_string());
     print_errors(check);
   }
@@ -270,8 +288,8 @@ void add_check_command(CLI::App& app, int& exit_code) {
   sub->add_option("--data-dir", command->data_dir, "Folder to look for data in first");
   sub->add_option(
          "--batch", command->batch,
-         "Training samples, from the first; by default the recipe's batch, or what takes about "
-         "half a minute")
+         "Training samples, from the first; by default the recipe's batch, or fewer, down to two, "
+         "where that would take minutes")
       ->check(CLI::PositiveNumber);
   sub->add_option("--seed", command->seed, "Of the sample that is evaluated in full");
   sub->add_option("--threads", command->threads, "Threads; 0, the default, is one a core")

@@ -51,10 +51,17 @@ class Conv2dOperation final : public Operation {
   }
   void reserve() const override { convolution_.reserve(); }
 
+  std::size_t terms_per_value() const override {
+    return layer_.filters / layer_.groups * layer_.kernel * layer_.kernel;
+  }
+  std::size_t terms_per_row() const override {
+    return convolution_.output().height * convolution_.output().width;
+  }
+
   bool has_change_rule() const override { return true; }
   void change(std::span<const float> theta, ConstTensorView, ConstTensorView, ConstTensorView dx,
               TensorView<float> dy) const override {
-    change_(weight(theta), dx, dy);
+    change_(convolution_, weight(theta), dx, dy);
   }
   void unit_change(std::span<const float> theta, ConstTensorView, ConstTensorView,
                    std::span<const std::uint32_t> units, std::span<const float> amounts,

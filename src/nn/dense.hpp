@@ -18,6 +18,7 @@ class DenseOperation final : public Operation {
   std::size_t gradient_tasks(std::size_t rows) const override;
   void parameter_gradient(std::size_t task, ConstTensorView x, ConstTensorView dy,
                           std::span<float> d_theta) const override;
+  std::size_t terms_per_value() const override { return layer_.units; }
   std::size_t operations_per_row() const override { return 2 * inputs_ * layer_.units; }
 
   bool has_change_rule() const override { return true; }

@@ -152,11 +152,10 @@ void convolution_parameter_change(const ConvolutionShape& shape, ConstTensorView
 
 ConvolutionChange::ConvolutionChange(const ConvolutionShape& shape)
     : shape_(shape),
-      all_(shape.image, shape.window, shape.output.channels, shape.groups),
       one_({1, shape.image.height, shape.image.width}, shape.window, shape.output.channels, 1) {}
 
-void ConvolutionChange::operator()(std::span<const float> w, ConstTensorView dx,
-                                   TensorView<float> dy) const {
+void ConvolutionChange::operator()(const kernels::Convolution& all, std::span<const float> w,
+                                   ConstTensorView dx, TensorView<float> dy) const {
   const std::vector<float> no_bias(shape_.output.channels);
   const std::size_t channels = shape_.image.channels;
   std::vector<std::size_t> touched(dx.rows());
@@ -170,7 +169,7 @@ void ConvolutionChange::operator()(std::span<const float> w, ConstTensorView dx,
     if (only == kNone)
       std::ranges::fill(out.values(), 0.0F);
     else if (only == kSeveral || shape_.groups != 1)
-      all_.forward(w, no_bias, changes, out);
+      all.forward(w, no_bias, changes, out);
     else
       one_.forward(filters_of(w, only), no_bias, planes_of(changes, only), out);
   }

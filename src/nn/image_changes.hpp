@@ -33,14 +33,15 @@ void convolution_parameter_change(const ConvolutionShape& shape, ConstTensorView
 class ConvolutionChange {
  public:
   explicit ConvolutionChange(const ConvolutionShape& shape);
-  void operator()(std::span<const float> w, ConstTensorView dx, TensorView<float> dy) const;
+  /// `all` is the convolution of this shape.
+  void operator()(const kernels::Convolution& all, std::span<const float> w, ConstTensorView dx,
+                  TensorView<float> dy) const;
 
  private:
   std::vector<float> filters_of(std::span<const float> w, std::size_t c) const;
   Tensor planes_of(ConstTensorView dx, std::size_t c) const;
 
   ConvolutionShape shape_;
-  kernels::Convolution all_;
   kernels::Convolution one_;  // of one channel
 };
 

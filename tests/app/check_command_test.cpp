@@ -27,6 +27,7 @@ TEST(CheckCommand, ChecksARecipeAndARun) {
     for (const char* key : {"name", "index", "backprop", "numerical", "error"})
       EXPECT_TRUE(json["worst"].contains(key)) << key;
     EXPECT_GT(json["seconds"].get<double>(), 0);
+    EXPECT_GT(json["seen"]["0.001"].get<int>(), 300);
     EXPECT_LT(json["sample"]["backprop_error"].get<double>(), 1e-5);
     EXPECT_TRUE(json["wrong"].empty());
   }
@@ -48,6 +49,8 @@ TEST(CheckCommand, PrintsATableAndDrawsThePicture) {
   ASSERT_EQ(outcome.exit_code, 0) << outcome.out << outcome.err;
   EXPECT_CONTAINS(outcome.out, "dense1.weight");
   EXPECT_CONTAINS(outcome.out, "random sample of 48 parameters evaluated in full");
+  EXPECT_CONTAINS(outcome.out,
+                  "of the entries that passed, so many would have failed if off by 1e-06: ");
   EXPECT_CONTAINS(outcome.out, "passed: ");
   EXPECT_CONTAINS(read_file(workshop / "errors.svg"), "<svg");
 }
@@ -68,19 +71,25 @@ TEST(CheckCommand, ExitsWith1WhereNothingIsProved) {
 }
 
 // A recipe starts with biases of 0, which a blank image leaves on relu's kink; what was trained is
-// checked as it is.
-TEST(CheckCommand, MovesBiasesOfZeroAndSaysSo) {
+// checked as it is, and so is what has no kink.
+TEST(CheckCommand, MovesBiasesOfZeroOffKinksAndSaysSo) {
   const Workshop workshop;
+  std::string recipe(read_file(workshop / "recipes/tiny.toml"));
+  recipe.replace(recipe.find("\"tanh\""), 6, "\"relu\"");
+  write_file(workshop / "recipes/kinked.toml", recipe);
   ASSERT_EQ(workshop.train({"--out", "run"}).exit_code, 0);
-  const auto moved = [&](const std::string& subject) {
-    const Outcome outcome =
-        workshop.gradatim({"check", subject, "--data-dir", "data", "--batch", "5", "--json"});
-    return outcome.json()["biases_moved"].get<double>();
+  const auto check = [&](const std::string& subject, const std::string& option) {
+    return workshop.gradatim({"check", subject, "--data-dir", "data", "--batch", "5", option});
   };
-  EXPECT_GT(moved("tiny"), 0);
+  const auto moved = [&](const std::string& subject) {
+    return check(subject, "--json").json()["biases_moved_by_up_to"].get<double>();
+  };
+  EXPECT_GT(moved("kinked"), 0);
+  EXPECT_EQ(moved("tiny"), 0);
   EXPECT_EQ(moved("run"), 0);
-  const Outcome text = workshop.gradatim({"check", "tiny", "--data-dir", "data"});
-  EXPECT_CONTAINS(text.out, "biases that start at 0 moved by up to");
+  EXPECT_CONTAINS(check("kinked", "--inputs").out,
+                  "biases that start at 0 moved by up to 0.0625: relu has no derivative at 0");
+  EXPECT_EQ(check("tiny", "--inputs").out.find("biases"), std::string::npos);
 }
 
 TEST(CheckCommand, RefusesWhatItCanNotFind) {

@@ -4,14 +4,18 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
+#include <utility>
 
 #include "gradatim/nn/check.hpp"
 #include "gradatim/nn/operation.hpp"
 #include "gradatim/nn/parameters.hpp"
 #include "gradatim/nn/program.hpp"
 #include "nn/check/magnitudes.hpp"
+#include "nn/check/partial_sums.hpp"
 #include "nn/numerical/base_point.hpp"
 #include "nn/problems.hpp"
+#include "nn/swish.hpp"
 
 namespace gradatim {
 namespace {
@@ -110,37 +114,104 @@ TEST(DeepCheck, WeightsOfOneSignAreNoFalseAlarm) {
   }
 }
 
-// One large term early in a sum of many small ones: every later addition rounds at its size.
-TEST(ParameterMagnitude, CoversSumsInWhichOneTermIsLarge) {
-  constexpr std::size_t kRows = 400;
-  constexpr std::size_t kInputs = 100;
-  constexpr std::size_t kUnits = 200;
-  const auto operation = std::move(make_operations({{kInputs}, {Dense{kUnits}}}).front());
-  Tensor x({kRows, kInputs});
-  for (std::size_t n = 0; n < kRows; ++n)
-    fill_uniform(x.view().row(n), {.seed = n}, n == 1 ? 0.05F : 2e-4F, n == 1 ? 0.06F : 3e-4F);
-  const Tensor dy = test::uniform_tensor({kRows, kUnits}, 1, -1.0F, 1.0F);
-  std::vector<float> gradient((kInputs + 1) * kUnits);
-  std::vector<float> magnitude(gradient.size());
-  operation->gradient(x, dy, gradient);
-  operation->parameter_magnitude(x, dy, magnitude);
-  std::size_t beyond_terms = 0;
-  for (std::size_t i = 0; i < kInputs; ++i)
-    for (std::size_t j = 0; j < kUnits; ++j) {
-      double sum = 0;
-      double terms = 0;
-      for (std::size_t n = 0; n < kRows; ++n) {
-        const double term =
-            static_cast<double>(x.view()(n, i)) * static_cast<double>(dy.view()(n, j));
-        sum += term;
-        terms += std::abs(term);
+// Sums over many rows, in which every addition rounds at the size of what was added up before it.
+class PartialSums : public testing::Test {
+ protected:
+  static constexpr std::size_t kRows = 1'000;
+  static constexpr std::size_t kInputs = 100;
+  static constexpr std::size_t kUnits = 200;
+
+  // How many entries of a dense layer's gradient are off by more than their terms account for; with
+  // what is lost by adding them up, none is.
+  std::size_t beyond_terms(const Tensor& x, const Tensor& dy) {
+    const auto operation = std::move(make_operations({{kInputs}, {Dense{kUnits}}}).front());
+    std::vector<float> gradient((kInputs + 1) * kUnits);
+    operation->gradient(x, dy, gradient);
+    const auto added = partial_sum_errors(*operation, x, dy, gradient.size());
+    std::size_t beyond = 0;
+    for (std::size_t i = 0; i < kInputs; ++i)
+      for (std::size_t j = 0; j < kUnits; ++j) {
+        double sum = 0;
+        double terms = 0;
+        for (std::size_t n = 0; n < kRows; ++n) {
+          const double term =
+              static_cast<double>(x.view()(n, i)) * static_cast<double>(dy.view()(n, j));
+          sum += term;
+          terms += std::abs(term);
+        }
+        const std::size_t at = i * kUnits + j;
+        const double error = std::abs(static_cast<double>(gradient[at]) - sum);
+        EXPECT_LE(error, 8 * 0x1p-24 * std::max(terms, static_cast<double>(added[at])));
+        beyond += error > 8 * 0x1p-24 * terms ? 1 : 0;
       }
-      const double error = std::abs(static_cast<double>(gradient[i * kUnits + j]) - sum);
-      EXPECT_LE(error, 8 * 0x1p-24 * static_cast<double>(std::abs(magnitude[i * kUnits + j])));
-      EXPECT_GE(static_cast<double>(std::abs(magnitude[i * kUnits + j])), 0.99 * terms);
-      beyond_terms += error > 8 * 0x1p-24 * terms ? 1 : 0;
+    return beyond;
+  }
+
+  // Values of each row between bounds that its number gives.
+  template <class Bounds>
+  Tensor rows(std::size_t columns, Bounds bounds) {
+    Tensor result({kRows, columns});
+    for (std::size_t n = 0; n < kRows; ++n) {
+      const auto [low, high] = bounds(n);
+      fill_uniform(result.view().row(n), {.seed = n, .step = columns}, low, high);
     }
-  EXPECT_GT(beyond_terms, 10U) << "or the sum of the terms were estimate enough";
+    return result;
+  }
+};
+
+using Bounds = std::pair<float, float>;
+
+TEST_F(PartialSums, CoverOneLargeTermBeforeManySmallOnes) {
+  const Tensor x = rows(
+      kInputs, [](std::size_t n) { return n == 1 ? Bounds(0.05F, 0.06F) : Bounds(1e-5F, 2e-5F); });
+  EXPECT_GT(beyond_terms(x, rows(kUnits, [](std::size_t) { return Bounds(-1.0F, 1.0F); })), 10U);
+}
+
+TEST_F(PartialSums, CoverTermsOfOneSign) {
+  const Tensor x = rows(kInputs, [](std::size_t) { return Bounds(0.2F, 1.0F); });
+  EXPECT_GT(beyond_terms(x, rows(kUnits, [](std::size_t) { return Bounds(0.1F, 1.0F); })), 10U);
+}
+
+// As in a batch that is sorted by class: what the one half adds up, the other takes away.
+TEST_F(PartialSums, CoverTermsOfOneSignAndThenTheOther) {
+  const Tensor x = rows(kInputs, [](std::size_t) { return Bounds(0.2F, 1.0F); });
+  const Tensor dy = rows(kUnits, [](std::size_t n) {
+    return n < kRows / 2 ? Bounds(0.1F, 1.0F) : Bounds(-1.0F, -0.1F);
+  });
+  EXPECT_GT(beyond_terms(x, dy), 10U);
+}
+
+// Inputs of one sign, and labels in order: by the terms of each entry alone, hundreds of right
+// entries would be called wrong.
+TEST(DeepCheck, LargeBatchesAreNoFalseAlarm) {
+  for (const bool sorted : {false, true}) {
+    Problem problem = as_initialised("large", {{60}, {Dense{30}, Sigmoid{}, Dense{5}}}, 4'000, 1);
+    for (float& value : problem.inputs.values()) value = 0.5F + 0.5F * std::abs(value);
+    if (sorted) std::ranges::sort(problem.labels);
+    std::vector<float> gradient = backprop(problem);
+    const NetworkCheck report = check_of(problem, gradient);
+    EXPECT_TRUE(report.passed()) << report.to_string();
+    EXPECT_GE(100 * report.count(&TensorCheck::passed), 99 * gradient.size());
+    *std::ranges::max_element(gradient) *= 1.0001F;
+    EXPECT_EQ(check_of(problem, gradient).count(&TensorCheck::failed), 1U) << "sorted " << sorted;
+  }
+}
+
+// A layer of many units all of whose gradients have one sign adds them up for each value before it.
+TEST(DeepCheck, WideLayersOfOneSignAreNoFalseAlarm) {
+  for (const std::size_t units : {500U, 2'000U}) {
+    const Network network{{20}, {Dense{10}, Softplus{}, Dense{units}, Softplus{}, Dense{1}}};
+    Problem problem =
+        test::make_problem("wide", network, MeanSquaredError{}, 1, TargetKind::distributions, 3);
+    for (float& value : problem.parameters.theta()) value = 0.1F * std::abs(value);
+    for (float& value : problem.inputs.values()) value = 0.5F + 0.5F * std::abs(value);
+    for (float& value : problem.targets.values()) value += 1000;
+    std::vector<float> gradient = backprop(problem);
+    const NetworkCheck report = check_of(problem, gradient);
+    EXPECT_TRUE(report.passed()) << report.to_string();
+    gradient[3] *= 1.0001F;
+    EXPECT_EQ(check_of(problem, gradient).count(&TensorCheck::failed), 1U);
+  }
 }
 
 // What an entry is added up from is at least as large as the entry, whatever the loss does to the
@@ -183,32 +254,86 @@ TEST(DeepCheck, ABiasThatABatchNormBehindPoolsTakesAwayIsNamed) {
   EXPECT_FALSE(cancelled({Relu{}}));
 }
 
+// What all rows have in common is off for all of them to the same side if it is rounded.
+TEST(DeepCheck, BatchNormOfGradientsOfOneSignIsNoFalseAlarm) {
+  for (const std::uint64_t seed : {1U, 2U, 3U}) {
+    const Network network{
+        {2, 6, 6}, {convolution(6), BatchNorm{}, Softplus{}, GlobalAvgPool{}, Flatten{}, Dense{3}}};
+    Problem problem = test::make_problem("one sign", network, MeanSquaredError{}, 32,
+                                         TargetKind::distributions, seed);
+    problem.parameters = initialize(network, seed);
+    for (float& value : problem.inputs.values()) value = 0.5F + 0.5F * std::abs(value);
+    for (float& value : problem.targets.values()) value += 10;
+    for (float& value : problem.parameters["dense1.weight"].values()) value = std::abs(value);
+    const NetworkCheck report = check_of(problem, backprop(problem));
+    EXPECT_TRUE(report.passed()) << report.to_string();
+  }
+}
+
+// An entry off by as much as it says fails, and those that it does not count may pass.
+TEST(SeenErrors, AreThoseThatWouldHaveFailed) {
+  const Problem problem = as_initialised("", {{12}, {Dense{9}, Sigmoid{}, Dense{4}}}, 6, 1);
+  const std::vector<float> gradient = backprop(problem);
+  const NetworkCheck right = check_of(problem, gradient);
+  for (std::size_t i = 0; i < SeenErrors::kRelative.size(); ++i) {
+    const auto wrong_by = [&](double relative) {
+      std::vector<float> wrong = gradient;
+      for (float& value : wrong)
+        value = static_cast<float>(static_cast<double>(value) * (1 + relative));
+      return check_of(problem, wrong).count(&TensorCheck::failed);
+    };
+    const double relative = SeenErrors::kRelative[i];
+    EXPECT_GE(wrong_by(relative), right.seen().entries[i]);
+    EXPECT_GE(wrong_by(-relative), right.seen().entries[i]);
+    EXPECT_LE(wrong_by(0.3 * relative), right.seen().entries[i]);
+  }
+  EXPECT_LT(right.seen().entries[0], gradient.size() / 2);
+  EXPECT_GE(10 * right.seen().entries[3], 9 * right.count(&TensorCheck::passed));
+}
+
+std::vector<double> shares_told(const Network& network) {
+  const Problem problem = as_initialised("", network, 4, 1);
+  std::vector<double> shares;
+  check(problem.network, problem.parameters.theta(), problem.batch(),
+        {.loss = problem.loss, .threads = 2, .on_progress = [&](double share) {
+           shares.push_back(share);
+         }});
+  return shares;
+}
+
+Network swish_network(bool change_rule) {
+  const test::Swish::Options options{.change_rule = change_rule};
+  return {{40}, {Dense{30}, Custom{std::make_shared<test::Swish>(options)}, Dense{3}}};
+}
+
 TEST(DeepCheck, TellsHowMuchIsDone) {
-  for (const bool over_batch : {false, true}) {
-    const Network network =
-        over_batch ? deep_network() : Network{{40}, {Dense{30}, Relu{}, Dense{3}}};
-    const Problem problem = as_initialised("", network, 4, 1);
-    std::vector<double> shares;
-    check(problem.network, problem.parameters.theta(), problem.batch(),
-          {.loss = problem.loss, .threads = 2, .on_progress = [&](double share) {
-             shares.push_back(share);
-           }});
+  for (const Network& network : {swish_network(true), deep_network(), swish_network(false)}) {
+    const std::vector<double> shares = shares_told(network);
     ASSERT_FALSE(shares.empty());
     EXPECT_GT(shares.front(), 0);
     EXPECT_EQ(shares.back(), 1);
+    EXPECT_EQ(std::ranges::count(shares, 1.0), 1);
     EXPECT_TRUE(std::ranges::is_sorted(shares));
   }
 }
 
-TEST(CheckOperations, GrowWithWhatAParameterTouches) {
-  const Conv2d conv = convolution(8);
-  const double one = check_operations({{1, 8, 8}, {conv, Relu{}, Flatten{}, Dense{3}}});
-  const double two =
-      check_operations({{1, 8, 8}, {conv, Relu{}, conv, Relu{}, Flatten{}, Dense{3}}});
-  const double dense = check_operations({{64}, {Dense{8}, Relu{}, Dense{3}}});
-  EXPECT_GT(one, 0);
-  EXPECT_GT(two, 10 * one);
-  EXPECT_LT(dense, one);
+// Without a change rule all is done twice.
+TEST(DeepCheck, TellsOfBothPasses) {
+  EXPECT_EQ(shares_told(swish_network(false)).size(), 2 * shares_told(swish_network(true)).size());
+}
+
+// Operations behind a change, twice for each parameter: a parameter moves one channel or unit, and
+// a layer that mixes them gives its change to all.
+TEST(CheckOperations, AreThoseBehindAChange) {
+  const auto dense = [](std::size_t inputs, std::size_t units) {
+    return static_cast<double>(2 * inputs * units);
+  };
+  const double relu = 3;
+  EXPECT_EQ(check_operations({{4}, {Dense{3}}}), 0);
+  EXPECT_NEAR(check_operations({{4}, {Dense{3}, Relu{}, Dense{2}}}),
+              2 * 15 * (relu + dense(3, 2)) / 3, 1e-9);
+  EXPECT_NEAR(check_operations({{4}, {Dense{3}, Dense{5}, Dense{2}}}),
+              2 * (15 * (dense(3, 5) / 3 + dense(5, 2)) + 20 * dense(5, 2) / 5), 1e-9);
 }
 
 }  // namespace

@@ -40,7 +40,8 @@ TEST(ConvolutionChange, IsTheConvolutionHoweverManyChannelsChange) {
       convolution.forward(w.values(), std::vector<float>(6), dx, expected);
       Tensor dy(expected.shape());
       std::ranges::fill(dy.values(), 99.0F);
-      ConvolutionChange({image, window, convolution.output(), groups})(w.values(), dx, dy);
+      const ConvolutionChange change({image, window, convolution.output(), groups});
+      change(convolution, w.values(), dx, dy);
       for (std::size_t i = 0; i < dy.size(); ++i)
         EXPECT_NEAR(dy.values()[i], expected.values()[i], 2e-6) << i << ", groups " << groups;
     }

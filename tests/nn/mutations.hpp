@@ -140,6 +140,8 @@ class MutatedOperation final : public Operation {
                            std::span<float> magnitude_theta) const override {
     right_->parameter_magnitude(x, magnitude_y, magnitude_theta);
   }
+  std::size_t terms_per_value() const override { return right_->terms_per_value(); }
+  std::size_t terms_per_row() const override { return right_->terms_per_row(); }
   void magnitude(std::span<const float> theta, ConstTensorView x, ConstTensorView y,
                  ConstTensorView magnitude_y, TensorView<float> magnitude_x) const override {
     right_->magnitude(theta, x, y, magnitude_y, magnitude_x);

@@ -30,7 +30,8 @@ struct NetworkCheckOptions {
   std::uint64_t seed = 1;   // of the sample
   std::size_t worst = 5;    // entries of each tensor that are kept
   std::size_t threads = 0;  // 0: one a core
-  /// Told how much of the differences is done, 0 to 1: one call at a time, from any thread.
+  /// Told how much of the parameters' differences is done, 0 to 1: one call at a time, in order,
+  /// from any thread.
   std::function<void(double share)> on_progress{};
 };
 
@@ -51,6 +52,13 @@ struct CheckedParameter {
   Verdict verdict = Verdict::kPass;
 };
 
+/// How many entries passed so closely that one off by `relative` more, to either side, would have
+/// failed.
+struct SeenErrors {
+  static constexpr std::array kRelative{1e-6, 1e-5, 1e-4, 1e-3};
+  std::array<std::size_t, kRelative.size()> entries{};
+};
+
 struct TensorCheck {
   std::string name;
   Shape shape;
@@ -66,6 +74,7 @@ struct TensorCheck {
   /// A bias that batch normalisation takes away again: its gradient is zero but for rounding, which
   /// is resolved as little as zero is.
   bool cancelled = false;
+  SeenErrors seen{};
   bool forgotten = false;                 // backprop is zero everywhere, the function is not
   std::vector<CheckedParameter> worst{};  // fails first, then by error over allowed
 
@@ -115,6 +124,7 @@ struct NetworkCheck {
   std::size_t parameters() const;
   std::size_t count(std::size_t TensorCheck::*member) const;
   std::size_t skipped() const;
+  SeenErrors seen() const;
   /// The worst entry of all tensors; its name is empty if there is none.
   CheckedParameter worst() const;
   /// Why passed() is false, a line each.

@@ -157,10 +157,13 @@ class Operation {
   virtual void magnitude(std::span<const float> absolute_theta, ConstTensorView x,
                          ConstTensorView y, ConstTensorView magnitude_y,
                          TensorView<float> magnitude_x) const;
-  /// The same for d_theta. As here, its terms are products of |x| and magnitude_y, and where a few
-  /// of many are large the error is more than their sum says.
+  /// The same for d_theta. As here, its terms are products of |x| and magnitude_y.
   virtual void parameter_magnitude(ConstTensorView x, ConstTensorView magnitude_y,
                                    std::span<float> magnitude_theta) const;
+  /// How many terms are added up, one after another in float32, for a value of dx, and of each row
+  /// for an entry of d_theta.
+  virtual std::size_t terms_per_value() const { return 1; }
+  virtual std::size_t terms_per_row() const { return 1; }
 };
 
 /// The operations of a network, checked against each other's shapes. Throws ShapeError that names

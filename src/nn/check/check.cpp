@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <functional>
 #include <iterator>
 
 #include "gradatim/core/error.hpp"
@@ -81,7 +82,7 @@ class Check {
     if (d_theta.size() != layout_.size)
       throw ShapeError(fmt::format("check: the network has {} parameters, the gradient {}",
                                    layout_.size, d_theta.size()));
-    engine_.parameters(quotient(options_.step), slopes_.sums(), pool_, options_.on_progress);
+    differentiate(options_.step, slopes_);
     magnitudes_ = magnitudes(engine_.base());
     estimate_errors();
     judge_parameters(d_theta);
@@ -117,11 +118,21 @@ class Check {
     return backprop_;
   }
 
+  // One of the passes over all parameters: where layers are evaluated again there are two.
+  void differentiate(float step, Slopes& slopes) {
+    const double passes = exact() ? 1 : 2;
+    std::function<void(double)> on_progress;
+    if (options_.on_progress)
+      on_progress = [&](double share) { options_.on_progress((passes_done_ + share) / passes); };
+    engine_.parameters(quotient(step), slopes.sums(), pool_, on_progress);
+    ++passes_done_;
+  }
+
   // Where layers are evaluated again, the error of the numerical gradient of one tensor.
   void estimate_errors() {
     if (exact()) return;
     Slopes finer(theta_.size());
-    engine_.parameters(quotient(options_.step / 2), finer.sums(), pool_);
+    differentiate(options_.step / 2, finer);
     errors_.resize(theta_.size());
     for (const ParameterTensor& tensor : layout_.tensors)
       estimate_error(slopes_, finer, tensor.offset,
@@ -229,6 +240,7 @@ class Check {
   DifferenceEngine engine_;
   Slopes slopes_;
   Magnitudes magnitudes_;
+  double passes_done_ = 0;
   AlignedVector<float> backprop_;
   AlignedVector<float> errors_;  // of the numerical gradient; empty where rules are exact
   NetworkCheck report_;

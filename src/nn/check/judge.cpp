@@ -70,6 +70,12 @@ std::size_t& counter(TensorCheck& tensor, Verdict verdict) {
   }
 }
 
+void count_seen(const CheckedParameter& entry, SeenErrors& seen) {
+  const double largest = std::max(std::abs(entry.backprop), std::abs(entry.numerical));
+  for (std::size_t i = 0; i < SeenErrors::kRelative.size(); ++i)
+    if (entry.error + entry.allowed < SeenErrors::kRelative[i] * largest) ++seen.entries[i];
+}
+
 bool worse(const CheckedParameter& a, const CheckedParameter& b) {
   const bool a_fails = a.verdict >= Verdict::kNonFinite;
   const bool b_fails = b.verdict >= Verdict::kNonFinite;
@@ -106,6 +112,7 @@ TensorCheck judge(const std::string& name, const Shape& shape, const TensorEvide
     backprop_zero = backprop_zero && evidence.backprop[i] == 0.0F;
     const CheckedParameter entry = look_at(evidence, i, options);
     ++counter(tensor, entry.verdict);
+    if (entry.verdict == Verdict::kPass) count_seen(entry, tensor.seen);
     count_error(entry.error, static_cast<double>(evidence.magnitude[i]), errors);
     keep_worst(entry, options.worst, tensor.worst);
   }

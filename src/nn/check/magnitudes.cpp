@@ -5,6 +5,7 @@
 
 #include "gradatim/core/joining.hpp"
 #include "gradatim/core/random.hpp"
+#include "nn/check/partial_sums.hpp"
 #include "nn/loss_changes.hpp"
 
 namespace gradatim {
@@ -46,8 +47,8 @@ Tensor backward_through(const BasePoint& base, Tensor dy, Pass pass) {
   return dy;
 }
 
-// How large the terms are that backprop adds up for each value and each entry of the gradient.
-struct Terms {
+// How large errors are at each value that backprop computes and at each entry of the gradient.
+struct Errors {
   std::vector<Tensor> values;  // of the gradient by what enters each layer, and by the outputs
   Magnitudes gradient;
 };
@@ -73,40 +74,58 @@ Tensor layer_magnitudes(const BasePoint& base, std::size_t layer, const Tensor& 
   return result;
 }
 
-Terms terms_of(const BasePoint& base) {
-  Terms terms{std::vector<Tensor>(base.layers()), {}};
-  terms.gradient.theta.resize(base.parameter_count());
+// As large as the terms that are added up.
+Errors errors_of_terms(const BasePoint& base) {
+  Errors errors{std::vector<Tensor>(base.layers()), {}};
+  errors.gradient.theta.resize(base.parameter_count());
   backward_through(base, loss_gradient(base), [&](std::size_t layer, const Tensor& dy, Tensor& dx) {
-    terms.values[layer] = layer_magnitudes(base, layer, absolute(dy), terms.gradient.theta);
+    errors.values[layer] = layer_magnitudes(base, layer, absolute(dy), errors.gradient.theta);
     backward(base, layer, dy, dx);
   });
-  terms.gradient.inputs = terms.values[0];
-  terms.values.push_back(loss_magnitudes(base));
-  return terms;
+  errors.gradient.inputs = errors.values[0];
+  errors.values.push_back(loss_magnitudes(base));
+  return errors;
 }
 
-// += the terms, each with a random sign.
-void add_errors(const Tensor& terms, const RandomKey& key, Tensor& values) {
-  Tensor signs(terms.shape());
+// As large as what is lost by adding them up.
+Errors errors_of_sums(const BasePoint& base) {
+  Errors errors{std::vector<Tensor>(base.layers()), {}};
+  errors.gradient.theta.resize(base.parameter_count());
+  backward_through(base, loss_gradient(base), [&](std::size_t layer, const Tensor& dy, Tensor& dx) {
+    const auto part = part_of(errors.gradient.theta, base, layer);
+    std::ranges::copy(partial_sum_errors(base.operation(layer), base.x(layer), dy, part.size()),
+                      part.begin());
+    backward(base, layer, dy, dx);
+    errors.values[layer] = partial_sum_errors(base.operation(layer), dx);
+  });
+  errors.gradient.inputs = errors.values[0];
+  errors.values.emplace_back(base.x(base.layers()).shape());
+  return errors;
+}
+
+// += the sizes, each with a random sign.
+void add_errors(const Tensor& sizes, const RandomKey& key, Tensor& values) {
+  Tensor signs(sizes.shape());
   fill_uniform(signs.values(), key, -1.0F, 1.0F);
-  for (std::size_t i = 0; i < terms.size(); ++i)
-    values.values()[i] += std::copysign(terms.values()[i], signs.values()[i]);
+  for (std::size_t i = 0; i < sizes.size(); ++i)
+    values.values()[i] += std::copysign(sizes.values()[i], signs.values()[i]);
 }
 
 // What backward makes of errors at every value.
-Magnitudes send_errors(const BasePoint& base, const Terms& terms, std::uint32_t turn) {
+Magnitudes send_errors(const BasePoint& base, const std::vector<Tensor>& sizes,
+                       std::uint32_t turn) {
   const auto key = [&](std::size_t value) {
     return RandomKey{.seed = value, .stream = kErrorStream, .step = turn};
   };
-  Tensor errors(terms.values.back().shape());
-  add_errors(terms.values.back(), key(base.layers()), errors);
+  Tensor errors(sizes.back().shape());
+  add_errors(sizes.back(), key(base.layers()), errors);
   Magnitudes result;
   result.theta.resize(base.parameter_count());
   const auto pass = [&](std::size_t layer, const Tensor& dy, Tensor& dx) {
     const auto part = part_of(result.theta, base, layer);
     if (!part.empty()) base.operation(layer).gradient(base.x(layer), dy, part);
     backward(base, layer, dy, dx);
-    add_errors(terms.values[layer], key(layer), dx);
+    add_errors(sizes[layer], key(layer), dx);
   };
   result.inputs = backward_through(base, std::move(errors), pass);
   return result;
@@ -133,33 +152,36 @@ Magnitudes largest_magnitudes(const BasePoint& base) {
   return result;
 }
 
-// Errors of random signs, as rounding makes them. Through wide layers these are far less.
-Magnitudes likely_magnitudes(const BasePoint& base) {
-  Terms terms = terms_of(base);
+// Of errors of random signs, as rounding makes them. Through wide layers these are far less.
+Magnitudes likely_magnitudes(const BasePoint& base, Errors errors) {
   std::vector<double> theta(base.parameter_count());
   std::vector<double> inputs(base.x(0).size());
   for (std::uint32_t turn = 0; turn < kTurns; ++turn) {
-    const Magnitudes errors = send_errors(base, terms, turn);
-    add_squares(errors.theta, theta);
-    add_squares(errors.inputs.values(), inputs);
+    const Magnitudes arrived = send_errors(base, errors.values, turn);
+    add_squares(arrived.theta, theta);
+    add_squares(arrived.inputs.values(), inputs);
   }
-  add_root_mean_squares(theta, terms.gradient.theta);
-  add_root_mean_squares(inputs, terms.gradient.inputs.values());
-  return std::move(terms.gradient);
+  add_root_mean_squares(theta, errors.gradient.theta);
+  add_root_mean_squares(inputs, errors.gradient.inputs.values());
+  return std::move(errors.gradient);
 }
 
-void take_smaller(std::span<const float> others, std::span<float> values) {
-  for (std::size_t i = 0; i < values.size(); ++i) values[i] = std::min(values[i], others[i]);
+// a and b become choose(a, b), entry by entry.
+template <class Choose>
+Magnitudes chosen(Magnitudes a, const Magnitudes& b, Choose choose) {
+  std::ranges::transform(a.theta, b.theta, a.theta.begin(), choose);
+  std::ranges::transform(a.inputs.values(), b.inputs.values(), a.inputs.values().begin(), choose);
+  return a;
 }
 
 }  // namespace
 
 Magnitudes magnitudes(const BasePoint& base) {
-  Magnitudes result = largest_magnitudes(base);
-  const Magnitudes likely = likely_magnitudes(base);
-  take_smaller(likely.theta, result.theta);
-  take_smaller(likely.inputs.values(), result.inputs.values());
-  return result;
+  const auto smaller = [](float a, float b) { return std::min(a, b); };
+  const auto larger = [](float a, float b) { return std::max(a, b); };
+  const Magnitudes likely = likely_magnitudes(base, errors_of_terms(base));
+  const Magnitudes summed = likely_magnitudes(base, errors_of_sums(base));
+  return chosen(chosen(largest_magnitudes(base), likely, smaller), summed, larger);
 }
 
 Tensor backprop_inputs(const BasePoint& base) {

@@ -58,6 +58,22 @@ std::string sample_text(const NetworkCheck& check) {
   return text + "\n";
 }
 
+// Rounded down: all means all.
+double percent(std::size_t part, std::size_t whole) {
+  return std::floor(1000 * static_cast<double>(part) / static_cast<double>(whole)) / 10;
+}
+
+std::string seen_text(const NetworkCheck& check) {
+  const std::size_t passed = check.count(&TensorCheck::passed);
+  if (passed == 0) return {};
+  const SeenErrors seen = check.seen();
+  std::string text = "of the entries that passed, so many would have failed if";
+  for (std::size_t i = 0; i < SeenErrors::kRelative.size(); ++i)
+    text += fmt::format("{} off by {:g}: {:.1f} %", i == 0 ? "" : ",", SeenErrors::kRelative[i],
+                        percent(seen.entries[i], passed));
+  return text + "\n";
+}
+
 }  // namespace
 
 std::size_t NetworkCheck::parameters() const { return count(&TensorCheck::count); }
@@ -70,6 +86,13 @@ std::size_t NetworkCheck::count(std::size_t TensorCheck::*member) const {
 
 std::size_t NetworkCheck::skipped() const {
   return count(&TensorCheck::dead) + count(&TensorCheck::structural);
+}
+
+SeenErrors NetworkCheck::seen() const {
+  SeenErrors sum;
+  for (const TensorCheck& tensor : tensors)
+    for (std::size_t i = 0; i < sum.entries.size(); ++i) sum.entries[i] += tensor.seen.entries[i];
+  return sum;
 }
 
 CheckedParameter NetworkCheck::worst() const {
@@ -129,6 +152,7 @@ std::string NetworkCheck::to_string() const {
   for (const std::string& layer : frozen) text += fmt::format("randomness frozen: {}\n", layer);
   if (frozen.empty()) text += "randomness: none in these layers; ";
   text += deterministic ? "backprop twice is equal in every bit\n" : "yet backprop twice differs\n";
+  text += seen_text(*this);
   text += "worst:\n";
   for (const TensorCheck& tensor : tensors)
     for (const CheckedParameter& entry : tensor.worst)
@@ -136,8 +160,10 @@ std::string NetworkCheck::to_string() const {
   const auto lines = objections();
   for (const std::string& objection : lines) text += fmt::format("FAILED: {}\n", objection);
   if (lines.empty())
-    text += fmt::format("passed: {} of {} entries, {} zero by both, in {:.2f} s\n",
-                        count(&TensorCheck::passed), parameters(), skipped(), seconds);
+    text += fmt::format(
+        "passed: {} of {} entries, {} zero by both, {} unresolved, {} kinks, in {:.2f} s\n",
+        count(&TensorCheck::passed), parameters(), skipped(), count(&TensorCheck::unresolved),
+        count(&TensorCheck::kinks), seconds);
   return text;
 }
 
