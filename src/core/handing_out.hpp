@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <utility>
 
 namespace gradatim {
 
@@ -9,35 +10,39 @@ namespace gradatim {
 /// On a quiet machine it does; where other processes hold the cores, a helper may be put aside in
 /// the middle of a task and the caller waits for it. Decides who computes, never what.
 ///
-/// The first kTrials calls try each way kProbes times in turn; then the quicker one is kept, and
-/// the other is tried again kProbes times in every kPeriod calls. The call behind a change is not
-/// counted: helpers sleep and caches are cold. Loops longer than kLong are handed out regardless:
-/// there the helpers' share outweighs a wait. Loops that take longer than kVeryLong, which no wait
-/// does, are not tried alone either.
+/// A loop is handed out first; after a while the other way is tried for kProbes calls, judged by
+/// these alone, and taken if it is quicker. Tries become rarer, up to one in kLongestWait calls,
+/// for they are rarely right. Handing out is given up as soon as it is slower in the mean of the
+/// last calls, which a single long wait makes it: where it had been good for kGoodFor calls, it is
+/// soon tried again. A call behind a change, and the first of all, are not counted: helpers sleep
+/// and caches are cold. Loops longer than kLong are handed out regardless: there the helpers' share
+/// outweighs a wait. Loops longer than kVeryLong, which no wait is, are not tried alone either.
 class HandingOut {
  public:
-  static constexpr std::size_t kTrials = 16;
-  static constexpr std::size_t kPeriod = 256;
   static constexpr std::size_t kProbes = 4;
-  static constexpr std::size_t kProbesOfLong = 2;  // the first is not counted
-  static constexpr double kLong = 2e-3;            // seconds
+  static constexpr std::size_t kProbesOfLong = 2;
+  static constexpr std::size_t kFirstWait = 32;
+  static constexpr std::size_t kLongestWait = 4096;
+  static constexpr std::size_t kGoodFor = 256;
+  static constexpr double kLong = 2e-3;  // seconds
   static constexpr double kVeryLong = 0.1;
 
   /// Whether to hand out the next call.
-  bool next() const {
-    const std::size_t turn = calls_ % kPeriod;
-    if (shared_.seconds > kVeryLong) return true;
-    if (alone_.seconds > kLong) return turn >= kProbesOfLong;
-    if (calls_ < kTrials) return turn / kProbes % 2 == 0;
-    const bool pays = shared_.seconds <= alone_.seconds;
-    return turn < kProbes ? !pays : pays;
-  }
+  bool next() const { return trying_ ? !pays_ : pays_; }
 
-  /// Records that a call took `seconds`.
-  void record(bool handed_out, double seconds) {
-    if (handed_out == last_handed_out_) (handed_out ? shared_ : alone_).add(seconds);
-    last_handed_out_ = handed_out;
+  /// Records that the call took `seconds`.
+  void record(double seconds) {
+    if (calls_ >= cold_) (trying_ ? tried_ : used_).add(seconds);
     ++calls_;
+    if (trying_) {
+      if (calls_ == probes()) decide();
+      return;
+    }
+    ++good_for_;
+    if (pays_ && tried_.weight > 0 && tried_.seconds <= kLong && used_.seconds > tried_.seconds)
+      give_up();
+    else if (calls_ >= wait_ && !(pays_ && used_.seconds > kVeryLong))
+      begin(true);
   }
 
  private:
@@ -51,10 +56,43 @@ class HandingOut {
     }
   };
 
-  std::size_t calls_ = 0;
-  bool last_handed_out_ = false;
-  Mean shared_;
-  Mean alone_;
+  std::size_t probes() const { return used_.seconds > kLong ? kProbesOfLong : kProbes; }
+
+  void begin(bool trying) {
+    trying_ = trying;
+    calls_ = 0;
+    cold_ = 1;
+    if (trying) tried_ = {};
+  }
+
+  void decide() {
+    const bool quicker = tried_.seconds < used_.seconds;
+    const bool alone_is_long = (pays_ ? tried_ : used_).seconds > kLong;
+    wait_ = std::min(std::max(kFirstWait, 2 * wait_), kLongestWait);
+    if (pays_ ? quicker && !alone_is_long : quicker || alone_is_long) change();
+    begin(false);
+  }
+
+  void give_up() {
+    wait_ = good_for_ >= kGoodFor ? kFirstWait : std::min(2 * wait_, kLongestWait);
+    change();
+    begin(false);
+  }
+
+  void change() {
+    pays_ = !pays_;
+    std::swap(used_, tried_);
+    good_for_ = 0;
+  }
+
+  bool pays_ = true;
+  bool trying_ = false;
+  std::size_t calls_ = 0;  // since the last change or try
+  std::size_t cold_ = kProbes;
+  std::size_t wait_ = 2 * kProbes;
+  std::size_t good_for_ = 0;  // calls in use since the last change
+  Mean used_;
+  Mean tried_;  // the other way, as last tried or used
 };
 
 }  // namespace gradatim

@@ -95,14 +95,12 @@ void TaskPool::run_on_each(void* context, void (*body)(void*)) {
 void TaskPool::run(std::size_t count, void* context, void (*task)(void*, std::size_t)) {
   const InUse in_use(helpers_->busy);
   HandingOut& loop = helpers_->loop(task);
-  const bool hand_out = loop.next();
   const auto start = std::chrono::steady_clock::now();
-  if (hand_out)
+  if (loop.next())
     helpers_->crew.run(count, context, task);
   else
     for (std::size_t i = 0; i < count; ++i) task(context, i);
-  loop.record(hand_out,
-              std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  loop.record(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
 }
 
 }  // namespace gradatim
