@@ -55,8 +55,11 @@ void DenseOperation::backward(std::span<const float> theta, ConstTensorView, Con
   kernels::gemm(Transpose::no, Transpose::yes, dy, weight(theta), dx);
 }
 
+// Half as large as other tasks: those beside them, of the next mini-batch and of narrow layers, are
+// small, and a thread that is left with one large task keeps the others waiting.
 std::size_t DenseOperation::gradient_tasks(std::size_t rows) const {
-  return tasks_for(inputs_, 64, 2 * rows * layer_.units);
+  constexpr std::size_t kFiner = 2;
+  return tasks_for(inputs_, 64, kFiner * 2 * rows * layer_.units);
 }
 
 DenseOperation::InputRange DenseOperation::input_range(std::size_t task, std::size_t rows) const {
@@ -138,6 +141,12 @@ void DenseOperation::forward_bytes(std::span<const float> theta,
                                    TensorView<const std::uint8_t> bytes, float scale,
                                    ConstTensorView packed_weight, TensorView<float> y) const {
   kernels::byte_affine(bytes, scale, packed_weight, bias(theta), y);
+}
+
+void DenseOperation::forward_products(std::span<const float> theta, float scale,
+                                      ConstTensorView first, ConstTensorView second,
+                                      TensorView<float> y) const {
+  kernels::affine_of_products(first, second, scale, bias(theta), y);
 }
 
 void DenseOperation::parameter_gradient_bytes(std::size_t task,

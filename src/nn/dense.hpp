@@ -46,6 +46,9 @@ class DenseOperation final : public Operation {
                    TensorView<float> packed) const;
   void forward_bytes(std::span<const float> theta, TensorView<const std::uint8_t> bytes,
                      float scale, ConstTensorView packed_weight, TensorView<float> y) const;
+  // The same bits from what each part of the inputs adds up to (kernels::byte_products).
+  void forward_products(std::span<const float> theta, float scale, ConstTensorView first,
+                        ConstTensorView second, TensorView<float> y) const;
   void parameter_gradient_bytes(std::size_t task, TensorView<const std::uint8_t> bytes, float scale,
                                 ConstTensorView dy, ConstTensorView packed_dy,
                                 std::span<float> d_theta) const;

@@ -34,9 +34,13 @@ Program::Plan::Plan(const Network& network_value, const Loss& loss_value, std::s
   plan_gradients();
   if (!joints.is_read_later(0))
     byte_layer = dynamic_cast<const DenseOperation*>(operations[0].get());
-  if (byte_layer != nullptr)
-    bytes = {Tensor(byte_layer->packed_weight()), Tensor(byte_layer->packed_gradient(max_rows)),
+  if (byte_layer != nullptr) {
+    const Shape packed = byte_layer->packed_gradient(max_rows);
+    bytes = {Tensor(byte_layer->packed_weight()),
+             {Tensor(packed), Tensor(packed)},
+             Tensor(packed),
              Tensor(byte_layer->is_narrow() ? Shape{0} : Shape{max_rows, network.input.size()})};
+  }
 }
 
 void Program::Plan::plan_batch_sums() {

@@ -1,10 +1,12 @@
 #pragma once
 
+#include <array>
 #include <memory>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "gradatim/core/kernels.hpp"
 #include "gradatim/nn/operation.hpp"
 #include "gradatim/nn/program.hpp"
 #include "nn/dense.hpp"
@@ -20,9 +22,10 @@ struct RowRange {
 
 // The memory of the first layer when its inputs are bytes.
 struct ByteInputBuffers {
-  Tensor weight;    // (inputs, packed units)
-  Tensor gradient;  // (max_rows, packed units)
-  Tensor inputs;    // (max_rows, inputs) of batches with too few zeros to skip
+  Tensor weight;                                        // (inputs, packed units)
+  std::array<Tensor, kernels::kByteProducts> products;  // (max_rows, packed units)
+  Tensor gradient;                                      // (max_rows, packed units)
+  Tensor inputs;  // (max_rows, inputs) of batches with too few zeros to skip
 };
 
 // Layers that rows pass together, a task for some rows: [first, split) in blocks that stay in the
@@ -79,6 +82,7 @@ struct Program::Plan {
   void reserve() const;
   void reserve(TaskPool& pool);
   void pack(std::span<const float> theta, TaskPool& pool);
+  void multiply_bytes(TaskPool& pool);
   void forward_layer(std::size_t layer, std::span<const float> theta, const RowRange& range);
   void join_forward(std::size_t layer, const RowRange& range);
   template <class F>
@@ -143,6 +147,7 @@ struct Program::Plan {
   ConstTensorView float_inputs;                // (rows, values), or
   TensorView<const std::uint8_t> byte_inputs;  // (rows, values)
   float byte_scale = 1;
+  bool has_products = false;
   StepKey key;
 };
 

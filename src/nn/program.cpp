@@ -104,10 +104,27 @@ void Program::Plan::pack(std::span<const float> theta, TaskPool& pool) {
   });
 }
 
+// By parts of the inputs, not by rows: so a thread reads the part of the weight that it has written
+// and packed, and of the others' work only sums.
+void Program::Plan::multiply_bytes(TaskPool& pool) {
+  has_products = byte_inputs.size() != 0 && pool.threads() > 1;
+  if (!has_products) return;
+  pool.parallel_for(kernels::kByteProducts * row_tasks, [&](std::size_t task) {
+    const std::size_t part = task / row_tasks;
+    const RowRange range = row_range(task % row_tasks);
+    kernels::byte_products(byte_inputs.slice(range.first, range.count), part, bytes.weight,
+                           bytes.products[part].view().slice(range.first, range.count));
+  });
+}
+
 void Program::Plan::forward_layer(std::size_t layer, std::span<const float> theta,
                                   const RowRange& range) {
   const auto y = outputs[slot[layer]].view().slice(range.first, range.count);
-  if (layer == 0 && byte_inputs.size() != 0)
+  if (layer == 0 && has_products)
+    byte_layer->forward_products(parameters(theta, 0), byte_scale,
+                                 bytes.products[0].view().slice(range.first, range.count),
+                                 bytes.products[1].view().slice(range.first, range.count), y);
+  else if (layer == 0 && byte_inputs.size() != 0)
     byte_layer->forward_bytes(parameters(theta, 0), byte_inputs.slice(range.first, range.count),
                               byte_scale, bytes.weight, y);
   else if (batch_sums[layer].rule != nullptr)
@@ -274,6 +291,7 @@ double Program::gradient(std::span<const float> theta, const Batch& batch, std::
   plan.bind(batch);
   plan.reserve(pool);
   plan.pack(theta, pool);
+  plan.multiply_bytes(pool);
   plan.forward_and_backward(theta, pool);
   const std::size_t own = plan.gradient_tasks.size();
   pool.parallel_for(own + aside.tasks, [&](std::size_t i) {
@@ -293,6 +311,7 @@ double Program::loss(std::span<const float> theta, const Batch& batch, TaskPool&
   plan.bind(batch);
   plan.reserve(pool);
   plan.pack(theta, pool);
+  plan.multiply_bytes(pool);
   plan.forward(theta, pool);
   return plan.mean_loss();
 }
@@ -303,6 +322,7 @@ std::optional<std::string> Program::first_non_finite(std::span<const float> thet
   plan.bind(batch);
   TaskPool alone(1);
   plan.pack(theta, alone);
+  plan.multiply_bytes(alone);
   if (!kernels::all_finite(plan.float_inputs.values())) return "the inputs";
   for (const ParameterTensor& tensor : plan.layout.tensors)
     if (!kernels::all_finite(theta.subspan(tensor.offset, tensor.shape.size()))) return tensor.name;

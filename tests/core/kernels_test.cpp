@@ -384,6 +384,14 @@ BasicTensor<std::uint8_t> sparse_bytes(const ByteProduct& c) {
   return bytes;
 }
 
+Tensor product_of(const BasicTensor<std::uint8_t>& bytes, std::size_t part,
+                  const Tensor& packed_w) {
+  Tensor product({bytes.shape()[0], packed_w.shape()[1]});
+  std::ranges::fill(product.values(), 99.0F);
+  kernels::byte_products(bytes.view(), part, packed_w, product);
+  return product;
+}
+
 TEST(Bytes, ProductsMatchTheReferenceAtEveryDensityAndShape) {
   for (const std::size_t rows : {0U, 1U, 2U, 25U, 32U, 33U, 64U, 100U, 256U, 257U, 300U})
     for (const std::size_t inputs : {1U, 15U, 16U, 64U, 65U, 130U})
@@ -400,6 +408,11 @@ TEST(Bytes, ProductsMatchTheReferenceAtEveryDensityAndShape) {
           Tensor dw = uniform_tensor({inputs, units}, 4);
           const Tensor bias = uniform_tensor({units}, 5);
           kernels::byte_affine(bytes.view(), 1.0F / 255, packed_w, bias.values(), y);
+          const Tensor products[]{product_of(bytes, 0, packed_w), product_of(bytes, 1, packed_w)};
+          Tensor y_of_products = uniform_tensor({rows, units}, 6);
+          kernels::affine_of_products(products[0], products[1], 1.0F / 255, bias.values(),
+                                      y_of_products);
+          EXPECT_EQ(y_of_products, y);
           // In two unequal slices, as tasks cut it.
           const std::size_t cut = inputs / 3;
           kernels::byte_gemm_transposed(bytes.view(), 1.0F / 255, packed_dy, 0,
@@ -442,6 +455,13 @@ TEST(Bytes, RejectShapesThatDoNotFit) {
   EXPECT_THROW(kernels::byte_affine(bytes.view(), 1, Tensor({20, 50}), b, y), ShapeError);
   EXPECT_THROW(kernels::byte_affine(bytes.view(), 1, Tensor({19, 64}), b, y), ShapeError);
   EXPECT_THROW(kernels::byte_affine(bytes.view(), 1, Tensor({20, 64}), b.first(49), y), ShapeError);
+  const Tensor w({20, 64});
+  Tensor product({4, 64});
+  EXPECT_THROW(kernels::byte_products(bytes.view(), 2, w, product), InvalidArgument);
+  EXPECT_THROW(kernels::byte_products(bytes.view(), 0, Tensor({19, 64}), product), ShapeError);
+  EXPECT_THROW(kernels::byte_products(bytes.view().slice(0, 3), 0, w, product), ShapeError);
+  EXPECT_THROW(kernels::affine_of_products(product, Tensor({4, 50}), 1, b, y), ShapeError);
+  EXPECT_THROW(kernels::affine_of_products(product, product, 1, b.first(49), y), ShapeError);
   EXPECT_THROW(kernels::byte_gemm_transposed(bytes.view(), 1, Tensor({4, 64}), 1, dw), ShapeError);
   EXPECT_THROW(kernels::byte_gemm_transposed(bytes.view(), 1, Tensor({5, 64}), 0, dw), ShapeError);
 }

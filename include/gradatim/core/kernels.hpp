@@ -127,6 +127,14 @@ void pack_rows(ConstTensorView x, TensorView<float> packed);
 /// non-zero bytes: an infinity in w meets no zero of bytes.
 void byte_affine(TensorView<const std::uint8_t> bytes, float scale, ConstTensorView packed_w,
                  std::span<const float> bias, TensorView<float> y);
+/// byte_affine in two steps, to the same bits: the sums over each part of the inputs, 0 and 1,
+/// which are the halves of them, and y from both. A core that keeps to one part reads only that
+/// part of w. products (rows, packed_columns(units)).
+constexpr std::size_t kByteProducts = 2;
+void byte_products(TensorView<const std::uint8_t> bytes, std::size_t part, ConstTensorView packed_w,
+                   TensorView<float> products);
+void affine_of_products(ConstTensorView first, ConstTensorView second, float scale,
+                        std::span<const float> bias, TensorView<float> y);
 /// Rows [first, first + dw.rows()) of the gradient of w: dw = scale · bytes[:, first...]ᵀ dy, for
 /// dy (rows, units) packed as (rows, packed_columns(units)) and dw (count, units).
 void byte_gemm_transposed(TensorView<const std::uint8_t> bytes, float scale,

@@ -90,6 +90,20 @@ struct RowPanel {
     }
   }
 
+  HWY_INLINE void Add(const RowPanel& other) {
+    for (std::size_t v = 0; v < V; ++v) sum[v] = hn::Add(sum[v], other.sum[v]);
+  }
+
+  HWY_INLINE void Load(const float* HWY_RESTRICT from) {
+    const FloatTag d;
+    for (std::size_t v = 0; v < V; ++v) sum[v] = hn::LoadU(d, from + v * hn::Lanes(d));
+  }
+
+  HWY_INLINE void Store(float* HWY_RESTRICT to) const {
+    const FloatTag d;
+    for (std::size_t v = 0; v < V; ++v) hn::StoreU(sum[v], d, to + v * hn::Lanes(d));
+  }
+
   // y[0, count) = scale · sum, plus addend[0, count), which may be y, unless that is null; the last
   // vector alone may reach beyond `count`.
   HWY_INLINE void Write(float scale, std::size_t count, const float* addend, float* y) {
@@ -122,16 +136,25 @@ HWY_INLINE void ForEachRowPanel(std::size_t columns, const Work& work) {
   }
 }
 
-// One panel of up to kRowBlock rows of y; 64 rows of w at a time stay in the first-level cache.
+// The inputs of a part of a product. The second begins with a mask of its own.
+struct Part {
+  std::size_t first, last;
+};
+HWY_INLINE Part PartOf(std::size_t inputs, std::size_t part) {
+  const std::size_t middle = inputs / 2 / kMaskBits * kMaskBits;
+  return part == 0 ? Part{0, middle} : Part{middle, inputs};
+}
+
+// The sums of one panel of up to kRowBlock rows over one part of the inputs; 64 rows of w at a time
+// stay in the first-level cache.
 template <std::size_t V>
-void ByteAffinePanel(TensorView<const std::uint8_t> bytes, float scale, ConstTensorView w,
-                     std::span<const float> bias, std::size_t column, TensorView<float> y) {
+HWY_NOINLINE void SumPart(TensorView<const std::uint8_t> bytes, const Part& part, ConstTensorView w,
+                          std::size_t column, RowPanel<V>* HWY_RESTRICT sums) {
   const std::size_t inputs = bytes.shape()[1];
   const std::size_t stride = w.shape()[1];
-  RowPanel<V> sums[kRowBlock];
   for (std::size_t r = 0; r < bytes.rows(); ++r) sums[r].Clear();
-  for (std::size_t i = 0; i < inputs; i += kMaskBits) {
-    const std::size_t count = std::min(kMaskBits, inputs - i);
+  for (std::size_t i = part.first; i < part.last; i += kMaskBits) {
+    const std::size_t count = std::min(kMaskBits, part.last - i);
     std::uint64_t masks[kRowBlock];
     for (std::size_t r = 0; r < bytes.rows(); ++r)
       masks[r] = NonZeroMask(bytes.data() + r * inputs + i, count);
@@ -142,9 +165,20 @@ void ByteAffinePanel(TensorView<const std::uint8_t> bytes, float scale, ConstTen
       sums[r] = sum;
     }
   }
+}
+
+template <std::size_t V>
+void ByteAffinePanel(TensorView<const std::uint8_t> bytes, float scale, ConstTensorView w,
+                     std::span<const float> bias, std::size_t column, TensorView<float> y) {
+  const std::size_t inputs = bytes.shape()[1];
   const std::size_t units = y.shape()[1];
-  for (std::size_t r = 0; r < bytes.rows(); ++r)
-    sums[r].Write(scale, units - column, bias.data() + column, y.data() + r * units + column);
+  RowPanel<V> sums[kByteProducts][kRowBlock];
+  for (std::size_t part = 0; part < kByteProducts; ++part)
+    SumPart(bytes, PartOf(inputs, part), w, column, sums[part]);
+  for (std::size_t r = 0; r < bytes.rows(); ++r) {
+    sums[0][r].Add(sums[1][r]);
+    sums[0][r].Write(scale, units - column, bias.data() + column, y.data() + r * units + column);
+  }
 }
 
 void PackRows(ConstTensorView x, TensorView<float> packed) {
@@ -175,6 +209,36 @@ void ByteAffine(TensorView<const std::uint8_t> bytes, float scale, ConstTensorVi
       ByteAffinePanel<V>(bytes.slice(r, count), scale, w, bias, column, y.slice(r, count));
     });
   }
+}
+
+void ByteProducts(TensorView<const std::uint8_t> bytes, std::size_t part, ConstTensorView w,
+                  TensorView<float> products) {
+  const std::size_t stride = products.shape()[1];
+  for (std::size_t r = 0; r < bytes.rows(); r += kRowBlock) {
+    const std::size_t count = std::min(kRowBlock, bytes.rows() - r);
+    ForEachRowPanel(stride, [&]<std::size_t V>(std::size_t column) HWY_ATTR {
+      RowPanel<V> sums[kRowBlock];
+      SumPart(bytes.slice(r, count), PartOf(bytes.shape()[1], part), w, column, sums);
+      for (std::size_t i = 0; i < count; ++i)
+        sums[i].Store(products.data() + (r + i) * stride + column);
+    });
+  }
+}
+
+void AffineOfProducts(ConstTensorView first, ConstTensorView second, float scale,
+                      std::span<const float> bias, TensorView<float> y) {
+  const std::size_t stride = first.shape()[1];
+  const std::size_t units = y.shape()[1];
+  ForEachRowPanel(units, [&]<std::size_t V>(std::size_t column) HWY_ATTR {
+    for (std::size_t r = 0; r < y.rows(); ++r) {
+      RowPanel<V> sum;
+      RowPanel<V> other;
+      sum.Load(first.data() + r * stride + column);
+      other.Load(second.data() + r * stride + column);
+      sum.Add(other);
+      sum.Write(scale, units - column, bias.data() + column, y.data() + r * units + column);
+    }
+  });
 }
 
 constexpr std::size_t kTile = 16;       // columns of bytes transposed at a time
@@ -264,12 +328,17 @@ void ByteGemmTransposed(TensorView<const std::uint8_t> bytes, float scale, Const
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
+#include <fmt/format.h>
+
 #include "core/kernels/checks.hpp"
+#include "gradatim/core/error.hpp"
 
 namespace gradatim::kernels {
 namespace {
 HWY_EXPORT(PackRows);
 HWY_EXPORT(ByteAffine);
+HWY_EXPORT(ByteProducts);
+HWY_EXPORT(AffineOfProducts);
 HWY_EXPORT(ByteGemmTransposed);
 }  // namespace
 
@@ -288,6 +357,26 @@ void byte_affine(TensorView<const std::uint8_t> bytes, float scale, ConstTensorV
   check_shape("byte_affine weight", {bytes.shape()[1], packed_columns(y.shape()[1])},
               packed_w.shape());
   HWY_DYNAMIC_DISPATCH(ByteAffine)(bytes, scale, packed_w, bias, y);
+}
+
+void byte_products(TensorView<const std::uint8_t> bytes, std::size_t part, ConstTensorView packed_w,
+                   TensorView<float> products) {
+  check_matrix("byte_products", bytes.shape());
+  check_matrix("byte_products weight", packed_w.shape());
+  check_sizes("byte_products weight", bytes.shape()[1], {packed_w.rows()});
+  check_shape("byte_products output", {bytes.rows(), packed_w.shape()[1]}, products.shape());
+  if (part >= kByteProducts)
+    throw InvalidArgument(fmt::format("byte_products: expected part 0 or 1, got {}", part));
+  HWY_DYNAMIC_DISPATCH(ByteProducts)(bytes, part, packed_w, products);
+}
+
+void affine_of_products(ConstTensorView first, ConstTensorView second, float scale,
+                        std::span<const float> bias, TensorView<float> y) {
+  check_matrix("affine_of_products", y.shape());
+  check_sizes("affine_of_products bias", y.shape()[1], {bias.size()});
+  for (const Shape& shape : {first.shape(), second.shape()})
+    check_shape("affine_of_products", {y.rows(), packed_columns(y.shape()[1])}, shape);
+  HWY_DYNAMIC_DISPATCH(AffineOfProducts)(first, second, scale, bias, y);
 }
 
 void byte_gemm_transposed(TensorView<const std::uint8_t> bytes, float scale,
