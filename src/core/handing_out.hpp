@@ -15,8 +15,9 @@ namespace gradatim {
 /// for they are rarely right. Handing out is given up as soon as it is slower in the mean of the
 /// last calls, which a single long wait makes it: where it had been good for kGoodFor calls, it is
 /// soon tried again. A call behind a change, and the first of all, are not counted: helpers sleep
-/// and caches are cold. Loops longer than kLong are handed out regardless: there the helpers' share
-/// outweighs a wait. Loops longer than kVeryLong, which no wait is, are not tried alone either.
+/// and caches are cold. Loops longer than kLong are handed out regardless, and again as soon as a
+/// loop has become so long: there the helpers' share outweighs a wait. Loops longer than kVeryLong,
+/// which no wait is, are not tried alone either.
 class HandingOut {
  public:
   static constexpr std::size_t kProbes = 4;
@@ -39,9 +40,10 @@ class HandingOut {
       return;
     }
     ++good_for_;
-    if (pays_ && tried_.weight > 0 && tried_.seconds <= kLong && used_.seconds > tried_.seconds)
+    const bool became_long = used_.seconds > kLong;
+    if (pays_ && tried_.weight > 0 && !became_long && used_.seconds > tried_.seconds)
       give_up();
-    else if (calls_ >= wait_ && !(pays_ && used_.seconds > kVeryLong))
+    else if (pays_ ? calls_ >= wait_ && used_.seconds <= kVeryLong : calls_ >= wait_ || became_long)
       begin(true);
   }
 

@@ -23,24 +23,26 @@ struct TaskPool::Helpers {
     return ++last;
   }
 
-  // What was learnt of each loop of the program, told apart by its body's function.
-  HandingOut& loop(void (*task)(void*, std::size_t)) {
+  // What was learnt of each loop of the program, told apart by its body's function and its length:
+  // networks of two sizes run the same bodies.
+  HandingOut& loop(void (*task)(void*, std::size_t), std::size_t count) {
     for (Loop& known : loops)
-      if (known.task == task) return known.handing_out;
+      if (known.task == task && known.count == count) return known.handing_out;
     Loop& oldest = loops[next_loop++ % loops.size()];
-    oldest = {task, {}};
+    oldest = {task, count, {}};
     return oldest.handing_out;
   }
 
   struct Loop {
     void (*task)(void*, std::size_t) = nullptr;
+    std::size_t count = 0;
     HandingOut handing_out;
   };
 
   std::uint64_t id;
   Crew crew;
   std::atomic<bool> busy = false;
-  std::array<Loop, 16> loops;
+  std::array<Loop, 32> loops;
   std::size_t next_loop = 0;
 };
 
@@ -94,7 +96,7 @@ void TaskPool::run_on_each(void* context, void (*body)(void*)) {
 
 void TaskPool::run(std::size_t count, void* context, void (*task)(void*, std::size_t)) {
   const InUse in_use(helpers_->busy);
-  HandingOut& loop = helpers_->loop(task);
+  HandingOut& loop = helpers_->loop(task, count);
   const auto start = std::chrono::steady_clock::now();
   if (loop.next())
     helpers_->crew.run(count, context, task);

@@ -37,6 +37,19 @@ TEST(HandingOut, LongLoopsAreHandedOutRegardless) {
   EXPECT_GE(run(loop, 1'000, 60e-3, 50e-3), 990U);
 }
 
+// A pool may train a small network and then a large one.
+TEST(HandingOut, LoopsThatBecomeLongAreHandedOutAgain) {
+  HandingOut alone;
+  run(alone, 10'000, 200e-6, 100e-6);
+  EXPECT_GE(run(alone, 1'000, 30e-3, 55e-3), 980U);
+  HandingOut very_long;
+  run(very_long, 10'000, 200e-6, 100e-6);
+  EXPECT_GE(run(very_long, 200, 5, 9.5), 198U);
+  HandingOut shared;
+  run(shared, 1'000, 60e-6, 100e-6);
+  EXPECT_EQ(run(shared, 40, 5, 9.5), 40U);
+}
+
 // Half a minute alone would be half a minute lost.
 TEST(HandingOut, VeryLongLoopsAreNeverTriedAlone) {
   HandingOut loop;
