@@ -1,5 +1,6 @@
 #pragma once
 
+#include "gradatim/core/kernels.hpp"
 #include "gradatim/nn/operation.hpp"
 
 namespace gradatim {
@@ -38,6 +39,8 @@ class DenseOperation final : public Operation {
   bool is_narrow() const;
   /// Whether these bytes, any there may be, have the zeros that it takes to be quicker than floats.
   bool skipping_zeros_pays(TensorView<const std::uint8_t> bytes) const;
+  /// Whether there are inputs enough for both parts of kernels::byte_products.
+  bool has_parts() const { return inputs_ >= kernels::kLeastPartedInputs; }
   Shape packed_weight() const;
   Shape packed_gradient(std::size_t rows) const;
   void pack_weight(std::span<const float> theta, TensorView<float> packed) const;

@@ -36,8 +36,9 @@ Program::Plan::Plan(const Network& network_value, const Loss& loss_value, std::s
     byte_layer = dynamic_cast<const DenseOperation*>(operations[0].get());
   if (byte_layer != nullptr) {
     const Shape packed = byte_layer->packed_gradient(max_rows);
+    const Shape product = row_tasks > 1 && byte_layer->has_parts() ? packed : Shape{0};
     bytes = {Tensor(byte_layer->packed_weight()),
-             {Tensor(packed), Tensor(packed)},
+             {Tensor(product), Tensor(product)},
              Tensor(packed),
              Tensor(byte_layer->is_narrow() ? Shape{0} : Shape{max_rows, network.input.size()})};
   }

@@ -107,7 +107,7 @@ void Program::Plan::pack(std::span<const float> theta, TaskPool& pool) {
 // By parts of the inputs, not by rows: so a thread reads the part of the weight that it has written
 // and packed, and of the others' work only sums.
 void Program::Plan::multiply_bytes(TaskPool& pool) {
-  has_products = byte_inputs.size() != 0 && pool.threads() > 1;
+  has_products = byte_inputs.size() != 0 && bytes.products[0].size() != 0 && pool.threads() > 1;
   if (!has_products) return;
   pool.parallel_for(kernels::kByteProducts * row_tasks, [&](std::size_t task) {
     const std::size_t part = task / row_tasks;

@@ -128,8 +128,10 @@ void pack_rows(ConstTensorView x, TensorView<float> packed);
 void byte_affine(TensorView<const std::uint8_t> bytes, float scale, ConstTensorView packed_w,
                  std::span<const float> bias, TensorView<float> y);
 /// byte_affine in two steps, to the same bits: the sums over each part of the inputs, 0 and 1,
-/// which are the halves of them, and y from both. A core that keeps to one part reads only that
-/// part of w. products (rows, packed_columns(units)).
+/// which are about the halves of them, the first a multiple of 64 (none of fewer than 128), and y
+/// from both. A core that keeps to one part reads only that part of w. products (rows,
+/// packed_columns(units)).
+constexpr std::size_t kLeastPartedInputs = 128;
 constexpr std::size_t kByteProducts = 2;
 void byte_products(TensorView<const std::uint8_t> bytes, std::size_t part, ConstTensorView packed_w,
                    TensorView<float> products);
