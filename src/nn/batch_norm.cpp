@@ -14,7 +14,7 @@ namespace {
 
 // Of arrays (rows, channels).
 constexpr std::size_t kSums = 2;        // see kernels::add_channel_moments and _slopes
-constexpr std::size_t kStatistics = 3;  // mean, scale, variance
+constexpr std::size_t kStatistics = 4;  // mean, scale, variance, and what mean is rounded by
 constexpr std::size_t kSlopes = 6;      // what kernels::ChannelSlopes has, in its order
 
 // A double as the sum of two floats.
@@ -88,7 +88,7 @@ class BatchNormOperation final : public Operation, public BatchRule {
       const double mean = sums[c] / count;
       // In this order NaN stays NaN.
       const double variance = std::max(sums[channels_ + c] / count - mean * mean, 0.0);
-      statistics[c] = static_cast<float>(mean);
+      split(mean, statistics[c], statistics[3 * channels_ + c]);
       statistics[channels_ + c] = static_cast<float>(scale_of(variance));
       statistics[2 * channels_ + c] = static_cast<float>(variance);
     }
@@ -108,9 +108,11 @@ class BatchNormOperation final : public Operation, public BatchRule {
     const double count = count_of(rows);
     for (std::size_t c = 0; c < channels_; ++c) {
       const double scale = statistics[channels_ + c];
+      const double rest = statistics[3 * channels_ + c];
+      const double slope = product(c, statistics, sums) / count * scale * scale;
       slopes[c] = statistics[c];
       slopes[channels_ + c] = theta[c] * statistics[channels_ + c];
-      set_offset_and_slope(c, sums[c] / count, sums[channels_ + c] / count * scale * scale, slopes);
+      set_offset_and_slope(c, sums[c] / count - rest * slope, slope, slopes);
     }
   }
   void backward_rows(std::span<const float> slopes, ConstTensorView x, ConstTensorView dy,
@@ -123,8 +125,8 @@ class BatchNormOperation final : public Operation, public BatchRule {
   void sums_gradient(std::span<const float> statistics, std::span<const double> sums,
                      std::span<float> d_theta) const override {
     for (std::size_t c = 0; c < channels_; ++c) {
-      d_theta[c] =
-          static_cast<float>(sums[channels_ + c] * static_cast<double>(statistics[channels_ + c]));
+      d_theta[c] = static_cast<float>(product(c, statistics, sums) *
+                                      static_cast<double>(statistics[channels_ + c]));
       d_theta[channels_ + c] = static_cast<float>(sums[c]);
     }
     std::ranges::fill(d_theta.subspan(2 * channels_), 0.0F);
@@ -219,6 +221,12 @@ class BatchNormOperation final : public Operation, public BatchRule {
       const double slope = growth / (root * (root + new_root));
       set_offset_and_slope(c, shift + rounding * slope, slope, slopes);
     }
+  }
+
+  // The sum of dy (x - mean), which was added up about the rounded mean.
+  double product(std::size_t c, std::span<const float> statistics,
+                 std::span<const double> sums) const {
+    return sums[channels_ + c] - static_cast<double>(statistics[3 * channels_ + c]) * sums[c];
   }
 
   void set_offset_and_slope(std::size_t c, double offset, double slope,

@@ -107,6 +107,15 @@ TEST(BatchNorm, NumericalGradientIsTheDerivativeToRounding) {
   }
 }
 
+// A mean that is rounded is off for all rows alike: by a hundred thousandth of a standard deviation
+// here, which backprop would add up over them.
+TEST(BatchNorm, GradientIsExactWhereTheMeanIsLarge) {
+  Problem problem = make_problem("", {{8}, {Dense{8}, BatchNorm{}, Softplus{}, Dense{2}}},
+                                 SoftmaxCrossEntropy{}, 256, TargetKind::labels, 1);
+  for (float& value : problem.inputs.values()) value += 100;
+  EXPECT_LT(relative_distance(backprop(problem), reference_gradient(problem).theta), 3e-5);
+}
+
 // A channel is a row of layer_norm_change. Changes that all rows share are taken away again: what
 // is left of them is a hundredth, and would be off by a hundred roundings of the mean.
 TEST(BatchNorm, ChangeIsExactWhereRowsChangeAlike) {
