@@ -55,11 +55,12 @@ struct Subject {
   std::string moved_off{};           // the layer at whose kink biases of 0 would be, if any
 };
 
-// The first layer whose derivative jumps, if there is one: "relu".
-std::string layer_with_branches(const Network& network) {
+// The first layer whose derivative jumps at 0, if there is one: "relu". (That of a pool jumps where
+// two values are equal, which a bias moves alike.)
+std::string layer_with_kink(const Network& network) {
   const auto operations = make_operations(network);
   const auto found = std::ranges::find_if(
-      operations, [](const auto& operation) { return operation->has_branches(); });
+      operations, [](const auto& each) { return each->elementwise() && each->has_branches(); });
   return found == operations.end()
              ? std::string()
              : std::string(
@@ -90,9 +91,9 @@ Subject load(const CheckCommand& command) {
   const auto folders = recipe_folders();
   Recipe recipe = read_recipe(find_recipe(command.subject, folders), {});
   Parameters parameters = initialize(recipe.network, recipe.options.seed);
-  std::string branches = layer_with_branches(recipe.network);
-  if (!branches.empty() && !move_zero_biases(parameters, recipe.options.seed)) branches.clear();
-  return {std::move(recipe), std::move(parameters), {}, std::move(branches)};
+  std::string kink = layer_with_kink(recipe.network);
+  if (!kink.empty() && !move_zero_biases(parameters, recipe.options.seed)) kink.clear();
+  return {std::move(recipe), std::move(parameters), {}, std::move(kink)};
 }
 
 // How many of `whole` samples take no more than is affordable, but for the fewest. For less than

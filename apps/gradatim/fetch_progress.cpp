@@ -37,6 +37,10 @@ void FetchPrinter::draw(const FetchProgress& progress) {
   const double seconds = std::chrono::duration<double>(Clock::now() - started_).count();
   const auto received = static_cast<double>(progress.received);
   const double rate = seconds > 0 ? (received - static_cast<double>(resumed_from_)) / seconds : 0.0;
+  if (progress.total == 0) {  // not known
+    line_.draw(fmt::format("{} {}, {}/s", progress.file, size_text(received), size_text(rate)));
+    return;
+  }
   const auto total = static_cast<double>(progress.total);
   line_.draw(fmt::format("{} {} {} of {}, {}/s", progress.file,
                          hash_bar(received / total, kBarWidth), size_text(received),

@@ -84,7 +84,14 @@ TEST(CheckCommand, MovesBiasesOfZeroOffKinksAndSaysSo) {
   const auto moved = [&](const std::string& subject) {
     return check(subject, "--json").json()["biases_moved_by_up_to"].get<double>();
   };
+  std::string pooled(read_file(workshop / "recipes/tiny.toml"));
+  pooled.replace(pooled.find("[36]"), 4, "[1, 6, 6]");
+  pooled.replace(pooled.find("layers = ["), 10,
+                 "layers = [{ kind = \"conv2d\", filters = 2, kernel = 3 }, \"max_pool2d\", "
+                 "\"flatten\",");
+  write_file(workshop / "recipes/pooled.toml", pooled);
   EXPECT_GT(moved("kinked"), 0);
+  EXPECT_EQ(moved("pooled"), 0);
   EXPECT_EQ(moved("tiny"), 0);
   EXPECT_EQ(moved("run"), 0);
   EXPECT_CONTAINS(check("kinked", "--inputs").out,

@@ -86,8 +86,9 @@ struct SampleCheck {
   std::size_t count = 0;
   double backprop_error = 0;   // of backprop from the derivative in double (dual numbers)
   double numerical_error = 0;  // of the numerical gradient from it
-  double shortcut_error = 0;   // of the numerical gradient from evaluating the loss twice, in full
-  std::string skipped{};       // why there is none
+  /// Of the numerical gradient from evaluating the loss twice, in full; beyond what that rounds.
+  double shortcut_error = 0;
+  std::string skipped{};  // why there is none
 };
 
 /// How |backprop - numerical| over the magnitude of what was added up is distributed: counts[i] of
@@ -139,7 +140,8 @@ struct NetworkCheck {
 /// and that is within relative_tolerance of them; the magnitude is the smaller of the sum of the
 /// absolute values of the terms that backprop adds up, as running error analysis has it (Higham,
 /// "Accuracy and Stability of Numerical Algorithms", 3.3), and of what rounding errors of random
-/// signs add up to (src/nn/check/magnitudes.hpp). Where a branch is crossed within the step, it is
+/// signs add up to, but no less than what is lost by adding many terms up one after another
+/// (src/nn/check/magnitudes.hpp). Where a branch is crossed within the step, it is
 /// a kink if backprop lies between the sums of the samples' one-sided slopes, otherwise a fail. The
 /// change rules are checked themselves: on a random sample of parameters both gradients are held
 /// against evaluations of the loss in full, in double. Throws as numerical_gradient does.

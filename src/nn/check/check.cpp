@@ -43,8 +43,10 @@ void estimate_error(const Slopes& slopes, const Slopes& finer, std::size_t offse
   for (float& error : errors) error += static_cast<float>(3 * mean);
 }
 
-// Whether y is shifted by as much as all of a channel of x is.
+// Whether all of a channel, or a unit, of y is shifted by the same where all of one of x is.
 bool passes_shifts_on(const Layer& layer) {
+  if (const auto* conv = std::get_if<Conv2d>(&layer)) return conv->padding == 0;
+  if (std::holds_alternative<Dense>(layer)) return true;
   if (const auto* pool = std::get_if<AvgPool2d>(&layer)) return pool->padding == 0;
   return std::holds_alternative<MaxPool2d>(layer) || std::holds_alternative<GlobalAvgPool>(layer) ||
          std::holds_alternative<Flatten>(layer);
@@ -166,7 +168,8 @@ class Check {
   bool is_cancelled(const ParameterTensor& tensor) const {
     const Layer& layer = network_.layers[tensor.layer];
     if (!tensor.name.ends_with(".bias") ||
-        !(std::holds_alternative<Dense>(layer) || std::holds_alternative<Conv2d>(layer)))
+        !(std::holds_alternative<Dense>(layer) || std::holds_alternative<Conv2d>(layer) ||
+          std::holds_alternative<BatchNorm>(layer)))
       return false;
     for (std::size_t next = tensor.layer + 1; next < network_.layers.size(); ++next) {
       if (engine_.base().joints().is_read_later(next)) return false;

@@ -51,6 +51,7 @@ Tensor backward_through(const BasePoint& base, Tensor dy, Pass pass) {
 struct Errors {
   std::vector<Tensor> values;  // of the gradient by what enters each layer, and by the outputs
   Magnitudes gradient;
+  bool outputs_alike = false;  // all outputs of a row are off to the same side
 };
 
 void backward(const BasePoint& base, std::size_t layer, const Tensor& dy, Tensor& dx) {
@@ -76,7 +77,7 @@ Tensor layer_magnitudes(const BasePoint& base, std::size_t layer, const Tensor& 
 
 // As large as the terms that are added up.
 Errors errors_of_terms(const BasePoint& base) {
-  Errors errors{std::vector<Tensor>(base.layers()), {}};
+  Errors errors{.values = std::vector<Tensor>(base.layers()), .gradient = {}};
   errors.gradient.theta.resize(base.parameter_count());
   backward_through(base, loss_gradient(base), [&](std::size_t layer, const Tensor& dy, Tensor& dx) {
     errors.values[layer] = layer_magnitudes(base, layer, absolute(dy), errors.gradient.theta);
@@ -89,43 +90,48 @@ Errors errors_of_terms(const BasePoint& base) {
 
 // As large as what is lost by adding them up.
 Errors errors_of_sums(const BasePoint& base) {
-  Errors errors{std::vector<Tensor>(base.layers()), {}};
+  Errors errors{.values = std::vector<Tensor>(base.layers()), .gradient = {}};
   errors.gradient.theta.resize(base.parameter_count());
   backward_through(base, loss_gradient(base), [&](std::size_t layer, const Tensor& dy, Tensor& dx) {
     const auto part = part_of(errors.gradient.theta, base, layer);
-    std::ranges::copy(partial_sum_errors(base.operation(layer), base.x(layer), dy, part.size()),
+    std::ranges::copy(gradient_sum_errors(base.operation(layer), base.x(layer), dy, part.size()),
                       part.begin());
+    errors.values[layer] = value_sum_errors(base.operation(layer), base.parameters(layer),
+                                            base.x(layer), base.y(layer), dy);
     backward(base, layer, dy, dx);
-    errors.values[layer] = partial_sum_errors(base.operation(layer), dx);
   });
   errors.gradient.inputs = errors.values[0];
-  errors.values.emplace_back(base.x(base.layers()).shape());
+  const ConstTensorView outputs = base.x(base.layers());
+  errors.outputs_alike = std::holds_alternative<SoftmaxCrossEntropy>(base.loss_function());
+  errors.values.push_back(errors.outputs_alike ? softmax_sum_errors(outputs, loss_gradient(base))
+                                               : Tensor(outputs.shape()));
   return errors;
 }
 
-// += the sizes, each with a random sign.
-void add_errors(const Tensor& sizes, const RandomKey& key, Tensor& values) {
-  Tensor signs(sizes.shape());
-  fill_uniform(signs.values(), key, -1.0F, 1.0F);
+// += the sizes, each with a random sign, or each `alike` of them.
+void add_errors(const Tensor& sizes, const RandomKey& key, Tensor& values, std::size_t alike = 1) {
+  std::vector<float> signs(task_count(sizes.size(), alike));
+  fill_uniform(signs, key, -1.0F, 1.0F);
   for (std::size_t i = 0; i < sizes.size(); ++i)
-    values.values()[i] += std::copysign(sizes.values()[i], signs.values()[i]);
+    values.values()[i] += std::copysign(sizes.values()[i], signs[i / alike]);
 }
 
 // What backward makes of errors at every value.
-Magnitudes send_errors(const BasePoint& base, const std::vector<Tensor>& sizes,
-                       std::uint32_t turn) {
+Magnitudes send_errors(const BasePoint& base, const Errors& sizes, std::uint32_t turn) {
   const auto key = [&](std::size_t value) {
     return RandomKey{.seed = value, .stream = kErrorStream, .step = turn};
   };
-  Tensor errors(sizes.back().shape());
-  add_errors(sizes.back(), key(base.layers()), errors);
+  const Tensor& outputs = sizes.values.back();
+  Tensor errors(outputs.shape());
+  add_errors(outputs, key(base.layers()), errors,
+             sizes.outputs_alike ? outputs.view().row_size() : 1);
   Magnitudes result;
   result.theta.resize(base.parameter_count());
   const auto pass = [&](std::size_t layer, const Tensor& dy, Tensor& dx) {
     const auto part = part_of(result.theta, base, layer);
     if (!part.empty()) base.operation(layer).gradient(base.x(layer), dy, part);
     backward(base, layer, dy, dx);
-    add_errors(sizes[layer], key(layer), dx);
+    add_errors(sizes.values[layer], key(layer), dx);
   };
   result.inputs = backward_through(base, std::move(errors), pass);
   return result;
@@ -157,7 +163,7 @@ Magnitudes likely_magnitudes(const BasePoint& base, Errors errors) {
   std::vector<double> theta(base.parameter_count());
   std::vector<double> inputs(base.x(0).size());
   for (std::uint32_t turn = 0; turn < kTurns; ++turn) {
-    const Magnitudes arrived = send_errors(base, errors.values, turn);
+    const Magnitudes arrived = send_errors(base, errors, turn);
     add_squares(arrived.theta, theta);
     add_squares(arrived.inputs.values(), inputs);
   }

@@ -16,8 +16,10 @@ using Dual = DualNumber<double, kDirections>;
 // |a - b| / |b| of vectors that are met entry by entry.
 class Distance {
  public:
-  void add(double a, double b) {
-    distance_ += (a - b) * (a - b);
+  // `noise` of a - b is known to be rounding.
+  void add(double a, double b, double noise = 0) {
+    const double distance = std::abs(a - b);
+    distance_ += distance <= noise ? 0 : (distance - noise) * (distance - noise);
     norm_ += b * b;
   }
   double relative() const { return distance_ == 0 ? 0 : std::sqrt(distance_ / norm_); }
@@ -49,6 +51,9 @@ double central_difference(const reference::Evaluation& evaluation,
   return (above - below) / ((original + step) - (original - step));
 }
 
+// Of a central difference in double: eight roundings of either loss.
+double difference_noise(double loss, double step) { return 8 * 0x1p-53 * std::abs(loss) / step; }
+
 }  // namespace
 
 SampleCheck check_in_double(const Network& network, const Loss& loss, std::span<const float> theta,
@@ -67,13 +72,15 @@ SampleCheck check_in_double(const Network& network, const Loss& loss, std::span<
     for (std::size_t i = first; i < first + count; ++i)
       differences[i] = central_difference(evaluation, samples, moving, sample[i].parameter, step);
   });
+  const double noise = difference_noise(
+      evaluation.mean_loss<double>(std::vector<double>(theta.begin(), theta.end()), samples), step);
   Distance backprop;
   Distance numerical;
   Distance shortcut;
   for (std::size_t i = 0; i < sample.size(); ++i) {
     backprop.add(sample[i].backprop, derivatives[i]);
     numerical.add(sample[i].numerical, derivatives[i]);
-    shortcut.add(sample[i].numerical, differences[i]);
+    shortcut.add(sample[i].numerical, differences[i], noise);
   }
   return {.count = sample.size(),
           .backprop_error = backprop.relative(),
