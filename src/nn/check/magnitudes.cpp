@@ -1,7 +1,9 @@
 #include "nn/check/magnitudes.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstdint>
 
 #include "gradatim/core/joining.hpp"
 #include "gradatim/core/random.hpp"
@@ -108,12 +110,33 @@ Errors errors_of_sums(const BasePoint& base) {
   return errors;
 }
 
-// += the sizes, each with a random sign, or each `alike` of them.
-void add_errors(const Tensor& sizes, const RandomKey& key, Tensor& values, std::size_t alike = 1) {
-  std::vector<float> signs(task_count(sizes.size(), alike));
-  fill_uniform(signs, key, -1.0F, 1.0F);
+// Of an error of one size at one place of a row, in one turn. What is equal is rounded to the same
+// side, so rows that are alike have errors alike.
+float sign_of(const RandomKey& key, std::size_t place, float size) {
+  std::uint64_t z = (std::uint64_t{key.step} << 48) ^ (key.seed << 40) ^
+                    (std::uint64_t{place} * 0x9E3779B97F4A7C15) ^
+                    std::bit_cast<std::uint32_t>(size);
+  // The mixing of SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number
+  // generators", 2014).
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
+  return (z ^ (z >> 31)) >> 63 == 0 ? 1.0F : -1.0F;
+}
+
+// += the sizes (rows, values), each with a sign of its own.
+void add_errors(const Tensor& sizes, const RandomKey& key, Tensor& values) {
+  const std::size_t width = sizes.view().row_size();
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    const float size = sizes.values()[i];
+    values.values()[i] += size * sign_of(key, i % width, size);
+  }
+}
+
+// += the sizes (rows, values), all of a row to the same side.
+void add_row_errors(const Tensor& sizes, const RandomKey& key, Tensor& values) {
+  const std::size_t width = sizes.view().row_size();
   for (std::size_t i = 0; i < sizes.size(); ++i)
-    values.values()[i] += std::copysign(sizes.values()[i], signs[i / alike]);
+    values.values()[i] += sizes.values()[i] * sign_of(key, i / width, 0);
 }
 
 // What backward makes of errors at every value.
@@ -123,8 +146,7 @@ Magnitudes send_errors(const BasePoint& base, const Errors& sizes, std::uint32_t
   };
   const Tensor& outputs = sizes.values.back();
   Tensor errors(outputs.shape());
-  add_errors(outputs, key(base.layers()), errors,
-             sizes.outputs_alike ? outputs.view().row_size() : 1);
+  (sizes.outputs_alike ? add_row_errors : add_errors)(outputs, key(base.layers()), errors);
   Magnitudes result;
   result.theta.resize(base.parameter_count());
   const auto pass = [&](std::size_t layer, const Tensor& dy, Tensor& dx) {
