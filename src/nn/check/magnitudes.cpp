@@ -6,7 +6,6 @@
 #include <cstdint>
 
 #include "gradatim/core/joining.hpp"
-#include "gradatim/core/random.hpp"
 #include "nn/check/partial_sums.hpp"
 #include "nn/loss_changes.hpp"
 
@@ -14,7 +13,6 @@ namespace gradatim {
 namespace {
 
 constexpr std::uint32_t kTurns = 16;
-constexpr std::uint32_t kErrorStream = 41;
 
 Tensor absolute(ConstTensorView x) {
   Tensor result(x.shape());
@@ -112,9 +110,8 @@ Errors errors_of_sums(const BasePoint& base) {
 
 // Of an error of one size at one place of a row, in one turn. What is equal is rounded to the same
 // side, so rows that are alike have errors alike.
-float sign_of(const RandomKey& key, std::size_t place, float size) {
-  std::uint64_t z = (std::uint64_t{key.step} << 48) ^ (key.seed << 40) ^
-                    (std::uint64_t{place} * 0x9E3779B97F4A7C15) ^
+float sign_of(std::uint64_t seed, std::size_t place, float size) {
+  std::uint64_t z = (seed << 32) ^ (std::uint64_t{place} * 0x9E3779B97F4A7C15) ^
                     std::bit_cast<std::uint32_t>(size);
   // The mixing of SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number
   // generators", 2014).
@@ -124,36 +121,34 @@ float sign_of(const RandomKey& key, std::size_t place, float size) {
 }
 
 // += the sizes (rows, values), each with a sign of its own.
-void add_errors(const Tensor& sizes, const RandomKey& key, Tensor& values) {
+void add_errors(const Tensor& sizes, std::uint64_t seed, Tensor& values) {
   const std::size_t width = sizes.view().row_size();
   for (std::size_t i = 0; i < sizes.size(); ++i) {
     const float size = sizes.values()[i];
-    values.values()[i] += size * sign_of(key, i % width, size);
+    values.values()[i] += size * sign_of(seed, i % width, size);
   }
 }
 
 // += the sizes (rows, values), all of a row to the same side.
-void add_row_errors(const Tensor& sizes, const RandomKey& key, Tensor& values) {
+void add_row_errors(const Tensor& sizes, std::uint64_t seed, Tensor& values) {
   const std::size_t width = sizes.view().row_size();
   for (std::size_t i = 0; i < sizes.size(); ++i)
-    values.values()[i] += sizes.values()[i] * sign_of(key, i / width, 0);
+    values.values()[i] += sizes.values()[i] * sign_of(seed, i / width, 0);
 }
 
 // What backward makes of errors at every value.
 Magnitudes send_errors(const BasePoint& base, const Errors& sizes, std::uint32_t turn) {
-  const auto key = [&](std::size_t value) {
-    return RandomKey{.seed = value, .stream = kErrorStream, .step = turn};
-  };
+  const auto seed = [&](std::size_t value) { return (std::uint64_t{turn} << 16) ^ value; };
   const Tensor& outputs = sizes.values.back();
   Tensor errors(outputs.shape());
-  (sizes.outputs_alike ? add_row_errors : add_errors)(outputs, key(base.layers()), errors);
+  (sizes.outputs_alike ? add_row_errors : add_errors)(outputs, seed(base.layers()), errors);
   Magnitudes result;
   result.theta.resize(base.parameter_count());
   const auto pass = [&](std::size_t layer, const Tensor& dy, Tensor& dx) {
     const auto part = part_of(result.theta, base, layer);
     if (!part.empty()) base.operation(layer).gradient(base.x(layer), dy, part);
     backward(base, layer, dy, dx);
-    add_errors(sizes.values[layer], key(layer), dx);
+    add_errors(sizes.values[layer], seed(layer), dx);
   };
   result.inputs = backward_through(base, std::move(errors), pass);
   return result;
