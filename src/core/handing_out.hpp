@@ -23,6 +23,7 @@ class HandingOut {
   static constexpr std::size_t kProbes = 4;
   static constexpr std::size_t kProbesOfLong = 2;
   static constexpr std::size_t kFirstWait = 32;
+  static constexpr std::size_t kWaitOfLong = 256;
   static constexpr std::size_t kLongestWait = 4096;
   static constexpr std::size_t kGoodFor = 256;
   static constexpr double kLong = 2e-3;  // seconds
@@ -70,7 +71,7 @@ class HandingOut {
   void decide() {
     const bool quicker = tried_.seconds < used_.seconds;
     const bool alone_is_long = (pays_ ? tried_ : used_).seconds > kLong;
-    wait_ = std::min(std::max(kFirstWait, 2 * wait_), kLongestWait);
+    wait_ = std::clamp(2 * wait_, alone_is_long ? kWaitOfLong : kFirstWait, kLongestWait);
     if (pays_ ? quicker && !alone_is_long : quicker || alone_is_long) change();
     begin(false);
   }
