@@ -134,7 +134,8 @@ Network swish_network(bool change_rule) {
 }
 
 TEST(DeepCheck, TellsHowMuchIsDone) {
-  for (const Network& network : {swish_network(true), deep_network(), swish_network(false)}) {
+  for (const Network& network : {Network{{40}, {Dense{30}, Relu{}, Dense{3}}}, swish_network(true),
+                                 deep_network(), swish_network(false)}) {
     const std::vector<double> shares = shares_told(network);
     ASSERT_FALSE(shares.empty());
     EXPECT_GT(shares.front(), 0);
@@ -147,6 +148,17 @@ TEST(DeepCheck, TellsHowMuchIsDone) {
 // Without a change rule all is done twice.
 TEST(DeepCheck, TellsOfBothPasses) {
   EXPECT_EQ(shares_told(swish_network(false)).size(), 2 * shares_told(swish_network(true)).size());
+}
+
+TEST(CheckOperations, GrowWithWhatAParameterTouches) {
+  const Conv2d conv = convolution(8);
+  const double one = check_operations({{1, 8, 8}, {conv, Relu{}, Flatten{}, Dense{3}}});
+  const double two =
+      check_operations({{1, 8, 8}, {conv, Relu{}, conv, Relu{}, Flatten{}, Dense{3}}});
+  const double dense = check_operations({{64}, {Dense{8}, Relu{}, Dense{3}}});
+  EXPECT_GT(one, 0);
+  EXPECT_GT(two, 10 * one);
+  EXPECT_LT(dense, one);
 }
 
 // Operations behind a change, twice for each parameter: a parameter moves one channel or unit, and
