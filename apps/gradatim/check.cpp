@@ -50,7 +50,7 @@ struct CheckCommand {
 
 struct Subject {
   Recipe recipe;
-  Parameters parameters;             // trained, or as they start but for `moved` biases
+  Parameters parameters;             // trained, or as they start but for biases that were moved
   std::optional<Columns> columns{};  // of a trained model
   std::string moved_off{};           // the layer at whose kink biases of 0 would be, if any
 };

@@ -2,15 +2,12 @@
 
 #include <gtest/gtest.h>
 
-#include <memory>
 #include <string>
+
+#include "support/c_file.hpp"
 
 namespace gradatim {
 namespace {
-
-struct CloseFile {
-  void operator()(std::FILE* file) const { std::fclose(file); }
-};
 
 std::string content_of(std::FILE* file) {
   std::string text(static_cast<std::size_t>(std::ftell(file)), '\0');
@@ -20,7 +17,7 @@ std::string content_of(std::FILE* file) {
 }
 
 TEST(Progress, AnEpochsLossIsTheMeanOverItsOwnSteps) {
-  const std::unique_ptr<std::FILE, CloseFile> file(std::tmpfile());
+  const test::File file(std::tmpfile());
   ASSERT_NE(file, nullptr);
   app::Progress progress(file.get(), 5, 2);
   progress.on_step({.step = 1, .loss = 3});
