@@ -16,8 +16,8 @@ namespace gradatim {
 /// last calls, which a single long wait makes it: where it had been good for kGoodFor calls, it is
 /// soon tried again. A call behind a change, and the first of all, are not counted: helpers sleep
 /// and caches are cold. Loops longer than kLong are handed out regardless, and again as soon as a
-/// loop has become so long: there the helpers' share outweighs a wait. Loops longer than kVeryLong,
-/// which no wait is, are not tried alone either.
+/// loop has become so long: there the helpers' share outweighs a wait; their tries are kWaitOfLong
+/// calls apart at least. Loops longer than kVeryLong, which no wait is, are not tried alone either.
 class HandingOut {
  public:
   static constexpr std::size_t kProbes = 4;

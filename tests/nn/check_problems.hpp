@@ -1,11 +1,16 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "gradatim/core/random.hpp"
+#include "gradatim/core/tasks.hpp"
 #include "gradatim/nn/check.hpp"
+#include "gradatim/nn/parameters.hpp"
 #include "gradatim/nn/program.hpp"
 #include "nn/problems.hpp"
 

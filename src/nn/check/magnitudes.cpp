@@ -108,8 +108,8 @@ Errors errors_of_sums(const BasePoint& base) {
   return errors;
 }
 
-// Of an error of one size at one place of a row, in one turn. What is equal is rounded to the same
-// side, so rows that are alike have errors alike.
+// Of an error of one size at one place of a row, in one turn. What is equal at the same place of
+// another row is rounded to the same side, so rows that are alike have errors alike.
 float sign_of(std::uint64_t seed, std::size_t place, float size) {
   std::uint64_t z = (seed << 32) ^ (std::uint64_t{place} * 0x9E3779B97F4A7C15) ^
                     std::bit_cast<std::uint32_t>(size);
@@ -129,7 +129,7 @@ void add_errors(const Tensor& sizes, std::uint64_t seed, Tensor& values) {
   }
 }
 
-// += the sizes (rows, values), all of a row to the same side.
+// += the sizes (rows, values), all of a row to the same side, whatever other rows are.
 void add_row_errors(const Tensor& sizes, std::uint64_t seed, Tensor& values) {
   const std::size_t width = sizes.view().row_size();
   for (std::size_t i = 0; i < sizes.size(); ++i)
