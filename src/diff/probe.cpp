@@ -59,9 +59,10 @@ class Probe {
 
  private:
   static constexpr int kMostLevels = 44;
-  static constexpr int kMostIdleRows = 6;  // of the table, without a better entry
-  static constexpr E kKinkNoise = 20;      // noises of a slope that Sample::kink must exceed
-  static constexpr std::size_t kTail = 8;  // samples that must agree on a kink or a jump
+  static constexpr std::size_t kLeastRows = 5;  // below which agreement may be chance
+  static constexpr int kMostIdleRows = 6;       // of the table, without a better entry
+  static constexpr E kKinkNoise = 20;           // noises of a slope that Sample::kink must exceed
+  static constexpr std::size_t kTail = 8;       // samples that must agree on a kink or a jump
 
   void sample_until_settled() {
     double step = step_;
@@ -81,9 +82,11 @@ class Probe {
       samples_.clear();
       return;
     }
-    const E rounding = rounding_error(above, below, at.width());
+    const E slope = (above - below) / at.width();
+    const E rounding =
+        rounding_error(above, below, at.width()) + argument_error(x_, slope, at.width());
     const E best = table_.error();
-    table_.add((above - below) / at.width(), rounding, at.step());
+    table_.add(slope, rounding, at.step());
     rows_since_best_ = table_.error() < best ? 0 : rows_since_best_ + 1;
     const E magnitude = std::max({std::abs(above), std::abs(below), std::abs(g_x_)});
     samples_.push_back({.step = at.step(),

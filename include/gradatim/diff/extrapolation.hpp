@@ -107,8 +107,8 @@ T larger_slope(T f_above, T f_x, T f_below, T h) {
   return std::max(std::abs(f_above - f_x), std::abs(f_below - f_x)) / h;
 }
 
-/// Rows below which agreement may be chance, such as a step that is a whole number of periods.
-inline constexpr std::size_t kLeastRows = 5;
+/// Rows of Ridders' table before a second look is worth its evaluations.
+inline constexpr std::size_t kLeastRows = 3;
 
 /// The step of what is looked at again times (3 - sqrt 5)/128: far smaller, and in no simple ratio
 /// to the steps before.
@@ -137,8 +137,9 @@ SecondLook<T> look_again(G&& g, T x, T h, const Conclusion<T>& c, T noise = 0) {
   const T slope = (f_above - f_below) / at.width();
   const T ratio = at.step() / c.step;
   const T truncation = 8 * ratio * ratio * std::abs(c.estimate - c.value);
-  const T rounding = std::max(rounding_error(f_above, f_below, at.width()), noise / at.step());
-  return {std::abs(slope - c.value), 4 * c.error + truncation + 8 * rounding, 8 * c.error / ratio};
+  const T rounding = rounding_error(f_above, f_below, at.width());
+  const T inexact = std::max(rounding + argument_error(x, slope, at.width()), noise / at.step());
+  return {std::abs(slope - c.value), 4 * c.error + truncation + 8 * inexact, 8 * c.error / ratio};
 }
 
 /// Of what was doubted and what was made of the steps that follow: the first, if the second has
@@ -172,8 +173,9 @@ Derivative<T> differentiate(G&& g, T x, const Richardson& method) {
     const T f_below = g(at.below);
     if (level == 0) secant = larger_slope(f_above, f_x, f_below, at.step());
     last_step = at.step();
-    table.add((f_above - f_below) / at.width(), rounding_error(f_above, f_below, at.width()),
-              last_step);
+    const T slope = (f_above - f_below) / at.width();
+    const T rounding = rounding_error(f_above, f_below, at.width());
+    table.add(slope, rounding + argument_error(x, slope, at.width()), last_step);
   }
   const auto look = look_again(g, x, last_step, table.best());
   const auto evaluations = 3 + 2 * static_cast<std::size_t>(method.levels);
@@ -213,16 +215,35 @@ class RiddersTables {
     return !look.disagrees();
   }
 
+  /// Whether a difference of 0 was lost in the resolution of g, of which a slope is known.
+  bool loses(T slope) {
+    if (slope != 0) [[likely]]
+      return false;
+    const bool is_lost = knows_a_slope();
+    lost_ |= is_lost;
+    return is_lost;
+  }
+
+  /// Whether a second look ever had something against a table, or differences were lost.
+  bool is_doubtful() const { return is_doubted() || lost_; }
+
+  /// What to believe: what was doubted at first only as closely as what followed knows it.
+  Conclusion<T> conclusion() const {
+    Conclusion<T> c = best();
+    if (is_doubted()) [[unlikely]]
+      c.error = std::max(c.error, std::abs(table_.value() - c.value) + table_.error());
+    return c;
+  }
+
+ private:
   const Conclusion<T>& best() const { return believed(doubted_, table_.best()); }
-  /// Whether the second look ever had something against a table.
-  bool doubted() const { return std::isfinite(doubted_.error); }
-  /// A difference of 0 says then that it was lost in the resolution of g.
+  bool is_doubted() const { return std::isfinite(doubted_.error); }
+
   [[gnu::noinline, gnu::cold]] bool knows_a_slope() const {
     const auto& known = best();
     return std::abs(known.value) > 4 * known.error;
   }
 
- private:
   [[gnu::noinline, gnu::cold]] void set_aside() {
     doubted_ = best();
     table_ = ExtrapolationTable<T>(ratio_);
@@ -233,17 +254,19 @@ class RiddersTables {
   Conclusion<T> doubted_;
   T rounding_ = 0;
   bool rounding_shrinks_ = false;
+  bool lost_ = false;
 };
 
-/// The second look at a result that none has confirmed. Where an earlier one was refuted, agreement
-/// now may be chance: of so many entries made of noise, some agree.
+/// The second look at a result that none has confirmed. Where there was doubt, agreement now may be
+/// chance: of so many entries made of noise, some agree.
 template <class T, class G>
 [[gnu::noinline, gnu::cold]] void look_at_last(G&& g, T x, const RiddersTables<T>& tables, T noise,
                                                Derivative<T>& d) {
   if (d.status == Status::kNonFinite) return;
-  const auto look = look_again(g, x, tables.best().step, tables.best(), noise);
+  const auto conclusion = tables.conclusion();
+  const auto look = look_again(g, x, conclusion.step, conclusion, noise);
   d.evaluations += 2;
-  if (tables.doubted() || look.disagrees()) mark_unconfirmed(d, look);
+  if (tables.is_doubtful() || look.disagrees()) mark_unconfirmed(d, look);
 }
 
 /// Where g is right to `noise`, if that is more than rounding.
@@ -251,7 +274,7 @@ template <class T, class G>
 Derivative<T> differentiate(G&& g, T x, const Ridders& method, T noise = 0) {
   if (method.levels < 2) throw_invalid_levels(Ridders::kName, method.levels);
   if (!(method.ratio > 1)) throw_invalid_ratio(method.ratio);
-  const double step = method.step == 0 ? 0.31 : method.step;
+  const double step = method.step == 0 ? 0.37 : method.step;
   T h = around(x, step, Ridders::kName).step();
   const T ratio = static_cast<T>(method.ratio);
   const T shrink = 1 / ratio;
@@ -272,15 +295,17 @@ Derivative<T> differentiate(G&& g, T x, const Ridders& method, T noise = 0) {
       continue;
     }
     if (secant == 0) secant = larger_slope(f_above, f_x, f_below, at.step());
-    if (slope == 0 && tables.knows_a_slope()) [[unlikely]]
+    if (tables.loses(slope)) [[unlikely]]
       continue;
-    const T rounding = rounding_error(f_above, f_below, at.width());
+    const T steepness = (std::abs(f_above - f_x) + std::abs(f_x - f_below)) / at.width();
+    const T rounding =
+        rounding_error(f_above, f_below, at.width()) + argument_error(x, steepness, at.width());
     tables.add(slope, noise > 0 ? std::max(rounding, noise / at.step()) : rounding, at.step());
     if (!tables.settled()) continue;
     evaluations += 2;
     confirmed = tables.confirm(g, x, noise);
   }
-  auto d = extrapolated(tables.best(), f_x, secant, evaluations, Ridders::kName);
+  auto d = extrapolated(tables.conclusion(), f_x, secant, evaluations, Ridders::kName);
   if (!confirmed) [[unlikely]]
     look_at_last(g, x, tables, noise, d);
   return d;

@@ -36,7 +36,8 @@ inline Derivative<T> differentiate(G&& g, T x, const Forward& method) {
   const bool measured = measures<T>(method.error);
   if (measured) {
     const T wide = around(x, 2 * step, Forward::kName).above;
-    error = std::abs((g(wide) - f_x) / (wide - x) - value) + rounding_error(f_above, f_x, h);
+    error = std::abs((g(wide) - f_x) / (wide - x) - value) + rounding_error(f_above, f_x, h) +
+            argument_error(x, value, h);
   }
   return {value, error, h, measured ? 3U : 2U, finite_status(value), Forward::kName};
 }
