@@ -162,5 +162,52 @@ TEST(Nan, PassesPooledConvolutions) {
       }
 }
 
+// Blank parts of an image are skipped: a NaN is no blank.
+TEST(Nan, PassesConvolutionsOfBlankImages) {
+  const ImageShape image{1, 9, 20};
+  constexpr std::size_t kFilters = 20;  // fewer would go plane by plane
+  const Convolution convolution(image, {5, 1, 2}, kFilters, 1);
+  const ImageShape out = convolution.output();
+  for (std::size_t at = 0; at < image.size(); at += 7) {
+    Tensor x({1, image.size()});
+    x.values()[at] = kNan;
+    const Tensor w = uniform_tensor({convolution.weights()}, 2);
+    const Tensor b = uniform_tensor({kFilters}, 3);
+    Tensor y({1, out.size()});
+    convolution.forward(w.values(), b.values(), x, y);
+    const auto apart = [](std::size_t i, std::size_t j) { return i < j ? j - i : i - j; };
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      const std::size_t pixel = i % (9 * 20);
+      const bool sees = apart(pixel / 20, at / 20) <= 2 && apart(pixel % 20, at % 20) <= 2;
+      EXPECT_EQ(std::isnan(y.values()[i]), sees) << "NaN at " << at << ", output " << i;
+      if (!sees) {
+        EXPECT_EQ(y.values()[i], b.values()[i / (9 * 20)]);
+      }
+    }
+  }
+}
+
+TEST(Nan, PassesGradientsOfPooledConvolutions) {
+  const ImageShape image{1, 8, 10};
+  const Convolution convolution(image, {3, 1, 1}, 5, 1);
+  const Tensor x = uniform_tensor({1, image.size()}, 1);
+  const Tensor y = uniform_tensor({1, convolution.pooled_output().size()}, 2);
+  const ByteTensor places({1, convolution.places()});
+  for (const bool relu : {false, true})
+    for (std::size_t at = 0; at < y.size(); ++at) {
+      if (relu && y.values()[at] <= 0) continue;
+      Tensor dy = uniform_tensor(y.shape(), 3);
+      dy.values()[at] = kNan;
+      Tensor dw({convolution.weights()});
+      Tensor db({5});
+      convolution.add_gradient_pooled(
+          x, {.relu = relu, .y = y.view(), .dy = dy.view(), .places = places.view()}, dw.values(),
+          db.values());
+      const std::size_t filter = at / (y.size() / 5);
+      for (std::size_t f = 0; f < 5; ++f) EXPECT_EQ(std::isnan(db.values()[f]), f == filter);
+      EXPECT_TRUE(std::isnan(dw.values()[filter * 9 + 4])) << at;
+    }
+}
+
 }  // namespace
 }  // namespace gradatim

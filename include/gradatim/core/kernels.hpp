@@ -40,6 +40,20 @@ void gemm(Transpose transpose_a, Transpose transpose_b, const MatrixView& a, con
 void affine(const MatrixView& x, const MatrixView& w, std::span<const float> bias,
             TensorView<float> y);
 
+// ---- The same for a left matrix that is mostly zeros, as what relu or dropout leaves: work is
+// proportional to what is not zero, and an infinity on the right meets no zero. Otherwise the
+// values are those of affine and gemm.
+
+/// The share of zeros in every eighth row of x; 0 if there are none.
+double zero_share(const MatrixView& x);
+/// y = x w + bias, for x (m, k), w (k, n), bias (n) and y (m, n).
+void sparse_affine(const MatrixView& x, ConstTensorView w, std::span<const float> bias,
+                   TensorView<float> y);
+/// dx = dy wᵀ, for dy (m, n), w (k, n) and dx (m, k).
+void sparse_times_transposed(const MatrixView& dy, ConstTensorView w, TensorView<float> dx);
+/// dw = xᵀ dy, for x (m, k), dy (m, n) and dw (k, n).
+void sparse_transposed_times(const MatrixView& x, ConstTensorView dy, TensorView<float> dw);
+
 // ---- Element by element, y and x of equal size and allowed to be the same memory.
 
 /// y = 1 / (1 + exp(-x)): relative error at most 4 ulp, for every x down to -87; below, absolute

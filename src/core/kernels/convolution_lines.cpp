@@ -15,6 +15,18 @@ namespace gradatim::kernels::HWY_NAMESPACE {
 
 constexpr std::size_t kFloatsOfLines = 4096;  // of dy, which stay in the first-level cache
 
+// Whether what R windows have of a line of the image, if that is a vector or less, is all zero, as
+// around what an image shows.
+template <std::size_t R>
+HWY_INLINE bool IsBlank(const float* HWY_RESTRICT x, std::size_t pixel_step, std::size_t run) {
+  const TileTag d;
+  const std::size_t floats = (R - 1) * pixel_step + run;
+  if (floats > hn::Lanes(d)) return false;
+  const auto inside = hn::FirstN(d, floats);
+  const auto zero = hn::Eq(hn::LoadU(d, x), hn::Zero(d));  // NaN is not
+  return hn::AllFalse(d, hn::AndNot(zero, inside));
+}
+
 void ConvolveLines(const WindowLines& p, const float* x, const float* w, const float* b, float* y) {
   ForEachPanel(p.filters, [&]<std::size_t V>(std::size_t filter) HWY_ATTR {
     ForEachTile<V>(p.pixels, [&]<std::size_t R>(std::size_t pixel) HWY_ATTR {
@@ -24,9 +36,12 @@ void ConvolveLines(const WindowLines& p, const float* x, const float* w, const f
         LoadRow(b + filter, bias);
         Fill(bias, sum);
         const float* from = x + i * p.row_step + pixel * p.pixel_step;
-        for (std::size_t u = 0; u < p.lines; ++u)
-          AddProducts<R, V>({from + u * p.line_step, p.pixel_step, 1},
-                            w + u * p.run * p.filters + filter, p.filters, p.run, sum);
+        for (std::size_t u = 0; u < p.lines; ++u) {
+          const float* line = from + u * p.line_step;
+          if (IsBlank<R>(line, p.pixel_step, p.run)) continue;
+          AddProducts<R, V>({line, p.pixel_step, 1}, w + u * p.run * p.filters + filter, p.filters,
+                            p.run, sum);
+        }
         StoreTile<false>(sum, y + (i * p.pixels + pixel) * p.filters + filter, p.filters);
       }
     });

@@ -81,7 +81,7 @@ std::size_t KeepNonzero(std::span<const float> dy, std::span<const float> y,
       const auto out = LoadMasked(inside, d, y.data() + i);
       value = hn::IfThenElseZero(hn::Gt(out, hn::Zero(d)), value);
     }
-    const auto wanted = hn::Ne(value, hn::Zero(d));
+    const auto wanted = hn::Not(hn::Eq(value, hn::Zero(d)));  // NaN too
     // In registers first: a compressing store is slow on Zen 4.
     hn::StoreU(hn::Compress(value, wanted), d, kept.values.data() + count);
     hn::StoreU(hn::Compress(position, hn::RebindMask(d32, wanted)), d32,

@@ -1,0 +1,251 @@
+// Products whose left matrix is mostly zeros, as what relu or dropout leaves: bit masks of what is
+// not zero, 64 values at a time, drive the loops. Sums are added in the order of tiled_gemm, so that
+// both give the same values (bench/METHOD.md has the measurements).
+#include "gradatim/core/kernels.hpp"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "core/kernels/sparse_products.cpp"
+#include <hwy/foreach_target.h>  // compiles this file again for each instruction set
+#include <hwy/highway.h>
+
+#include <algorithm>
+#include <bit>
+
+#include "core/kernels/tiles-inl.h"
+#include "core/kernels/transpose-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace gradatim::kernels::HWY_NAMESPACE {
+
+constexpr std::size_t kMaskBits = 64;  // values that a mask covers
+constexpr std::size_t kSumRows = 32;   // rows whose sums stay in the first-level cache
+constexpr std::size_t kInputs = 16;    // columns of x that are transposed at a time
+// Vectors of a row that are held in registers: enough sums to keep the processor busy, and so few
+// that 64 rows of the right matrix stay in the first-level cache.
+constexpr std::size_t kPanel = 7;
+constexpr std::size_t kMaxLanes = hn::MaxLanes(TileTag());
+
+// Bit i is set where x[i] is not zero, as NaN is not (Ne would say that it is, on AVX), for count <=
+// 64 values.
+HWY_INLINE std::uint64_t NonzeroMask(const float* HWY_RESTRICT x, std::size_t count) {
+  const TileTag d;
+  const std::size_t lanes = hn::Lanes(d);
+  const std::uint64_t vector_bits = (std::uint64_t{1} << lanes) - 1;
+  std::uint64_t mask = 0;
+  for (std::size_t i = 0; i < count; i += lanes) {
+    const bool whole = i + lanes <= count;
+    const auto values =
+        whole ? hn::LoadU(d, x + i) : LoadMasked(hn::FirstN(d, count - i), d, x + i);
+    std::uint64_t bits = 0;
+    hn::StoreMaskBits(d, hn::Eq(values, hn::Zero(d)), reinterpret_cast<std::uint8_t*>(&bits));
+    mask |= (~bits & vector_bits) << i;
+  }
+  return mask;
+}
+
+// sum(v) += sum over the set bits i, in order, of x[i] · (vector v of row i of b), whose rows are
+// V vectors.
+template <std::size_t V>
+HWY_INLINE void AddNonzero(std::uint64_t mask, const float* HWY_RESTRICT x,
+                           const float* HWY_RESTRICT b, hn::Vec<TileTag> (&sum)[1][V]) {
+  const TileTag d;
+  for (; mask != 0; mask &= mask - 1) {
+    const auto i = static_cast<std::size_t>(std::countr_zero(mask));
+    hn::Vec<TileTag> row[V];
+    LoadRow(b + i * V * hn::Lanes(d), row);
+    AddToRow<0>(hn::Set(d, x[i]), row, sum);
+  }
+}
+
+// Some columns of a matrix of `stride` columns, the last of V vectors of them perhaps in part.
+struct Columns {
+  std::size_t first, count, stride;
+};
+
+// Rows of those columns of b as rows of V whole vectors, zeros behind them.
+template <std::size_t V>
+HWY_INLINE void PackPanel(const float* HWY_RESTRICT b, std::size_t rows, const Columns& columns,
+                          float* HWY_RESTRICT packed) {
+  const auto last = LastColumns<V>(columns.count);
+  hn::Vec<TileTag> row[1][V];
+  for (std::size_t i = 0; i < rows; ++i) {
+    LoadRow(b + i * columns.stride + columns.first, row[0], last);
+    StoreTile<false>(row, packed + i * V * hn::Lanes(TileTag()), 0);
+  }
+}
+
+// Calls work.operator()<V>(columns) for panels of up to kPanel vectors, as even as they can be.
+template <class Work>
+HWY_INLINE void ForEachColumns(std::size_t columns, const Work& work) {
+  const std::size_t lanes = hn::Lanes(TileTag());
+  const std::size_t vectors = (columns + lanes - 1) / lanes;
+  std::size_t panels = (vectors + kPanel - 1) / kPanel;
+  for (std::size_t first = 0; panels > 0; --panels) {
+    const std::size_t count = ((columns - first + lanes - 1) / lanes + panels - 1) / panels;
+    const Columns part{first, std::min(count * lanes, columns - first), columns};
+    WithCount<kPanel>(count, [&]<std::size_t V>() HWY_ATTR { work.template operator()<V>(part); });
+    first += count * lanes;
+  }
+}
+
+// At most `count` rows of x from `first` on.
+HWY_INLINE MatrixView RowsOf(MatrixView x, std::size_t first, std::size_t count) {
+  x.data += first * x.stride;
+  x.rows = std::min(count, x.rows - first);
+  return x;
+}
+
+// y = bias, or 0 if that is null, + x b in some columns, for up to kSumRows rows of x.
+// pack(l, rows, packed) packs some rows of b from row l on, as PackPanel does.
+template <std::size_t V, class Pack>
+HWY_NOINLINE void ProductColumns(const MatrixView& x, const float* bias, const Columns& columns,
+                                 const Pack& pack, float* y) {
+  const std::size_t width = V * hn::Lanes(TileTag());
+  const auto last = LastColumns<V>(columns.count);
+  HWY_ALIGN float packed[kMaskBits * V * kMaxLanes];
+  HWY_ALIGN float sums[kSumRows * V * kMaxLanes];
+  hn::Vec<TileTag> sum[1][V];
+  Clear(sum);
+  if (bias != nullptr) LoadRow(bias + columns.first, sum[0], last);
+  for (std::size_t r = 0; r < x.rows; ++r) StoreTile<false>(sum, sums + r * width, 0);
+  for (std::size_t l = 0; l < x.columns; l += kMaskBits) {
+    const std::size_t count = std::min(kMaskBits, x.columns - l);
+    std::uint64_t masks[kSumRows];  // before they are used: each waits for its loads
+    for (std::size_t r = 0; r < x.rows; ++r)
+      masks[r] = NonzeroMask(x.data + r * x.stride + l, count);
+    pack(l, count, packed);
+    for (std::size_t r = 0; r < x.rows; ++r) {
+      if (masks[r] == 0) continue;
+      LoadRow(sums + r * width, sum[0]);
+      AddNonzero(masks[r], x.data + r * x.stride + l, packed, sum);
+      StoreTile<false>(sum, sums + r * width, 0);
+    }
+  }
+  for (std::size_t r = 0; r < x.rows; ++r) {
+    LoadRow(sums + r * width, sum[0]);
+    StoreTile<false>(sum, y + r * columns.stride + columns.first, 0, last);
+  }
+}
+
+void SparseAffine(const MatrixView& x, const float* w, const float* bias, TensorView<float> y) {
+  const std::size_t units = y.shape()[1];
+  for (std::size_t r = 0; r < x.rows; r += kSumRows)
+    ForEachColumns(units, [&]<std::size_t V>(const Columns& columns) HWY_ATTR {
+      const auto pack = [&](std::size_t l, std::size_t rows, float* packed) HWY_ATTR {
+        PackPanel<V>(w + l * units, rows, columns, packed);
+      };
+      ProductColumns<V>(RowsOf(x, r, kSumRows), bias, columns, pack, y.data() + r * units);
+    });
+}
+
+// Columns of wᵀ are rows of w, (inputs, units).
+void SparseTimesTransposed(const MatrixView& dy, const float* w, TensorView<float> dx) {
+  const std::size_t inputs = dx.shape()[1];
+  const std::size_t units = dy.columns;
+  for (std::size_t r = 0; r < dy.rows; r += kSumRows)
+    ForEachColumns(inputs, [&]<std::size_t V>(const Columns& columns) HWY_ATTR {
+      const std::size_t width = V * hn::Lanes(TileTag());
+      const auto pack = [&](std::size_t l, std::size_t rows, float* packed) HWY_ATTR {
+        if (columns.count < width) std::fill_n(packed, rows * width, 0.0F);
+        Transpose(columns.count, rows,
+                  {w + columns.first * units + l, static_cast<std::ptrdiff_t>(units)},
+                  {packed, static_cast<std::ptrdiff_t>(width)});
+      };
+      ProductColumns<V>(RowsOf(dy, r, kSumRows), nullptr, columns, pack, dx.data() + r * inputs);
+    });
+}
+
+// dw = xᵀ dy, or += that if it is begun, in some columns, for up to kMaskBits rows of x and dy.
+template <std::size_t V>
+HWY_NOINLINE void GradientColumns(const MatrixView& x, const float* dy, bool begun,
+                                  const Columns& columns, float* dw) {
+  const auto last = LastColumns<V>(columns.count);
+  HWY_ALIGN float packed[kMaskBits * V * kMaxLanes];
+  HWY_ALIGN float turned[kInputs * kMaskBits];
+  PackPanel<V>(dy, x.rows, columns, packed);
+  for (std::size_t i = 0; i < x.columns; i += kInputs) {
+    const std::size_t count = std::min(kInputs, x.columns - i);
+    Transpose(x.rows, count, {x.data + i, static_cast<std::ptrdiff_t>(x.stride)},
+              {turned, static_cast<std::ptrdiff_t>(kMaskBits)});
+    std::uint64_t masks[kInputs];
+    for (std::size_t c = 0; c < count; ++c)
+      masks[c] = NonzeroMask(turned + c * kMaskBits, x.rows);
+    for (std::size_t c = 0; c < count; ++c) {
+      float* to = dw + (i + c) * columns.stride + columns.first;
+      hn::Vec<TileTag> sum[1][V];
+      if (begun)
+        LoadRow(to, sum[0], last);
+      else
+        Clear(sum);
+      AddNonzero(masks[c], turned + c * kMaskBits, packed, sum);
+      StoreTile<false>(sum, to, 0, last);
+    }
+  }
+}
+
+void SparseTransposedTimes(const MatrixView& x, ConstTensorView dy, float* dw) {
+  const std::size_t units = dy.shape()[1];
+  for (std::size_t r = 0; r < x.rows; r += kMaskBits) {
+    const MatrixView rows = RowsOf(x, r, kMaskBits);
+    ForEachColumns(units, [&]<std::size_t V>(const Columns& columns) HWY_ATTR {
+      GradientColumns<V>(rows, dy.data() + r * units, r != 0, columns, dw);
+    });
+  }
+}
+
+std::size_t CountNonzero(const MatrixView& x, std::size_t every) {
+  int count = 0;
+  for (std::size_t r = 0; r < x.rows; r += every)
+    for (std::size_t i = 0; i < x.columns; i += kMaskBits)
+      count += std::popcount(
+          NonzeroMask(x.data + r * x.stride + i, std::min(kMaskBits, x.columns - i)));
+  return static_cast<std::size_t>(count);
+}
+
+}  // namespace gradatim::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+#include "core/kernels/checks.hpp"
+
+namespace gradatim::kernels {
+namespace {
+HWY_EXPORT(SparseAffine);
+HWY_EXPORT(SparseTimesTransposed);
+HWY_EXPORT(SparseTransposedTimes);
+HWY_EXPORT(CountNonzero);
+}  // namespace
+
+double zero_share(const MatrixView& x) {
+  constexpr std::size_t kEvery = 8;
+  const std::size_t values = (x.rows + kEvery - 1) / kEvery * x.columns;
+  if (values == 0) return 0;
+  const std::size_t nonzero = HWY_DYNAMIC_DISPATCH(CountNonzero)(x, kEvery);
+  return 1 - static_cast<double>(nonzero) / static_cast<double>(values);
+}
+
+void sparse_affine(const MatrixView& x, ConstTensorView w, std::span<const float> bias,
+                   TensorView<float> y) {
+  check_matrix("sparse_affine weight", w.shape());
+  check_shape("sparse_affine weight", {x.columns, bias.size()}, w.shape());
+  check_shape("sparse_affine", {x.rows, bias.size()}, y.shape());
+  HWY_DYNAMIC_DISPATCH(SparseAffine)(x, w.data(), bias.data(), y);
+}
+
+void sparse_times_transposed(const MatrixView& dy, ConstTensorView w, TensorView<float> dx) {
+  check_matrix("sparse_times_transposed weight", w.shape());
+  check_sizes("sparse_times_transposed units", w.shape()[1], {dy.columns});
+  check_shape("sparse_times_transposed", {dy.rows, w.rows()}, dx.shape());
+  HWY_DYNAMIC_DISPATCH(SparseTimesTransposed)(dy, w.data(), dx);
+}
+
+void sparse_transposed_times(const MatrixView& x, ConstTensorView dy, TensorView<float> dw) {
+  check_matrix("sparse_transposed_times gradient", dy.shape());
+  check_sizes("sparse_transposed_times rows", x.rows, {dy.rows()});
+  check_shape("sparse_transposed_times", {x.columns, dy.shape()[1]}, dw.shape());
+  if (x.rows == 0) std::ranges::fill(dw.values(), 0.0F);
+  HWY_DYNAMIC_DISPATCH(SparseTransposedTimes)(x, dy, dw.data());
+}
+
+}  // namespace gradatim::kernels
+#endif  // HWY_ONCE

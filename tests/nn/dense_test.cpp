@@ -1,0 +1,97 @@
+// Dense layers skip the zeros of their left matrix where there are enough of them.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <memory>
+
+#include "gradatim/core/kernels.hpp"
+#include "gradatim/nn/operation.hpp"
+#include "support/numbers.hpp"
+
+namespace gradatim {
+namespace {
+
+using kernels::Transpose;
+using test::uniform_tensor;
+
+constexpr std::size_t kInputs = 70;
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+std::unique_ptr<const Operation> dense(std::size_t units) {
+  return std::move(make_operations(Network({kInputs}, {Dense{units}})).front());
+}
+
+/// Column 0 is zero, as `zeros` of 10 of the other columns are.
+Tensor with_zero_columns(const Shape& shape, std::size_t zeros) {
+  Tensor x = uniform_tensor(shape, 1);
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const std::size_t column = i % shape[1];
+    if (column == 0 || column % 10 < zeros) x.values()[i] = 0;
+  }
+  return x;
+}
+
+/// Whether an infinite weight of the input that is always zero spoils the output: it does in a
+/// product that skips nothing.
+bool forward_skips(std::size_t rows, std::size_t units, std::size_t zeros) {
+  const auto layer = dense(units);
+  Tensor theta = uniform_tensor({(kInputs + 1) * units}, 2);
+  theta.values()[0] = kInfinity;
+  const Tensor x = with_zero_columns({rows, kInputs}, zeros);
+  Tensor y({rows, units});
+  layer->forward(theta.values(), x, y);
+  return kernels::all_finite(y.values());
+}
+
+TEST(Dense, SkipsZerosWhereThatPays) {
+  EXPECT_TRUE(forward_skips(25, 100, 5));
+  EXPECT_TRUE(forward_skips(16, 48, 9));
+  EXPECT_FALSE(forward_skips(25, 100, 3));  // too few zeros
+  EXPECT_FALSE(forward_skips(25, 32, 9));   // too few units
+  EXPECT_FALSE(forward_skips(8, 100, 9));   // too few rows
+}
+
+// The gradients, of outputs behind a relu, by the inputs and the weights.
+TEST(Dense, GradientsThatSkipZerosAreThoseThatDoNot) {
+  constexpr std::size_t kRows = 40;
+  constexpr std::size_t kUnits = 60;
+  const auto layer = dense(kUnits);
+  const Tensor theta = uniform_tensor({(kInputs + 1) * kUnits}, 2);
+  const ConstTensorView w{theta.values().first(kInputs * kUnits), {kInputs, kUnits}};
+  const Tensor x = with_zero_columns({kRows, kInputs}, 6);
+  const Tensor dy = with_zero_columns({kRows, kUnits}, 6);
+  const Tensor y({kRows, kUnits});
+
+  Tensor dx({kRows, kInputs});
+  Tensor expected_dx(dx.shape());
+  layer->backward(theta.values(), x, y, dy, dx);
+  kernels::gemm(Transpose::no, Transpose::yes, dy, w, expected_dx);
+  EXPECT_EQ(dx, expected_dx);
+
+  Tensor d_theta(theta.shape());
+  Tensor expected_dw({kInputs, kUnits});
+  layer->gradient(x, dy, d_theta.values());
+  kernels::gemm(Transpose::yes, Transpose::no, x, dy, expected_dw);
+  EXPECT_TRUE(
+      std::ranges::equal(d_theta.values().first(expected_dw.size()), expected_dw.values()));
+}
+
+// A NaN or an infinity that is passed back is never taken for a zero.
+TEST(Dense, GradientsKeepWhatIsNotFinite) {
+  const auto layer = dense(64);
+  const Tensor theta = uniform_tensor({(kInputs + 1) * 64}, 2);
+  const Tensor x = with_zero_columns({20, kInputs}, 9);
+  Tensor dy({20, 64});
+  dy.view()(7, 3) = std::numeric_limits<float>::quiet_NaN();
+  Tensor dx({20, kInputs});
+  layer->backward(theta.values(), x, dy, dy, dx);
+  for (std::size_t j = 0; j < kInputs; ++j) EXPECT_TRUE(std::isnan(dx.view()(7, j)));
+  Tensor d_theta(theta.shape());
+  layer->gradient(x, dy, d_theta.values());
+  EXPECT_TRUE(std::isnan(d_theta.values()[kInputs * 64 + 3]));  // of the bias
+}
+
+}  // namespace
+}  // namespace gradatim
