@@ -74,8 +74,7 @@ TEST(Dense, GradientsThatSkipZerosAreThoseThatDoNot) {
   Tensor expected_dw({kInputs, kUnits});
   layer->gradient(x, dy, d_theta.values());
   kernels::gemm(Transpose::yes, Transpose::no, x, dy, expected_dw);
-  EXPECT_TRUE(
-      std::ranges::equal(d_theta.values().first(expected_dw.size()), expected_dw.values()));
+  EXPECT_TRUE(std::ranges::equal(d_theta.values().first(expected_dw.size()), expected_dw.values()));
 }
 
 // A NaN or an infinity that is passed back is never taken for a zero.

@@ -1,6 +1,6 @@
 // Products whose left matrix is mostly zeros, as what relu or dropout leaves: bit masks of what is
-// not zero, 64 values at a time, drive the loops. Sums are added in the order of tiled_gemm, so that
-// both give the same values (bench/METHOD.md has the measurements).
+// not zero, 64 values at a time, drive the loops. Sums are added in the order of tiled_gemm, so
+// that both give the same values (bench/METHOD.md has the measurements).
 #include "gradatim/core/kernels.hpp"
 
 #undef HWY_TARGET_INCLUDE
@@ -25,8 +25,8 @@ constexpr std::size_t kInputs = 16;    // columns of x that are transposed at a 
 constexpr std::size_t kPanel = 7;
 constexpr std::size_t kMaxLanes = hn::MaxLanes(TileTag());
 
-// Bit i is set where x[i] is not zero, as NaN is not (Ne would say that it is, on AVX), for count <=
-// 64 values.
+// Bit i is set where x[i] is not zero, as NaN is not (Ne would say that it is, on AVX), for count
+// <= 64 values.
 HWY_INLINE std::uint64_t NonzeroMask(const float* HWY_RESTRICT x, std::size_t count) {
   const TileTag d;
   const std::size_t lanes = hn::Lanes(d);
@@ -131,9 +131,8 @@ void SparseAffine(const MatrixView& x, const float* w, const float* bias, Tensor
   const std::size_t units = y.shape()[1];
   for (std::size_t r = 0; r < x.rows; r += kSumRows)
     ForEachColumns(units, [&]<std::size_t V>(const Columns& columns) HWY_ATTR {
-      const auto pack = [&](std::size_t l, std::size_t rows, float* packed) HWY_ATTR {
-        PackPanel<V>(w + l * units, rows, columns, packed);
-      };
+      const auto pack = [&](std::size_t l, std::size_t rows, float* packed)
+                            HWY_ATTR { PackPanel<V>(w + l * units, rows, columns, packed); };
       ProductColumns<V>(RowsOf(x, r, kSumRows), bias, columns, pack, y.data() + r * units);
     });
 }
@@ -168,8 +167,7 @@ HWY_NOINLINE void GradientColumns(const MatrixView& x, const float* dy, bool beg
     Transpose(x.rows, count, {x.data + i, static_cast<std::ptrdiff_t>(x.stride)},
               {turned, static_cast<std::ptrdiff_t>(kMaskBits)});
     std::uint64_t masks[kInputs];
-    for (std::size_t c = 0; c < count; ++c)
-      masks[c] = NonzeroMask(turned + c * kMaskBits, x.rows);
+    for (std::size_t c = 0; c < count; ++c) masks[c] = NonzeroMask(turned + c * kMaskBits, x.rows);
     for (std::size_t c = 0; c < count; ++c) {
       float* to = dw + (i + c) * columns.stride + columns.first;
       hn::Vec<TileTag> sum[1][V];
@@ -197,8 +195,8 @@ std::size_t CountNonzero(const MatrixView& x, std::size_t every) {
   int count = 0;
   for (std::size_t r = 0; r < x.rows; r += every)
     for (std::size_t i = 0; i < x.columns; i += kMaskBits)
-      count += std::popcount(
-          NonzeroMask(x.data + r * x.stride + i, std::min(kMaskBits, x.columns - i)));
+      count +=
+          std::popcount(NonzeroMask(x.data + r * x.stride + i, std::min(kMaskBits, x.columns - i)));
   return static_cast<std::size_t>(count);
 }
 
