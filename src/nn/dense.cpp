@@ -12,6 +12,12 @@ namespace gradatim {
 
 using kernels::Transpose;
 
+namespace {
+
+constexpr std::size_t kRowsWorthPacking = 16;  // for products that skip zeros
+
+}  // namespace
+
 std::unique_ptr<const Operation> make_operation(const Dense& layer, const Shape& input,
                                                 const std::string& label) {
   if (input.rank() != 1)
@@ -45,16 +51,16 @@ TensorView<float> DenseOperation::weight_rows(std::span<float> d_theta,
 }
 
 // Measured from 32 units and 25 rows on (bench/METHOD.md); the values are the same either way.
-bool DenseOperation::skips_zeros(const kernels::MatrixView& x) const {
+bool DenseOperation::has_zeros_to_skip(const kernels::MatrixView& x) const {
   constexpr std::size_t kLeastUnits = 48;
-  constexpr std::size_t kLeastRows = 16;
   constexpr double kZeros = 0.4;
-  return layer_.units >= kLeastUnits && x.rows >= kLeastRows && kernels::zero_share(x) >= kZeros;
+  return layer_.units >= kLeastUnits && kernels::zero_share(x) >= kZeros;
 }
 
 void DenseOperation::forward(std::span<const float> theta, ConstTensorView x,
                              TensorView<float> y) const {
-  if (skips_zeros(x))
+  const bool is_single = x.rows() == 1;  // and is multiplied without packing
+  if ((is_single || x.rows() >= kRowsWorthPacking) && has_zeros_to_skip(x))
     kernels::sparse_affine(x, weight(theta), bias(theta), y);
   else
     kernels::affine(x, weight(theta), bias(theta), y);
@@ -63,7 +69,7 @@ void DenseOperation::forward(std::span<const float> theta, ConstTensorView x,
 // dx = dy Wᵀ
 void DenseOperation::backward(std::span<const float> theta, ConstTensorView, ConstTensorView,
                               ConstTensorView dy, TensorView<float> dx) const {
-  if (skips_zeros(dy))
+  if (dy.rows() >= kRowsWorthPacking && has_zeros_to_skip(dy))
     kernels::sparse_times_transposed(dy, weight(theta), dx);
   else
     kernels::gemm(Transpose::no, Transpose::yes, dy, weight(theta), dx);
@@ -90,7 +96,7 @@ void DenseOperation::parameter_gradient(std::size_t task, ConstTensorView x, Con
   const InputRange range = input_range(task, x.rows());
   const auto inputs = kernels::MatrixView(x).slice_columns(range.first, range.count);
   const TensorView<float> dw = weight_rows(d_theta, range);
-  if (skips_zeros(inputs))
+  if (inputs.rows >= kRowsWorthPacking && has_zeros_to_skip(inputs))
     kernels::sparse_transposed_times(inputs, dy, dw);
   else
     kernels::gemm(Transpose::yes, Transpose::no, inputs, dy, dw);

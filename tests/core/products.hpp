@@ -19,10 +19,10 @@ inline std::vector<double> absolute(std::vector<double> x) {
 
 // |computed - exact| <= (k + 2) u sum |a| |b| for sums of k products in any order, u = 2^-24
 // (Higham, "Accuracy and stability of numerical algorithms", 3.5), scaled or added to once more.
-inline void expect_product(kernels::Transpose ta, kernels::Transpose tb, std::size_t m, std::size_t n,
-                    std::size_t k, const std::vector<double>& a, const std::vector<double>& b,
-                    std::vector<double> before, kernels::Update update,
-                    std::span<const float> computed) {
+inline void expect_product(kernels::Transpose ta, kernels::Transpose tb, std::size_t m,
+                           std::size_t n, std::size_t k, const std::vector<double>& a,
+                           const std::vector<double>& b, std::vector<double> before,
+                           kernels::Update update, std::span<const float> computed) {
   std::vector<double> magnitude = absolute(before);
   reference::gemm<double>(ta, tb, m, n, k, a, b, before, update);
   reference::gemm<double>(ta, tb, m, n, k, absolute(a), absolute(b), magnitude, update);

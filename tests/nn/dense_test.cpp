@@ -48,6 +48,7 @@ bool forward_skips(std::size_t rows, std::size_t units, std::size_t zeros) {
 TEST(Dense, SkipsZerosWhereThatPays) {
   EXPECT_TRUE(forward_skips(25, 100, 5));
   EXPECT_TRUE(forward_skips(16, 48, 9));
+  EXPECT_TRUE(forward_skips(1, 100, 5));
   EXPECT_FALSE(forward_skips(25, 100, 3));  // too few zeros
   EXPECT_FALSE(forward_skips(25, 32, 9));   // too few units
   EXPECT_FALSE(forward_skips(8, 100, 9));   // too few rows

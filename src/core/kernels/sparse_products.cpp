@@ -127,7 +127,49 @@ HWY_NOINLINE void ProductColumns(const MatrixView& x, const float* bias, const C
   }
 }
 
+using HalfTag = hn::CappedTag<float, 8>;
+
+// V half vectors of columns for a single row of x, whose sums are used once: w is read where it
+// lies. As in tiled_gemm, fewer halves meet the end of a cache line.
+template <std::size_t V>
+HWY_INLINE void RowColumns(const MatrixView& x, const float* HWY_RESTRICT w, const float* bias,
+                           const Columns& columns, float* y) {
+  const HalfTag d;
+  const std::size_t lanes = hn::Lanes(d);
+  const auto inside = hn::FirstN(d, std::min(lanes, columns.count - (V - 1) * lanes));
+  const auto load = [&](const float* from, std::size_t v) HWY_ATTR {
+    return v + 1 < V ? hn::LoadU(d, from + v * lanes) : LoadMasked(inside, d, from + v * lanes);
+  };
+  hn::Vec<HalfTag> sum[V];
+  for (std::size_t v = 0; v < V; ++v) sum[v] = load(bias + columns.first, v);
+  for (std::size_t l = 0; l < x.columns; l += kMaskBits) {
+    std::uint64_t mask = NonzeroMask(x.data + l, std::min(kMaskBits, x.columns - l));
+    for (; mask != 0; mask &= mask - 1) {
+      const std::size_t i = l + static_cast<std::size_t>(std::countr_zero(mask));
+      const auto value = hn::Set(d, x.data[i]);
+      const float* HWY_RESTRICT row = w + i * columns.stride + columns.first;
+      for (std::size_t v = 0; v < V; ++v) sum[v] = hn::MulAdd(value, load(row, v), sum[v]);
+    }
+  }
+  y += columns.first;
+  for (std::size_t v = 0; v + 1 < V; ++v) hn::StoreU(sum[v], d, y + v * lanes);
+  hn::BlendedStore(sum[V - 1], inside, d, y + (V - 1) * lanes);
+}
+
+void SparseRow(const MatrixView& x, const float* w, const float* bias, TensorView<float> y) {
+  constexpr std::size_t kHalves = 7;
+  const std::size_t lanes = hn::Lanes(HalfTag());
+  const std::size_t units = y.shape()[1];
+  for (std::size_t first = 0; first < units; first += kHalves * lanes) {
+    const Columns columns{first, std::min(kHalves * lanes, units - first), units};
+    WithCount<kHalves>((columns.count + lanes - 1) / lanes, [&]<std::size_t V>() HWY_ATTR {
+      RowColumns<V>(x, w, bias, columns, y.data());
+    });
+  }
+}
+
 void SparseAffine(const MatrixView& x, const float* w, const float* bias, TensorView<float> y) {
+  if (x.rows == 1) return SparseRow(x, w, bias, y);
   const std::size_t units = y.shape()[1];
   for (std::size_t r = 0; r < x.rows; r += kSumRows)
     ForEachColumns(units, [&]<std::size_t V>(const Columns& columns) HWY_ATTR {
