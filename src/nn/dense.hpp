@@ -61,6 +61,7 @@ class DenseOperation final : public Operation {
     std::size_t first, count;
   };
   /// Whether so many values are zero, as behind relu, that products which skip them are quicker.
+  /// They have the same finite values, so that no bit hangs on it.
   bool has_zeros_to_skip(const kernels::MatrixView& x) const;
   /// The inputs whose weight rows a task computes; task 0 adds the bias.
   InputRange input_range(std::size_t task, std::size_t rows) const;

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <numbers>
 
 #include "diff/random_smooth.hpp"
@@ -152,7 +153,7 @@ TEST(Evidence, TheStairsOfAFunctionWithFloatInsideAreSeen) {
 }
 
 /// Of slopes that are reported as good, how many are more than 10 errors off, and how far the worst
-/// is; and how many slopes are not reported as good.
+/// is; and how many slopes are not reported as good. bench/slope_scan prints more of them.
 struct Overconfidence {
   int uncovered = 0;
   double worst = 0;
@@ -178,11 +179,11 @@ Overconfidence overconfidence(const F& f, const Slope& slope, double low, double
 }
 
 template <class M>
-void expect_waves_covered(double rate, const M& method) {
+void expect_waves_covered(double rate, const M& method, int uncovered = 0) {
   const auto f = [rate](double x) { return std::sin(rate * x); };
   const auto slope = [rate](double x) { return rate * std::cos(rate * x); };
-  const auto found = overconfidence(f, slope, 0, 10, method);
-  EXPECT_EQ(found.uncovered, 0) << M::kName << " of sin " << rate << " x";
+  const auto found = overconfidence(f, slope, 0, 10, method, 20'000);
+  EXPECT_LE(found.uncovered, uncovered) << M::kName << " of sin " << rate << " x";
   EXPECT_EQ(found.refused, 0) << M::kName << " of sin " << rate << " x";
 }
 
@@ -191,7 +192,7 @@ void expect_waves_covered(double rate, const M& method) {
 TEST(Evidence, WhatTheArgumentIsRoundedByIsInTheError) {
   for (const double rate : {1., 3., 10., 20.2683, 81.07, 314.159, 648.5, 1000., 10'000.}) {
     expect_waves_covered(rate, Ridders{});
-    expect_waves_covered(rate, Adaptive{});
+    expect_waves_covered(rate, Adaptive{}, 5);
   }
   const auto bump = [](double x) { return std::exp(-1e4 * x * x); };
   const auto slope = [&](double x) { return -2e4 * x * bump(x); };
@@ -216,14 +217,54 @@ TEST(Evidence, WhatWasDoubtedIsAsGoodAsWhatFollowed) {
     return static_cast<double>(rounded);
   };
   const auto cosine = [](double x) { return std::cos(x); };
-  EXPECT_LE(overconfidence(sine, cosine, 0, 10, Ridders{}, 20'000).uncovered, 20);
+  const auto ridders = overconfidence(sine, cosine, 0, 10, Ridders{}, 20'000);
+  EXPECT_LE(ridders.uncovered, 10);
+  EXPECT_LE(ridders.worst, 1e-4);
+  EXPECT_LE(ridders.refused, 19'700);  // few are good, and most of those are right
   const auto adaptive = overconfidence(sine, cosine, 0, 10, Adaptive{}, 20'000);
   EXPECT_LE(adaptive.uncovered, 40);
   EXPECT_LE(adaptive.worst, 1e-5);  // not 1, of a step within a stair
   EXPECT_LE(adaptive.refused, 100);
   const auto stairs = [](double x) { return std::round(1e9 * x * x) / 1e9; };
   const auto slope = [](double x) { return 2 * x; };
-  EXPECT_LE(overconfidence(stairs, slope, -1, 1, Ridders{}, 20'000).uncovered, 5);
+  const auto found = overconfidence(stairs, slope, -1, 1, Ridders{}, 20'000);
+  EXPECT_LE(found.uncovered, 5);
+  EXPECT_LE(found.worst, 1e-4);
+  EXPECT_LE(found.refused, 19'900);
+}
+
+// Steps so small that f has no digits left for them show slopes of noise or of 0, which agree by
+// chance: a second look of 0 confirms none.
+TEST(Evidence, DigitsThatAreLostAreNoEvidence) {
+  for (const double shift : {1e3, 1e4, 1e5}) {
+    const auto f = [shift](double x) { return std::sin(x + shift); };
+    const auto slope = [shift](double x) { return std::cos(x + shift); };
+    EXPECT_LE(overconfidence(f, slope, -2, 2, Ridders{}, 20'000).worst, 1e-4) << shift;
+  }
+  const auto stairs = [](double x) { return std::round(std::sin(x) * 1e12) / 1e12; };
+  const auto cosine = [](double x) { return std::cos(x); };
+  EXPECT_LE(overconfidence(stairs, cosine, -2, 2, Ridders{}, 20'000).worst, 5e-3);
+}
+
+TEST(Evidence, AFunctionThatIsInfiniteAtXAloneHasASlopeBesideIt) {
+  const auto square = [](double x) {
+    return x == 1 ? std::numeric_limits<double>::infinity() : x * x;
+  };
+  const auto sinc = [](double x) { return std::sin(x) / x; };
+  EXPECT_NEAR(derivative(square, 1.0, Ridders{}).value, 2, 1e-13);
+  EXPECT_EQ(derivative(square, 1.0, Ridders{}).status, Status::kNonFinite);
+  EXPECT_EQ(derivative(sinc, 0.0, Ridders{}).value, 0);
+  EXPECT_LE(derivative(sinc, 0.0, Ridders{}).evaluations, 13U);
+}
+
+// Beside a straight line, a bend of two ten-thousandths: what Ridders' three rows do not meet.
+TEST(Evidence, ASecondLookSeesWhatRowsAreTooWideFor) {
+  for (const double width : {1.8e-4, 3e-4, 1e-3}) {
+    const auto bend = [width](double x) {
+      return 0.3 * x + 0.5 * x * std::exp(-x * x / (width * width));
+    };
+    EXPECT_NEAR(derivative(bend, 0.0, Ridders{}).value, 0.8, 1e-10) << width;
+  }
 }
 
 TEST(Evidence, NoiseIsSeenByAdaptive) {

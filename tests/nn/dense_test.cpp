@@ -54,43 +54,65 @@ TEST(Dense, SkipsZerosWhereThatPays) {
   EXPECT_FALSE(forward_skips(8, 100, 9));   // too few rows
 }
 
-// The gradients, of outputs behind a relu, by the inputs and the weights.
-TEST(Dense, GradientsThatSkipZerosAreThoseThatDoNot) {
+// The gradients, of outputs behind a relu, by the inputs and the weights. Opposite what is zero in
+// every row stands an infinity, which would spoil sums that skip nothing.
+TEST(Dense, GradientsSkipZerosAndHaveTheValuesOfThoseThatDoNot) {
   constexpr std::size_t kRows = 40;
   constexpr std::size_t kUnits = 60;
   const auto layer = dense(kUnits);
-  const Tensor theta = uniform_tensor({(kInputs + 1) * kUnits}, 2);
-  const ConstTensorView w{theta.values().first(kInputs * kUnits), {kInputs, kUnits}};
-  const Tensor x = with_zero_columns({kRows, kInputs}, 6);
-  const Tensor dy = with_zero_columns({kRows, kUnits}, 6);
+  Tensor theta = uniform_tensor({(kInputs + 1) * kUnits}, 2);
+  Tensor x = with_zero_columns({kRows, kInputs}, 6);
+  std::ranges::fill(x.view().row(3), 0.0F);
+  Tensor dy = with_zero_columns({kRows, kUnits}, 6);
   const Tensor y({kRows, kUnits});
 
   Tensor dx({kRows, kInputs});
   Tensor expected_dx(dx.shape());
-  layer->backward(theta.values(), x, y, dy, dx);
+  const ConstTensorView w{theta.values().first(kInputs * kUnits), {kInputs, kUnits}};
   kernels::gemm(Transpose::no, Transpose::yes, dy, w, expected_dx);
+  for (std::size_t i = 0; i < kInputs; ++i) theta.values()[i * kUnits] = kInfinity;
+  layer->backward(theta.values(), x, y, dy, dx);
   EXPECT_EQ(dx, expected_dx);
 
   Tensor d_theta(theta.shape());
   Tensor expected_dw({kInputs, kUnits});
-  layer->gradient(x, dy, d_theta.values());
   kernels::gemm(Transpose::yes, Transpose::no, x, dy, expected_dw);
+  std::ranges::fill(dy.view().row(3), kInfinity);
+  layer->gradient(x, dy, d_theta.values());
   EXPECT_TRUE(std::ranges::equal(d_theta.values().first(expected_dw.size()), expected_dw.values()));
 }
 
-// A NaN or an infinity that is passed back is never taken for a zero.
-TEST(Dense, GradientsKeepWhatIsNotFinite) {
-  const auto layer = dense(64);
-  const Tensor theta = uniform_tensor({(kInputs + 1) * 64}, 2);
+// A NaN that is passed back is never taken for a zero, and meets all that is not zero.
+TEST(Dense, GradientsKeepNan) {
+  constexpr std::size_t kUnits = 64;
+  const auto layer = dense(kUnits);
+  const Tensor theta = uniform_tensor({(kInputs + 1) * kUnits}, 2);
   const Tensor x = with_zero_columns({20, kInputs}, 9);
-  Tensor dy({20, 64});
+  Tensor dy({20, kUnits});
   dy.view()(7, 3) = std::numeric_limits<float>::quiet_NaN();
   Tensor dx({20, kInputs});
   layer->backward(theta.values(), x, dy, dy, dx);
   for (std::size_t j = 0; j < kInputs; ++j) EXPECT_TRUE(std::isnan(dx.view()(7, j)));
   Tensor d_theta(theta.shape());
   layer->gradient(x, dy, d_theta.values());
-  EXPECT_TRUE(std::isnan(d_theta.values()[kInputs * 64 + 3]));  // of the bias
+  for (std::size_t i = 0; i < kInputs; ++i)
+    EXPECT_EQ(std::isnan(d_theta.values()[i * kUnits + 3]), x.view()(7, i) != 0) << i;
+  EXPECT_TRUE(std::isnan(d_theta.values()[kInputs * kUnits + 3]));  // of the bias
+}
+
+// Of one input, whose gradient a dense product sums in the vectors' lanes: whatever is zero beside.
+TEST(Dense, ARowsGradientOfOneInputHangsOnNoOtherRow) {
+  const auto layer = std::move(make_operations(Network({1}, {Dense{64}})).front());
+  const Tensor theta = uniform_tensor({128}, 2);
+  const Tensor full = uniform_tensor({20, 64}, 3);
+  Tensor alone({20, 64});
+  std::ranges::copy(full.view().row(5), alone.view().row(5).begin());
+  const Tensor x({20, 1});
+  Tensor dx({20, 1});
+  Tensor dx_alone({20, 1});
+  layer->backward(theta.values(), x, full, full, dx);
+  layer->backward(theta.values(), x, full, alone, dx_alone);
+  EXPECT_EQ(dx.values()[5], dx_alone.values()[5]);
 }
 
 }  // namespace

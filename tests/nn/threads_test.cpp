@@ -94,13 +94,21 @@ TEST(Threads, ChangeNoBitOfImages) {
 TEST(Threads, ChangeNoBitOfDenseLayers) {
   for (const Layer& layer : {Layer(Relu{}), Layer(BatchNorm{}), Layer(LayerNorm{}),
                              Layer(Dropout{0.5F}), Layer(Residual{1})}) {
-    // The second Dense{300} skips what relu and dropout leave zero.
-    const Training training{
-        .network = {{300}, {Dense{300}, Tanh{}, layer, Dense{300}, Relu{}, Dense{10}}},
-        .batches = {192, 101, 3, 192}};
+    const Training training{.network = {{300}, {Dense{300}, Tanh{}, Dense{300}, layer, Dense{10}}},
+                            .batches = {192, 101, 3, 192}};
     ASSERT_EQ(training.row_tasks(), 8U) << to_string(training.network);
     expect_equal_bits(training);
   }
+}
+
+// Wide enough to skip what relu and dropout leave zero.
+TEST(Threads, ChangeNoBitOfWhatSkipsZeros) {
+  const Training training{
+      .network = {{300},
+                  {Dense{300}, Relu{}, Dropout{0.3F}, Dense{300}, Relu{}, Dense{100}, Dense{10}}},
+      .batches = {192, 101, 3, 192}};
+  ASSERT_GT(training.row_tasks(), 1U);
+  expect_equal_bits(training);
 }
 
 TEST(Threads, ChangeNoBitOfAnyLoss) {

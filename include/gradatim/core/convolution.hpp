@@ -49,8 +49,9 @@ struct GroupShape;  // of one group, src/core/kernels/convolution_passes.hpp
 /// with x zero outside the image. Filters and channels are cut into `groups` that see only each
 /// other: w is (filters, channels / groups, size, size). One call works through its rows (samples)
 /// on the calling thread, one after the other, so a row has the same bits in any slice. It works in
-/// memory that the thread keeps for its next call. A value of x or w that is not finite may make
-/// more of the gradients NaN than meet it, within its channel (of dx, its sample's) and no further.
+/// memory that the thread keeps for its next call. A value of w that is not finite need not reach y
+/// where it meets zeros. One of x or w may make more of the gradients NaN than meet it, within its
+/// channel (of dx, its sample's) and no further.
 class Convolution {
  public:
   /// groups divides channels and filters; the window fits.

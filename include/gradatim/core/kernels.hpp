@@ -41,8 +41,9 @@ void affine(const MatrixView& x, const MatrixView& w, std::span<const float> bia
             TensorView<float> y);
 
 // ---- The same for a left matrix that is mostly zeros, as what relu or dropout leaves: work is
-// proportional to what is not zero, and an infinity on the right meets no zero. Otherwise the
-// values are those of affine and gemm.
+// proportional to what is not zero. Values are those of affine and gemm but where one of these
+// would multiply zero by an infinity or NaN on the right, and but for the sign of zero; a single
+// column, which affine and gemm sum in the vectors' lanes, is summed in order here.
 
 /// The share of zeros in every eighth row of x; 0 if there are none.
 double zero_share(const MatrixView& x);

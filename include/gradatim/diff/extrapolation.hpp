@@ -110,10 +110,10 @@ T larger_slope(T f_above, T f_x, T f_below, T h) {
 /// Rows of Ridders' table before a second look is worth its evaluations.
 inline constexpr std::size_t kLeastRows = 3;
 
-/// The step of what is looked at again times (3 - sqrt 5)/128: far smaller, and in no simple ratio
+/// The step of what is looked at again times (3 - sqrt 5)/256: far smaller, and in no simple ratio
 /// to the steps before.
 template <class T>
-inline constexpr T kConfirmingStep = T(0.38196601125010515L / 64);
+inline constexpr T kConfirmingStep = T(0.38196601125010515L / 128);
 
 /// One difference at kConfirmingStep·h beside what was made of steps about h: how far it is off,
 /// what truncation and rounding explain of that, and what noise of g as large as the error could.
@@ -127,14 +127,16 @@ struct SecondLook {
 };
 
 /// All steps of a sequence may have been whole periods of g, or have missed what happens next to x.
-/// The truncation at c.step shrinks with the square of the step, `noise` of g is magnified.
+/// The truncation at c.step shrinks with the square of the step, `noise` of g is magnified. Where
+/// the step vanishes, or a difference of 0 is all that is left of a slope, nothing is confirmed.
 template <class T, class G>
 SecondLook<T> look_again(G&& g, T x, T h, const Conclusion<T>& c, T noise = 0) {
   const auto at = beside(x, h * kConfirmingStep<T>);
-  if (!at.moved(x)) return {};
+  if (!at.moved(x)) return {.off = std::numeric_limits<T>::quiet_NaN()};
   const T f_above = g(at.above);
   const T f_below = g(at.below);
   const T slope = (f_above - f_below) / at.width();
+  if (slope == 0 && std::abs(c.value) > 4 * c.error) return {.off = std::abs(c.value)};
   const T ratio = at.step() / c.step;
   const T truncation = 8 * ratio * ratio * std::abs(c.estimate - c.value);
   const T rounding = rounding_error(f_above, f_below, at.width());
@@ -215,29 +217,32 @@ class RiddersTables {
     return !look.disagrees();
   }
 
-  /// Whether a difference of 0 was lost in the resolution of g, of which a slope is known.
-  bool loses(T slope) {
+  /// Whether `slope`, if it is 0, was lost in the resolution of g, of which a slope is known. It is
+  /// no row then, and the rows before it are no neighbours of those behind.
+  bool set_aside_lost(T slope) {
     if (slope != 0) [[likely]]
       return false;
-    const bool is_lost = knows_a_slope();
-    lost_ |= is_lost;
-    return is_lost;
+    if (!knows_a_slope()) return false;
+    has_lost_ = true;
+    interrupt();
+    return true;
   }
 
   /// Whether a second look ever had something against a table, or differences were lost.
-  bool is_doubtful() const { return is_doubted() || lost_; }
+  bool is_doubtful() const { return has_doubted() || has_lost_; }
 
-  /// What to believe: what was doubted at first only as closely as what followed knows it.
+  /// What to believe: what was doubted at first only as closely as what followed, if anything did,
+  /// knows it.
   Conclusion<T> conclusion() const {
     Conclusion<T> c = best();
-    if (is_doubted()) [[unlikely]]
+    if (has_doubted() && std::isfinite(table_.error())) [[unlikely]]
       c.error = std::max(c.error, std::abs(table_.value() - c.value) + table_.error());
     return c;
   }
 
  private:
   const Conclusion<T>& best() const { return believed(doubted_, table_.best()); }
-  bool is_doubted() const { return std::isfinite(doubted_.error); }
+  bool has_doubted() const { return std::isfinite(doubted_.error); }
 
   [[gnu::noinline, gnu::cold]] bool knows_a_slope() const {
     const auto& known = best();
@@ -254,7 +259,7 @@ class RiddersTables {
   Conclusion<T> doubted_;
   T rounding_ = 0;
   bool rounding_shrinks_ = false;
-  bool lost_ = false;
+  bool has_lost_ = false;
 };
 
 /// The second look at a result that none has confirmed. Where there was doubt, agreement now may be
@@ -295,9 +300,11 @@ Derivative<T> differentiate(G&& g, T x, const Ridders& method, T noise = 0) {
       continue;
     }
     if (secant == 0) secant = larger_slope(f_above, f_x, f_below, at.step());
-    if (tables.loses(slope)) [[unlikely]]
+    if (tables.set_aside_lost(slope)) [[unlikely]]
       continue;
-    const T steepness = (std::abs(f_above - f_x) + std::abs(f_x - f_below)) / at.width();
+    // f may be infinite at x alone.
+    const T both_sides = (std::abs(f_above - f_x) + std::abs(f_x - f_below)) / at.width();
+    const T steepness = std::isfinite(both_sides) ? both_sides : slope;
     const T rounding =
         rounding_error(f_above, f_below, at.width()) + argument_error(x, steepness, at.width());
     tables.add(slope, noise > 0 ? std::max(rounding, noise / at.step()) : rounding, at.step());

@@ -7,8 +7,9 @@ namespace gradatim {
 /// Whether a method that gives one number spends more evaluations to learn how good it is.
 /// Forward and Central measure their truncation with a wider step; ComplexStep, Dual and Tape,
 /// which are exact but for rounding, evaluate at x moved by one unit in the last place both ways.
-/// Central and Stencil count what values of f are rounded by, not what f rounds its argument by:
-/// next to a root of sin(10 x) Central may be 30 errors off. The other differences count both.
+/// Errors of differences count what values of f are rounded by, and those of Forward, Richardson,
+/// Ridders and Adaptive also what f loses by rounding a multiple of its argument. Central's do not:
+/// at the roots of sin(10 x) it is up to 31 errors off for x to 10, up to 990 for x to 100.
 enum class ErrorEstimate {
   kAutomatic,  // as kMeasured where f takes float only, since nothing is precise there; else as
                // kNone
@@ -54,8 +55,9 @@ struct Richardson {
 
 /// Richardson's table grown until rounding outweighs what a smaller step could still gain, giving
 /// the entry whose neighbours agree best (Ridders, "Accurate computation of F'(x) and F'(x)F''(x)",
-/// Adv. Eng. Software 4, 1982), which a look at a far smaller step confirms. Steps at which f is
-/// not finite are passed over. Default step 0.37.
+/// Adv. Eng. Software 4, 1982), which a look at a far smaller step confirms. Beside a straight
+/// line it sees a bend of 2e-4 and wider. Steps at which f is not finite are passed over. Default
+/// step 0.37.
 struct Ridders {
   double step = 0;
   double ratio = 2;  // between successive steps

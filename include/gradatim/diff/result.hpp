@@ -13,7 +13,8 @@ enum class Status {
   kOk,
   kNotConverged,   // the estimates at shrinking steps never agreed to one digit, or a last one at a
                    // step in no simple ratio to them differs from what they agreed on, or one of
-                   // several such did and none confirmed what they agreed on later
+                   // several such did and none confirmed what they agreed on later, or differences
+                   // at smaller steps are 0 where larger ones saw a slope, as left of relu's kink
   kInputModified,  // f wrote to its argument; each evaluation was given a fresh copy nonetheless
   kNonFinite,      // f or its derivative is NaN or infinite there
 };

@@ -104,8 +104,9 @@ inline T rounding_error(T f_above, T f_below, T width) {
   return std::max(error, std::numeric_limits<T>::min());
 }
 
-/// What (f(above) - f(below)) / width may be off besides, about x, if f rounds its argument first:
-/// at its roots sin(10 x) is off by what 10 x was rounded by. `slope` is how steep f is there.
+/// What (f(above) - f(below)) / width may be off besides, about x, if f rounds a multiple of its
+/// argument first: at its roots sin(10 x) is off by what 10 x was rounded by. `slope` is how steep
+/// f is there. What is rounded in proportion to something larger, as x + 1000 is, remains unseen.
 template <class T>
 inline T argument_error(T x, T slope, T width) {
   return std::abs(std::numeric_limits<T>::epsilon() * x / width * slope);

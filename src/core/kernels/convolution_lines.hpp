@@ -21,7 +21,8 @@ struct WindowLines {
 
 /// y(i, j, f) = b(f) + sum over u, k, in order, of x(i, u, j, k) · w(u, k, f)
 /// for y (rows, pixels, filters), b (filters) and w (lines, run, filters); filters is a multiple of
-/// 16.
+/// 16. Where x is zero all over what some neighbouring windows have of a line, that line of w may
+/// be left out. Up to 16 floats from any line's windows on are read.
 void convolve_lines(const WindowLines& windows, const float* x, const float* w, const float* b,
                     float* y);
 

@@ -11,7 +11,7 @@
 namespace gradatim::kernels {
 namespace {
 
-constexpr std::size_t kBehind = 64;  // floats that add_windows may read behind an image
+constexpr std::size_t kBehind = 64;  // floats that may be read behind an image
 
 std::ptrdiff_t signed_size(std::size_t n) { return static_cast<std::ptrdiff_t>(n); }
 

@@ -1,6 +1,6 @@
 // Products whose left matrix is mostly zeros, as what relu or dropout leaves: bit masks of what is
 // not zero, 64 values at a time, drive the loops. Sums are added in the order of tiled_gemm, so
-// that both give the same values (bench/METHOD.md has the measurements).
+// that finite values are the same (bench/METHOD.md has the measurements).
 #include "gradatim/core/kernels.hpp"
 
 #undef HWY_TARGET_INCLUDE
@@ -18,10 +18,10 @@ HWY_BEFORE_NAMESPACE();
 namespace gradatim::kernels::HWY_NAMESPACE {
 
 constexpr std::size_t kMaskBits = 64;  // values that a mask covers
-constexpr std::size_t kSumRows = 32;   // rows whose sums stay in the first-level cache
+constexpr std::size_t kSumRows = 32;   // rows of x at a time
 constexpr std::size_t kInputs = 16;    // columns of x that are transposed at a time
 // Vectors of a row that are held in registers: enough sums to keep the processor busy, and so few
-// that 64 rows of the right matrix stay in the first-level cache.
+// that 64 rows of the right matrix, 28 KiB, fit a first-level cache, if without the sums.
 constexpr std::size_t kPanel = 7;
 constexpr std::size_t kMaxLanes = hn::MaxLanes(TileTag());
 
