@@ -1,6 +1,7 @@
-// Whether reported errors of slopes cover the true ones, over many points of functions that are hard
-// to differentiate: for each method, how many of 20,000 slopes are good by their status, how many of
-// those are more than 10 errors off, how many are off by more than 1e-3, the worst, and evaluations.
+// Whether reported errors of slopes cover the true ones, over many points of functions that are
+// hard to differentiate: for each method, how many of 20,000 slopes are good by their status, how
+// many of those are more than 10 errors off, how many are off by more than 1e-3, the worst, and
+// evaluations.
 //   slope_scan            every function by Ridders and Adaptive
 #include <algorithm>
 #include <cmath>
@@ -42,15 +43,14 @@ std::vector<Case> cases() {
                    [shift](double x) { return std::sin(x + shift); },
                    [shift](double x) { return std::cos(x + shift); }, -2, 2});
   for (const double width : {1e-4, 1.8e-4, 3e-4})
-    all.push_back({"a bend of width " + std::to_string(width),
-                   [width](double x) {
-                     return 0.3 * x + 0.5 * x * std::exp(-std::pow(x / width, 2));
-                   },
-                   [width](double x) {
-                     const double square = std::pow(x / width, 2);
-                     return 0.3 + 0.5 * std::exp(-square) * (1 - 2 * square);
-                   },
-                   -1e-5, 1e-5});
+    all.push_back(
+        {"a bend of width " + std::to_string(width),
+         [width](double x) { return 0.3 * x + 0.5 * x * std::exp(-std::pow(x / width, 2)); },
+         [width](double x) {
+           const double square = std::pow(x / width, 2);
+           return 0.3 + 0.5 * std::exp(-square) * (1 - 2 * square);
+         },
+         -1e-5, 1e-5});
   all.push_back({"exp(sin x)", [](double x) { return std::exp(std::sin(x)); },
                  [](double x) { return std::cos(x) * std::exp(std::sin(x)); }, -5, 5});
   all.push_back({"0.01 x² + 0.1 x", [](double x) { return 0.01 * x * x + 0.1 * x; },
