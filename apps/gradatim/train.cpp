@@ -140,9 +140,8 @@ struct Plan {
 
 Plan plan_of(const TrainCommand& command) {
   const auto folders = recipe_folders();
-  const std::filesystem::path file = command.resume.empty()
-                                         ? find_recipe(command.recipe, folders)
-                                         : std::filesystem::path(command.resume) / "recipe.toml";
+  const std::filesystem::path file =
+      command.resume.empty() ? find_recipe(command.recipe, folders) : recipe_of_run(command.resume);
   Plan plan{.recipe = read_recipe(file, settings_of(command)), .data = {}, .from = {}};
   plan.recipe.options.threads = command.threads;
   plan.data = load_recipe_data(plan.recipe, data_paths(command.data_dir));

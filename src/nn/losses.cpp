@@ -206,6 +206,10 @@ void check_targets(const Loss& loss, std::size_t rows, const Shape& output,
                    const Targets& targets) {
   const std::string_view name = kind(loss);
   const bool by_label = !targets.labels.empty();
+  if (std::holds_alternative<SoftmaxCrossEntropy>(loss) && output.size() < 2)
+    throw InvalidArgument(
+        fmt::format("{}: expected 2 outputs or more, got {}: the softmax of one is always 1", name,
+                    output.size()));
   if (!targets.weights.empty()) check_rows(name, rows, targets.weights.size());
   if (by_label && targets.values.size() != 0)
     throw InvalidArgument(fmt::format("{}: both labels and target values were given", name));

@@ -9,6 +9,7 @@
 #include "gradatim/core/error.hpp"
 #include "gradatim/io/file.hpp"
 #include "gradatim/train/folder_lock.hpp"
+#include "gradatim/train/run_folder.hpp"
 
 namespace gradatim {
 namespace {
@@ -91,8 +92,7 @@ void remove_temporaries(const std::filesystem::path& folder) {
 
 ResumePoint find_resume_point(const std::filesystem::path& folder, const Recipe& recipe,
                               const Dataset& data) {
-  if (!std::filesystem::exists(folder / "recipe.toml"))
-    throw DataError(fmt::format("resume {}: no run, it has no recipe.toml", folder.string()));
+  recipe_of_run(folder);
   CheckpointSearch search = find_checkpoint(folder / "checkpoints");
   if (!search.newest && !search.damaged.empty())
     throw DataError(fmt::format(

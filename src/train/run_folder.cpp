@@ -57,10 +57,17 @@ std::filesystem::path create_numbered_run_folder(const std::filesystem::path& pa
   }
 }
 
-SavedRun load_run(const std::filesystem::path& folder) {
-  if (std::error_code ignored; !std::filesystem::is_directory(folder, ignored))
+std::filesystem::path recipe_of_run(const std::filesystem::path& folder) {
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(folder, ignored))
     throw DataError(fmt::format("run {}: no such folder", folder.string()));
-  SavedRun run{.recipe = read_recipe(folder / "recipe.toml"),
+  if (!std::filesystem::exists(folder / "recipe.toml", ignored))
+    throw DataError(fmt::format("run {}: no run, it has no recipe.toml", folder.string()));
+  return folder / "recipe.toml";
+}
+
+SavedRun load_run(const std::filesystem::path& folder) {
+  SavedRun run{.recipe = read_recipe(recipe_of_run(folder)),
                .model = load_model(folder / "model.safetensors")};
   if (run.model.network != run.recipe.network) {
     Parameters expected(parameter_layout(run.recipe.network));

@@ -201,6 +201,11 @@ TEST(BadInput, RunsAndModels) {
   std::filesystem::remove(workshop / "run/model.safetensors");
   refused("run/model.safetensors: No such file");
   expect_refused(workshop, workshop.gradatim({"eval", "nowhere"}), "run nowhere: no such folder");
+  std::filesystem::create_directory(workshop / "empty");
+  for (const auto& arguments :
+       {std::vector<std::string>{"eval", "empty"}, {"train", "--resume", "empty"}})
+    expect_refused(workshop, workshop.gradatim(arguments),
+                   "run empty: no run, it has no recipe.toml");
   expect_refused(workshop, workshop.gradatim({"eval", "other", "--data", "mnst"}),
                  "unknown dataset 'mnst'");
 }

@@ -135,7 +135,7 @@ TEST(ResumeCommand, SaysWhatCanNotBeResumed) {
     EXPECT_EQ(outcome.exit_code, 2);
     EXPECT_CONTAINS(outcome.err, message);
   };
-  refused({"train", "--resume", "nowhere"}, "nowhere/recipe.toml");
+  refused({"train", "--resume", "nowhere"}, "run nowhere: no such folder");
   refused({"train", "tiny", "--resume", "nowhere"}, "expected a recipe, or a run folder");
   refused({"train", "--resume", "nowhere", "--out", "x"}, "--resume excludes --out");
   ASSERT_EQ(workshop.train({"--out", "run"}).exit_code, 0);

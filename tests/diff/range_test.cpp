@@ -5,6 +5,7 @@
 #include <limits>
 #include <vector>
 
+#include "gradatim/core/error.hpp"
 #include "gradatim/diff/directional.hpp"
 #include "gradatim/diff/gradient.hpp"
 #include "gradatim/diff/hessian.hpp"
@@ -282,6 +283,27 @@ TEST(Range, AComplexStepDoesNotTakeRoundingForASlope) {
   const auto j = jacobian(rows, Vector{-1}, ComplexStep{});
   EXPECT_EQ(j.status, Status::kNonFinite);
   EXPECT_EQ(j.value[1], 1);
+}
+
+// Along an axis the step is that entry's, however large the others are; along several, a step that
+// moves none of them is refused as it is everywhere.
+TEST(Range, ADirectionMovesByTheScaleOfWhatItMoves) {
+  const auto f = [](const Vector& x) { return std::sin(x[1]) + 1e-30 * x[0]; };
+  const Vector x{1e10, 1};
+  EXPECT_NEAR(directional(f, x, Vector{0, 1}, Central{}).value, std::cos(1.0), 1e-9);
+  EXPECT_NEAR(directional(f, x, Vector{0, -2}, Central{}).value, -2 * std::cos(1.0), 1e-9);
+  EXPECT_NEAR(directional(f, x, Vector{0, 1}, Stencil{}).value, std::cos(1.0), 1e-11);
+  EXPECT_GT(directional(f, x, Vector{0, -2}, Ridders{}).error, 0);
+}
+
+TEST(Range, AStepThatVanishesAlongADirectionThrows) {
+  const auto f = [](const Vector& x) { return x[0] * x[1]; };
+  const Vector x{5, 2};
+  for (const Vector& v : {Vector{1, 0}, Vector{1, 1}, Vector{-1, 3}}) {
+    EXPECT_THROW(directional(f, x, v, Central{.step = 1e-50}), InvalidArgument);
+    EXPECT_THROW(directional(f, x, v, Forward{.step = 1e-17}), InvalidArgument);
+    EXPECT_NO_THROW(directional(f, x, v, Central{.step = 1e-3}));
+  }
 }
 
 }  // namespace

@@ -73,6 +73,9 @@ TEST(CheckTargets, SaysWhatWasExpected) {
   EXPECT_THROW(check_targets(CrossEntropy{}, 4, {9}, {.values = values}), ShapeError);
   EXPECT_THROW(check_targets(CrossEntropy{}, 4, {10}, {}), ShapeError);
   EXPECT_NO_THROW(check_targets(SoftmaxCrossEntropy{}, 4, {11}, {.labels = labels}));
+  const Tensor single({2, 1});  // of which softmax is 1, whatever it is
+  EXPECT_THROW(check_targets(SoftmaxCrossEntropy{}, 2, {1}, {.values = single}), InvalidArgument);
+  EXPECT_NO_THROW(check_targets(MeanSquaredError{}, 2, {1}, {.values = single}));
   EXPECT_NO_THROW(check_targets(CrossEntropy{}, 4, {10}, {.values = values}));
 }
 

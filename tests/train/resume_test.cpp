@@ -312,7 +312,7 @@ TEST(Resume, RefusesWhatWouldBeAnotherRun) {
   EXPECT_CONTAINS(refusal([](Recipe& r) { r.options.steps = 29; }),
                   "it has taken 30 steps already, steps is 29");
   EXPECT_EQ(message_of<DataError>([&] { find_resume_point(folder / "none", recipe, data); }),
-            "resume " + (folder / "none").string() + ": no run, it has no recipe.toml");
+            "run " + (folder / "none").string() + ": no such folder");
 
   const test::TemporaryFolder early;  // killed before its first checkpoint
   EXPECT_THROW(run(early.path(), recipe, data, {.thrown_at = 5}), std::runtime_error);

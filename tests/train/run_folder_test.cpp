@@ -262,7 +262,8 @@ TEST(RunFolder, IsNumberedAndNeverOverwritten) {
 TEST(LoadRun, NamesWhatIsMissingOrBad) {
   const test::TemporaryFolder folder;
   EXPECT_CONTAINS(message_of<DataError>([&] { load_run(folder / "none"); }), "no such folder");
-  EXPECT_CONTAINS(message_of<DataError>([&] { load_run(folder.path()); }), "recipe.toml: No such");
+  EXPECT_CONTAINS(message_of<DataError>([&] { load_run(folder.path()); }),
+                  "no run, it has no recipe.toml");
   write_file(folder / "recipe.toml", to_toml(sample_recipe()));
   EXPECT_CONTAINS(message_of<DataError>([&] { load_run(folder.path()); }),
                   "model.safetensors: No such file");

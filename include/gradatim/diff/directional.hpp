@@ -7,32 +7,72 @@ namespace detail {
 
 [[noreturn]] void throw_direction(std::size_t n, std::size_t direction);
 
-template <class E, class C>
-E largest_magnitude(const C& c) {
+/// What of x moves along v, and how far a step of 1 in t is to move it.
+template <class E>
+struct Direction {
+  std::size_t moving = 0;   // entries of v that are not 0
+  std::size_t fastest = 0;  // the largest of them
+  E unit = 1;               // of t: moves the fastest by the scale of the largest entry that moves
+};
+
+template <class E, class X, class V>
+Direction<E> direction_of(const X& x, const V& v) {
+  Direction<E> d;
+  E speed = 0;
   E largest = 0;
-  for (std::size_t i = 0; i < length(c); ++i)
-    largest = std::max(largest, static_cast<E>(std::abs(c.data()[i])));
-  return largest;
+  for (std::size_t i = 0; i < length(v); ++i) {
+    const E magnitude = static_cast<E>(std::abs(v.data()[i]));
+    if (magnitude == 0) continue;
+    ++d.moving;
+    largest = std::max(largest, static_cast<E>(std::abs(x.data()[i])));
+    if (magnitude > speed) {
+      speed = magnitude;
+      d.fastest = i;
+    }
+  }
+  if (d.moving > 0) d.unit = step_scale(largest) / speed;
+  return d;
 }
 
-/// d/dt f(x + t v) at 0 by differences, in units of t that move x by the scale of its largest
-/// entry.
+/// Throws if a step that was asked for does not move even the fastest entry.
+template <class E, class X, class V, class M>
+void check_moves(const X& x, const V& v, const Direction<E>& d, const M& method) {
+  if (method.step == 0) return;
+  const E at = static_cast<E>(x.data()[d.fastest]);
+  const E scale = d.unit * static_cast<E>(std::abs(v.data()[d.fastest]));
+  if (!std::isfinite(at) || beside(at, static_cast<E>(method.step) * scale).moved(at)) return;
+  const E smallest = smallest_step(at) * step_scale(at) / scale;
+  throw_vanishing_step(M::kName, method.step, static_cast<double>(at),
+                       static_cast<double>(smallest), std::numeric_limits<E>::digits);
+}
+
+/// d/dt f(x + t v) at 0 by differences; where a single entry moves, by that coordinate.
 template <class E, class F, class X, class V, class M>
 Derivative<E> directional_difference(F& f, X& x, const V& v, const M& method) {
-  const E length_of_v = largest_magnitude<E>(v);
-  if (length_of_v == 0)
+  const auto direction = direction_of<E>(x, v);
+  if (direction.moving == 0)
     return {.value = 0, .error = std::numeric_limits<E>::min(), .method = M::kName};
-  const E unit = step_scale(largest_magnitude<E>(x)) / length_of_v;
   MovingPoint<F, X, E> point(f, x);
-  const auto slice = [&](E t) {
-    for (std::size_t i = 0; i < point.size(); ++i)
-      point.move(i, point.original(i) + t * unit * static_cast<E>(v.data()[i]));
-    return static_cast<E>(point.evaluate());
-  };
-  auto d = differentiate(slice, E(0), method);
+  Derivative<E> d;
+  E unit = 1;
+  if (direction.moving == 1) {
+    const std::size_t i = direction.fastest;
+    CoordinateSlice<MovingPoint<F, X, E>, E> slice{point, i};
+    d = differentiate(slice, point.original(i), method);
+    unit = 1 / static_cast<E>(v.data()[i]);
+  } else {
+    check_moves(x, v, direction, method);
+    unit = direction.unit;
+    const auto slice = [&](E t) {
+      for (std::size_t i = 0; i < point.size(); ++i)
+        point.move(i, point.original(i) + t * unit * static_cast<E>(v.data()[i]));
+      return static_cast<E>(point.evaluate());
+    };
+    d = differentiate(slice, E(0), method);
+  }
   d.value /= unit;
-  d.error /= unit;
-  d.step *= unit;
+  d.error /= std::abs(unit);
+  d.step *= std::abs(unit);
   if (point.modified()) d.status = worse(d.status, Status::kInputModified);
   return d;
 }

@@ -125,6 +125,9 @@ class ObserverList final : public TrainObserver {
   std::vector<TrainObserver*> observers_;
 };
 
+/// The recipe.toml of a run. Throws DataError that names the folder if there is none.
+std::filesystem::path recipe_of_run(const std::filesystem::path& folder);
+
 /// A run as its folder holds it.
 struct SavedRun {
   Recipe recipe;
