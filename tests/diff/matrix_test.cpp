@@ -125,6 +125,19 @@ TEST(Jacobian, DifferencesReportTheirError) {
   EXPECT_LT(j.error[0], 1e-11);
 }
 
+// Entries that are 0 are known to be, as closely as gradients are.
+TEST(Hessian, ZeroEntriesAreNoReasonForDoubt) {
+  const auto f = [](const Vector& x) { return x[0] * x[0] + 3 * x[1]; };
+  for (int i = 0; i < 100; ++i) {
+    const Vector x{0.1 + 0.037 * i, 1 - 0.021 * i};
+    for (const auto& h : {hessian(f, x), hessian(f, x, Central{}), hessian(f, x, Stencil{})}) {
+      EXPECT_EQ(h.status, Status::kOk) << i;
+      EXPECT_NEAR(h(0, 0), 2, 1e-3);
+      EXPECT_NEAR(h(1, 1), 0, 1e-3);
+    }
+  }
+}
+
 // Wood's Hessian at its start, by hand; exact methods agree to rounding, Ridders within its error.
 TEST(Hessian, OfWoodsFunction) {
   const Vector x{-3, -1, -3, -1};

@@ -84,10 +84,11 @@ class ExtrapolationTable {
 };
 
 /// The best entry of a table. `secant` is the larger one-sided slope at the first step: the scale
-/// on which a derivative counts as 0 rather than unknown (1 where f does not vary at all).
+/// on which a derivative counts as 0 rather than unknown (1 where f does not vary at all). So does
+/// one whose error is what noise of f makes of slopes.
 template <class T>
 Derivative<T> extrapolated(const Conclusion<T>& best, T f_x, T secant, std::size_t evaluations,
-                           std::string_view name) {
+                           std::string_view name, T noise_of_slopes = 0) {
   Derivative<T> d{.value = best.value, .evaluations = evaluations, .method = name};
   d.status = finite_status(f_x);
   if (!std::isfinite(best.error) || !std::isfinite(d.value)) {
@@ -96,7 +97,8 @@ Derivative<T> extrapolated(const Conclusion<T>& best, T f_x, T secant, std::size
   }
   d.error = best.error;
   d.step = best.step;
-  const T zero = std::sqrt(std::numeric_limits<T>::epsilon()) * (secant > 0 ? secant : T(1));
+  const T scale = secant > 0 ? secant : T(1);
+  const T zero = std::max(std::sqrt(std::numeric_limits<T>::epsilon()) * scale, noise_of_slopes);
   if (d.error > std::abs(d.value) / 10 && d.error > zero)
     d.status = worse(d.status, Status::kNotConverged);
   return d;
@@ -281,6 +283,7 @@ Derivative<T> differentiate(G&& g, T x, const Ridders& method, T noise = 0) {
   if (!(method.ratio > 1)) throw_invalid_ratio(method.ratio);
   const double step = method.step == 0 ? 0.37 : method.step;
   T h = around(x, step, Ridders::kName).step();
+  const T noise_of_slopes = 32 * noise / h;
   const T ratio = static_cast<T>(method.ratio);
   const T shrink = 1 / ratio;
   const T f_x = g(x);
@@ -312,7 +315,8 @@ Derivative<T> differentiate(G&& g, T x, const Ridders& method, T noise = 0) {
     evaluations += 2;
     confirmed = tables.confirm(g, x, noise);
   }
-  auto d = extrapolated(tables.conclusion(), f_x, secant, evaluations, Ridders::kName);
+  auto d =
+      extrapolated(tables.conclusion(), f_x, secant, evaluations, Ridders::kName, noise_of_slopes);
   if (!confirmed) [[unlikely]]
     look_at_last(g, x, tables, noise, d);
   return d;
