@@ -21,6 +21,9 @@ struct Conclusion {
   T error = std::numeric_limits<T>::infinity();
   T step = std::numeric_limits<T>::quiet_NaN();
   T estimate = std::numeric_limits<T>::quiet_NaN();
+
+  /// Far enough from 0 for a difference of 0 to say less than this does.
+  bool is_slope() const { return std::abs(value) > 4 * error; }
 };
 
 /// Richardson's table for estimates whose truncation is a series in every other power of the step,
@@ -138,7 +141,7 @@ SecondLook<T> look_again(G&& g, T x, T h, const Conclusion<T>& c, T noise = 0) {
   const T f_above = g(at.above);
   const T f_below = g(at.below);
   const T slope = (f_above - f_below) / at.width();
-  if (slope == 0 && std::abs(c.value) > 4 * c.error) return {.off = std::abs(c.value)};
+  if (slope == 0 && c.is_slope()) return {.off = std::abs(c.value)};
   const T ratio = at.step() / c.step;
   const T truncation = 8 * ratio * ratio * std::abs(c.estimate - c.value);
   const T rounding = rounding_error(f_above, f_below, at.width());
@@ -246,10 +249,7 @@ class RiddersTables {
   const Conclusion<T>& best() const { return believed(doubted_, table_.best()); }
   bool has_doubted() const { return std::isfinite(doubted_.error); }
 
-  [[gnu::noinline, gnu::cold]] bool knows_a_slope() const {
-    const auto& known = best();
-    return std::abs(known.value) > 4 * known.error;
-  }
+  [[gnu::noinline, gnu::cold]] bool knows_a_slope() const { return best().is_slope(); }
 
   [[gnu::noinline, gnu::cold]] void set_aside() {
     doubted_ = best();

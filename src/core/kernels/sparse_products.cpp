@@ -132,8 +132,8 @@ using HalfTag = hn::CappedTag<float, 8>;
 // V half vectors of columns for a single row of x, whose sums are used once: w is read where it
 // lies. As in tiled_gemm, fewer halves meet the end of a cache line.
 template <std::size_t V>
-HWY_INLINE void RowColumns(const MatrixView& x, const float* HWY_RESTRICT w, const float* bias,
-                           const Columns& columns, float* y) {
+HWY_INLINE void SparseRowColumns(const MatrixView& x, const float* HWY_RESTRICT w,
+                                 const float* bias, const Columns& columns, float* y) {
   const HalfTag d;
   const std::size_t lanes = hn::Lanes(d);
   const auto inside = hn::FirstN(d, std::min(lanes, columns.count - (V - 1) * lanes));
@@ -163,7 +163,7 @@ void SparseRow(const MatrixView& x, const float* w, const float* bias, TensorVie
   for (std::size_t first = 0; first < units; first += kHalves * lanes) {
     const Columns columns{first, std::min(kHalves * lanes, units - first), units};
     WithCount<kHalves>((columns.count + lanes - 1) / lanes, [&]<std::size_t V>() HWY_ATTR {
-      RowColumns<V>(x, w, bias, columns, y.data());
+      SparseRowColumns<V>(x, w, bias, columns, y.data());
     });
   }
 }
