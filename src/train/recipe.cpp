@@ -26,7 +26,7 @@ template <class Described>
 void read_all(const toml::table& document, std::string_view name, Described& described) {
   detail::RecipeReader reader(document, name, "");
   detail::describe(reader, described);
-  reader.refuse_unknown_keys();
+  reader.finish();
 }
 
 // A model file could not be loaded again whose network takes more.

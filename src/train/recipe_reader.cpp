@@ -64,10 +64,6 @@ void RecipeReader::fail_type(const toml::node& node, std::string_view path,
   fail(node.source(), path, fmt::format("expected {}, got {}", expected, shown(node)));
 }
 
-void RecipeReader::fail_missing(std::string_view key) const {
-  fail(table_.source(), path_, fmt::format("the key '{}' is missing", key));
-}
-
 void RecipeReader::fail_both(std::string_view key, std::string_view other) const {
   fail(table_.get(other)->source(), path_of(other),
        fmt::format("expected at most one of '{}' and '{}'", key, other));
@@ -75,12 +71,14 @@ void RecipeReader::fail_both(std::string_view key, std::string_view other) const
 
 void RecipeReader::refuse(std::string_view why) const { fail(table_.source(), path_, why); }
 
-void RecipeReader::refuse_unknown_keys() const {
+void RecipeReader::finish() const {
   for (const auto& [key, node] : table_) {
     if (std::find(keys_.begin(), keys_.end(), key.str()) != keys_.end()) continue;
     fail(key.source().begin.line != 0 ? key.source() : node.source(), path_of(key.str()),
          "unknown key" + did_you_mean(key.str(), keys_));
   }
+  if (!missing_.empty())
+    fail(table_.source(), path_, fmt::format("the key '{}' is missing", missing_));
 }
 
 void RecipeReader::read(const toml::node& node, const std::string& path, std::string& value,

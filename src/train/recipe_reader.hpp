@@ -31,7 +31,7 @@ class RecipeReader {
   template <class T>
   void required(std::string_view key, T& value, const Range& range = {}) {
     field(key, value, range);
-    if (!table_.contains(key)) fail_missing(key);
+    if (!table_.contains(key) && missing_.empty()) missing_ = key;
   }
   /// A table with keys of its own.
   template <class T>
@@ -42,7 +42,7 @@ class RecipeReader {
     if (!node->is_table()) fail_type(*node, path_of(key), "a table");
     RecipeReader keys(*node->as_table(), file_, path_of(key));
     describe(keys, value);
-    keys.refuse_unknown_keys();
+    keys.finish();
   }
   /// At most one of two keys; the value of the one that is not there stays.
   template <class T>
@@ -54,8 +54,9 @@ class RecipeReader {
   }
   /// For what can't be read at all.
   [[noreturn]] void refuse(std::string_view why) const;
-  /// To be called at the end: throws for a key that nobody asked for.
-  void refuse_unknown_keys() const;
+  /// To be called at the end: throws for a key that nobody asked for, and then, since that may have
+  /// been meant, for a required one that is missing.
+  void finish() const;
 
  private:
   void read(const toml::node& node, const std::string& path, std::string& value, const Range&);
@@ -98,7 +99,7 @@ class RecipeReader {
     RecipeReader options(table, file_, path);
     options.keys_.push_back("kind");
     std::visit([&](auto& alternative) { describe(options, alternative); }, value);
-    if (node.is_table()) options.refuse_unknown_keys();
+    options.finish();
   }
 
   const toml::node& kind_node(const toml::node& node, const std::string& path) const;
@@ -109,13 +110,13 @@ class RecipeReader {
                          std::string_view message) const;
   [[noreturn]] void fail_type(const toml::node& node, std::string_view path,
                               std::string_view expected) const;
-  [[noreturn]] void fail_missing(std::string_view key) const;
   [[noreturn]] void fail_both(std::string_view key, std::string_view other) const;
 
   const toml::table& table_;
   std::string_view file_;
   std::string path_;
   std::vector<std::string_view> keys_;
+  std::string_view missing_;  // the first required key that is not there
 };
 
 /// "recipe.toml:3:7" for a place in the file, otherwise the origin of the setting it came from.

@@ -6,7 +6,8 @@ namespace gd = gradatim;
 
 // One sample, one step: enough to need every module that trains.
 int main() {
-  const gd::Network network({4}, {gd::Dense{3}, gd::Tanh{}, gd::Dense{2}});
+  const gd::Network network(
+      {4}, {gd::Dense{3, gd::Gaussian{}}, gd::Tanh{}, gd::Dense{2, gd::Gaussian{}}});
   gd::Parameters parameters = gd::initialize(network, 1);
   gd::Program program(network, gd::SoftmaxCrossEntropy{}, 1);
   gd::OptimizerState optimizer(gd::Sgd{}, parameters.layout().size);

@@ -97,7 +97,7 @@ TEST(Initialize, FollowsEachInitialiser) {
 }
 
 TEST(Initialize, AutomaticLooksAtWhatFollows) {
-  const Dense dense{200, Automatic{}};
+  const Dense dense{200};
   const Network network({100}, {dense, Relu{}, dense, Tanh{}, dense, Flatten{}, Gelu{}, dense});
   const Parameters p = initialize(network, 7);
   EXPECT_NEAR(deviation_of(p["dense1.weight"].values()), std::sqrt(2.0 / 100), 0.004);  // He

@@ -24,6 +24,14 @@ TEST(Setting, ReplacesValuesAnywhere) {
   EXPECT_EQ(recipe.network, Network({9}, {Dense{100, Xavier{}}, Tanh{}}));
 }
 
+TEST(Setting, TakesTheBeginningOfAFirstWordThatIsClear) {
+  EXPECT_EQ(parse(kSmall, {"optim.learning_rate=0.05", "bat=7"}),
+            parse(kSmall, {"optimizer.learning_rate=0.05", "batch=7"}));
+  // name, no_decay; and what begins nothing.
+  EXPECT_EQ(refusal_of_setting("n=x"), "--set n=x: n: unknown key; did you mean 'name'?");
+  EXPECT_CONTAINS(refusal_of_setting("optimiser.kind=sgd"), "did you mean 'optimizer'?");
+}
+
 TEST(Setting, ExpandsAKindThatWasAWordAlone) {
   EXPECT_EQ(parse(kSmall, {"loss=cross_entropy", "loss.epsilon=0.5"}).options.loss,
             Loss(CrossEntropy{0.5F}));

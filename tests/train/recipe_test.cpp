@@ -50,8 +50,7 @@ TEST(Recipe, LayersMayBeSections) {
 TEST(Recipe, NamesUnknownKeysAndKindsWithThePlaceAndTheNearest) {
   EXPECT_EQ(refusal_of_line("bach = 10"),
             "dir/small.toml:8:1: bach: unknown key; did you mean 'batch'?");
-  EXPECT_EQ(refusal("data = \"mnist\"\ninput = [4]\nlayers = [{ kind = \"dense\", unit = 3, "
-                    "units = 3 }]"),
+  EXPECT_EQ(refusal("data = \"mnist\"\ninput = [4]\nlayers = [{ kind = \"dense\", unit = 3 }]"),
             "dir/small.toml:3:29: layers[0].unit: unknown key; did you mean 'units'?");
   EXPECT_EQ(
       refusal("data = \"mnist\"\ninput = [4]\nlayers = [\"relu\", \"sigmod\"]"),

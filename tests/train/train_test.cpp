@@ -169,8 +169,7 @@ TEST(Train, EveryOptimizerLearns) {
 }
 
 TEST(Train, AConvolutionalNetworkLearnsWithTheSameBitsForAnyThreads) {
-  const Network network(
-      {1, 6, 6}, {Conv2d{8, 3, 1, 1}, Relu{}, MaxPool2d{}, Flatten{}, Dense{4, Automatic{}}});
+  const Network network({1, 6, 6}, {Conv2d{8, 3, 1, 1}, Relu{}, MaxPool2d{}, Flatten{}, Dense{4}});
   TrainOptions options = kOptions;
   options.optimizer = Adam{0.01F};
   options.batch = 64;

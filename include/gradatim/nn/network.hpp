@@ -47,7 +47,7 @@ using Initializer = std::variant<Gaussian, Xavier, He, Zeros, Automatic, Ones>;
 /// y = x W + b with W (inputs, units) and b (units); x is one vector per sample.
 struct Dense {
   std::size_t units = 0;
-  Initializer weight = Gaussian{};
+  Initializer weight = Automatic{};
   Initializer bias = Zeros{};
   friend bool operator==(const Dense&, const Dense&) = default;
 };

@@ -18,7 +18,7 @@ HWY_BEFORE_NAMESPACE();
 namespace gradatim::kernels::HWY_NAMESPACE {
 
 constexpr std::size_t kMaskBits = 64;  // values that a mask covers
-constexpr std::size_t kSumRows = 32;   // rows of x at a time
+constexpr std::size_t kSumRows = 64;   // rows of x at a time
 constexpr std::size_t kInputs = 16;    // columns of x that are transposed at a time
 // Vectors of a row that are held in registers: enough sums to keep the processor busy, and so few
 // that 64 rows of the right matrix, 28 KiB, fit a first-level cache, if without the sums.
@@ -95,11 +95,56 @@ HWY_INLINE MatrixView RowsOf(MatrixView x, std::size_t first, std::size_t count)
   return x;
 }
 
+template <std::size_t Count>
+HWY_INLINE void FetchToSecondCache(const float* from) {
+  constexpr std::size_t kLine = 16;
+  for (std::size_t i = 0; i < Count; i += kLine) __builtin_prefetch(from + i, 0, 2);
+}
+
+// What ProductColumns multiplies by: some columns of b = w, (inputs, units). Rows of b from l on
+// are packed as PackPanel does, and fetched before, since they lie far apart.
+template <std::size_t V>
+struct PanelOfRows {
+  const float* w;
+  Columns columns;
+
+  HWY_INLINE void Pack(std::size_t l, std::size_t rows, float* HWY_RESTRICT packed) const {
+    PackPanel<V>(w + l * columns.stride, rows, columns, packed);
+  }
+  // The part'th of `parts` parts.
+  HWY_INLINE void Fetch(std::size_t l, std::size_t rows, std::size_t part,
+                        std::size_t parts) const {
+    const std::size_t end = (part + 1) * rows / parts;
+    for (std::size_t i = part * rows / parts; i < end; ++i)
+      FetchToSecondCache<V * kMaxLanes>(w + (l + i) * columns.stride + columns.first);
+  }
+};
+
+// The same of b = wᵀ, whose columns are rows of w, (inputs, units).
+template <std::size_t V>
+struct PanelOfColumns {
+  const float* w;
+  std::size_t units;
+  Columns columns;
+
+  HWY_INLINE void Pack(std::size_t l, std::size_t rows, float* HWY_RESTRICT packed) const {
+    const std::size_t width = V * hn::Lanes(TileTag());
+    if (columns.count < width) std::fill_n(packed, rows * width, 0.0F);
+    Transpose(columns.count, rows,
+              {w + columns.first * units + l, static_cast<std::ptrdiff_t>(units)},
+              {packed, static_cast<std::ptrdiff_t>(width)});
+  }
+  HWY_INLINE void Fetch(std::size_t l, std::size_t, std::size_t part, std::size_t parts) const {
+    const std::size_t end = (part + 1) * columns.count / parts;
+    for (std::size_t i = part * columns.count / parts; i < end; ++i)
+      FetchToSecondCache<kMaskBits>(w + (columns.first + i) * units + l);
+  }
+};
+
 // y = bias, or 0 if that is null, + x b in some columns, for up to kSumRows rows of x.
-// pack(l, rows, packed) packs some rows of b from row l on, as PackPanel does.
-template <std::size_t V, class Pack>
-HWY_NOINLINE void ProductColumns(const MatrixView& x, const float* bias, const Columns& columns,
-                                 const Pack& pack, float* y) {
+template <std::size_t V, class Panel>
+HWY_NOINLINE void ProductColumns(const MatrixView& x, const float* bias, const Panel& b, float* y) {
+  const Columns& columns = b.columns;
   const std::size_t width = V * hn::Lanes(TileTag());
   const auto last = LastColumns<V>(columns.count);
   HWY_ALIGN float packed[kMaskBits * V * kMaxLanes];
@@ -113,8 +158,10 @@ HWY_NOINLINE void ProductColumns(const MatrixView& x, const float* bias, const C
     std::uint64_t masks[kSumRows];  // before they are used: each waits for its loads
     for (std::size_t r = 0; r < x.rows; ++r)
       masks[r] = NonzeroMask(x.data + r * x.stride + l, count);
-    pack(l, count, packed);
+    b.Pack(l, count, packed);
+    const std::size_t next_count = std::min(kMaskBits, x.columns - l - count);
     for (std::size_t r = 0; r < x.rows; ++r) {
+      if (next_count != 0) b.Fetch(l + count, next_count, r, x.rows);
       if (masks[r] == 0) continue;
       LoadRow(sums + r * width, sum[0]);
       AddNonzero(masks[r], x.data + r * x.stride + l, packed, sum);
@@ -173,9 +220,8 @@ void SparseAffine(const MatrixView& x, const float* w, const float* bias, Tensor
   const std::size_t units = y.shape()[1];
   for (std::size_t r = 0; r < x.rows; r += kSumRows)
     ForEachColumns(units, [&]<std::size_t V>(const Columns& columns) HWY_ATTR {
-      const auto pack = [&](std::size_t l, std::size_t rows, float* packed)
-                            HWY_ATTR { PackPanel<V>(w + l * units, rows, columns, packed); };
-      ProductColumns<V>(RowsOf(x, r, kSumRows), bias, columns, pack, y.data() + r * units);
+      ProductColumns<V>(RowsOf(x, r, kSumRows), bias, PanelOfRows<V>{w, columns},
+                        y.data() + r * units);
     });
 }
 
@@ -185,14 +231,8 @@ void SparseTimesTransposed(const MatrixView& dy, const float* w, TensorView<floa
   const std::size_t units = dy.columns;
   for (std::size_t r = 0; r < dy.rows; r += kSumRows)
     ForEachColumns(inputs, [&]<std::size_t V>(const Columns& columns) HWY_ATTR {
-      const std::size_t width = V * hn::Lanes(TileTag());
-      const auto pack = [&](std::size_t l, std::size_t rows, float* packed) HWY_ATTR {
-        if (columns.count < width) std::fill_n(packed, rows * width, 0.0F);
-        Transpose(columns.count, rows,
-                  {w + columns.first * units + l, static_cast<std::ptrdiff_t>(units)},
-                  {packed, static_cast<std::ptrdiff_t>(width)});
-      };
-      ProductColumns<V>(RowsOf(dy, r, kSumRows), nullptr, columns, pack, dx.data() + r * inputs);
+      ProductColumns<V>(RowsOf(dy, r, kSumRows), nullptr, PanelOfColumns<V>{w, units, columns},
+                        dx.data() + r * inputs);
     });
 }
 
