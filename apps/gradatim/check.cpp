@@ -25,6 +25,7 @@
 #include "recipe_folders.hpp"
 #include "redrawn_line.hpp"
 #include "text.hpp"
+#include "validators.hpp"
 
 namespace gradatim::app {
 namespace {
@@ -291,7 +292,7 @@ void add_check_command(CLI::App& app, int& exit_code) {
          "--batch", command->batch,
          "Training samples, from the first; by default the recipe's batch, or fewer, down to two, "
          "where that would take minutes")
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero("samples"));
   sub->add_option("--seed", command->seed, "Of the sample that is evaluated in full");
   sub->add_option("--threads", command->threads, "Threads; 0, the default, is one a core")
       ->check(CLI::Range(0, 1024));

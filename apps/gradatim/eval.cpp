@@ -12,9 +12,9 @@
 #include "gradatim/train/evaluation.hpp"
 #include "gradatim/train/recipe_data.hpp"
 #include "gradatim/train/run_folder.hpp"
-#include "not_empty.hpp"
 #include "paths.hpp"
 #include "text.hpp"
+#include "validators.hpp"
 
 namespace gradatim::app {
 namespace {

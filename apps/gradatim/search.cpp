@@ -20,10 +20,10 @@
 #include "gradatim/train/search_folder.hpp"
 #include "interrupt.hpp"
 #include "named_settings.hpp"
-#include "not_empty.hpp"
 #include "paths.hpp"
 #include "recipe_folders.hpp"
 #include "text.hpp"
+#include "validators.hpp"
 
 namespace gradatim::app {
 namespace {
@@ -280,7 +280,7 @@ void add_search_command(CLI::App& app, int& exit_code) {
       ->transform(
           CLI::AsNumberWithUnit(std::map<std::string, double>{{"s", 1}, {"m", 60}, {"h", 3'600}},
                                 CLI::AsNumberWithUnit::CASE_SENSITIVE, "TIME"))
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero("s"));
   sub->add_option("--data-dir", command->data_dir, "Folder to look for data in first")
       ->check(not_empty());
   sub->add_option("--threads", command->options.threads,

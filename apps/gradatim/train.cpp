@@ -18,11 +18,11 @@
 #include "gradatim/train/run_folder.hpp"
 #include "interrupt.hpp"
 #include "named_settings.hpp"
-#include "not_empty.hpp"
 #include "paths.hpp"
 #include "progress.hpp"
 #include "recipe_folders.hpp"
 #include "text.hpp"
+#include "validators.hpp"
 
 namespace gradatim::app {
 namespace {

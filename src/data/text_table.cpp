@@ -26,8 +26,14 @@ class Reader {
     std::vector<std::string> cells;
     do cells.push_back(cell());
     while (take(','));
-    take('\r');
-    if (!at_end() && !take('\n')) fail("expected a comma or the end of the line behind a cell");
+    const bool returned = take('\r');
+    if (!at_end() && !take('\n')) {
+      if (returned) fail("expected a line feed behind a carriage return");
+      fail(
+          fmt::format("expected a comma or the end of the line behind the cell that is quoted "
+                      "from line {} on",
+                      opened_));
+    }
     ++line_;
     return cells;
   }
@@ -53,12 +59,12 @@ class Reader {
   }
 
   std::string quoted() {
-    const std::size_t opened = line_;
+    opened_ = line_;
     std::string value;
     for (;;) {
       const std::size_t quote = text_.find('"', at_);
       if (quote == std::string_view::npos) {
-        line_ = opened;
+        line_ = opened_;
         fail("a quote is opened and not closed");
       }
       const std::string_view part = text_.substr(at_, quote - at_);
@@ -74,6 +80,7 @@ class Reader {
   std::string_view name_;
   std::size_t at_ = 0;
   std::size_t line_ = 1;
+  std::size_t opened_ = 0;  // the line where the last quoted cell begins
 };
 
 void check_header(const Reader& reader, const std::vector<std::string>& columns) {

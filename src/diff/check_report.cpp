@@ -22,6 +22,15 @@ std::string remark(const CheckedEntry& entry) {
                      entry.between_slopes ? "between" : "not between");
 }
 
+/// Then all gradients but 0 fail, and 0 is right of a constant, but also of an f that reads another
+/// x than the one it is given.
+bool never_changed(const GradientCheck& check) {
+  return !check.entries.empty() &&
+         std::ranges::all_of(check.entries, [](const CheckedEntry& entry) {
+           return entry.slope_below == 0 && entry.slope_above == 0;
+         });
+}
+
 }  // namespace
 
 std::string_view to_string(Verdict verdict) {
@@ -53,6 +62,8 @@ std::string GradientCheck::to_string(std::size_t rows) const {
   }
   text += fmt::format("; relative tolerance {:g}, {:g} errors; {} evaluations)\n",
                       relative_tolerance, error_factor, evaluations);
+  if (never_changed(*this))
+    text += "  f did not change at any point looked at: is it the x it is given that it reads?\n";
   if (rows == 0) return text;
   text += fmt::format("{:>8}  {:>24}  {:>24}  {:>9}  {:>9}  {}\n", "entry", "analytic", "numerical",
                       "error", "ratio", "verdict");

@@ -54,18 +54,6 @@ struct KeyNames {
   }
 };
 
-// "optim.learning_rate" is "optimizer.learning_rate": only one key of a recipe begins so.
-std::string spelled_out(std::string_view key) {
-  KeyNames keys;
-  Recipe recipe;
-  describe(keys, recipe);
-  const std::string_view word = key.substr(0, key.find('.'));
-  const auto begins_so = [&](std::string_view name) { return name.starts_with(word); };
-  const auto found = std::ranges::find_if(keys.names, begins_so);
-  const bool is_clear = std::ranges::count_if(keys.names, begins_so) == 1;
-  return fmt::format("{}{}", is_clear ? *found : word, key.substr(word.size()));
-}
-
 // "a.b=1" is a TOML document of its own, with nested tables for the dots.
 toml::table parse_setting(const Setting& setting) {
   const std::size_t equals = setting.text.find('=');
@@ -149,6 +137,17 @@ bool sets_a_kind(const toml::table& change) {
 }
 
 }  // namespace
+
+std::string spelled_out(std::string_view key) {
+  KeyNames keys;
+  Recipe recipe;
+  describe(keys, recipe);
+  const std::string_view word = key.substr(0, key.find('.'));
+  const auto begins_so = [&](std::string_view name) { return name.starts_with(word); };
+  const auto found = std::ranges::find_if(keys.names, begins_so);
+  const bool is_clear = std::ranges::count_if(keys.names, begins_so) == 1;
+  return fmt::format("{}{}", is_clear ? *found : word, key.substr(word.size()));
+}
 
 void apply_settings(toml::table& document, std::span<const Setting> settings) {
   std::vector<std::pair<toml::table, std::string>> changes;

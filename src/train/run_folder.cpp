@@ -24,7 +24,7 @@ bool make_folder(const std::filesystem::path& folder) {
   std::error_code error;
   const bool made = std::filesystem::create_directory(folder, error);
   if (error)
-    throw DataError(fmt::format("make the run folder {}: {}", folder.string(), error.message()));
+    throw DataError(fmt::format("make the folder {}: {}", folder.string(), error.message()));
   return made;
 }
 
@@ -43,7 +43,7 @@ std::filesystem::path create_run_folder(const std::filesystem::path& folder) {
     std::error_code error;
     if (!std::filesystem::is_empty(folder, error) || error)
       throw InvalidArgument(fmt::format(
-          "the run folder {} is not empty, and runs are not overwritten", folder.string()));
+          "the folder {} is not empty, and nothing in it is overwritten", folder.string()));
   }
   return folder;
 }

@@ -77,7 +77,7 @@ TEST(BadInput, RecipesAndOptions) {
        "expects inputs of shape (35), a sample of 'mnist' has shape (6, 6)"},
       {{"--set", "layers.2.units=9"}, "'mnist' has 10 classes, the network 9 outputs"},
       {{"--set", "sampling=shuffled_epochs", "--batch", "401"}, "401"},
-      {{"--out", "recipes"}, "the run folder recipes is not empty, and runs are not overwritten"},
+      {{"--out", "recipes"}, "the folder recipes is not empty, and nothing in it is overwritten"},
       {{"--out", "recipes/tiny.toml"}, "recipes/tiny.toml"},
       {{"--out", "recipes/tiny.toml/x"}, "Not a directory"},
       {{"--out", "/proc/nowhere/x"}, "make the folder /proc/nowhere: "},

@@ -193,6 +193,10 @@ TEST(SearchCommand, WrongInputIsRefusedBeforeAnythingIsTrained) {
   refused({"tiny", "--set", "seed=int(1,9)", "--trials", "0"}, "--trials");
   refused({"tiny", "--set", "seed=int(1,9)"}, "'seed=int(1,9)' can't be searched");
   refused({"tiny", "--set", "validation.fraction=uniform(0.1,0.5)"}, "can't be searched");
+  refused({"tiny", "--set", "valid.fraction=uniform(0.1,0.5)"}, "can't be searched");
+  refused({"tiny", "--set", "batch=int(1,9)", "--budget=-3s"}, "--budget: expected more than 0 s");
+  refused({"tiny", "--set", "batch=int(1,9)", "--out", "recipes"},
+          "the folder recipes is not empty");
   refused({"--resume", "recipes"}, "search.json");
   refused({"tiny", "--resume", "recipes"}, "expected a recipe, or the folder");
 }

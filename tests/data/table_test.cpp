@@ -34,7 +34,12 @@ TEST(Table, NamesLinesThatAreNotRows) {
   EXPECT_EQ(refusal("a,b\n1,2\n3\n"), "t.csv:3: expected 2 cells as in the header, got 1");
   EXPECT_EQ(refusal("a,b\n1,\"2\n\n"), "t.csv:2: a quote is opened and not closed");
   EXPECT_EQ(refusal("a,b\n1,\"2\"x\n"),
-            "t.csv:2: expected a comma or the end of the line behind a cell");
+            "t.csv:2: expected a comma or the end of the line behind the cell that is quoted from "
+            "line 2 on");
+  EXPECT_EQ(refusal("a,b\n1,\"2\n3,\"4\"\n"),
+            "t.csv:3: expected a comma or the end of the line behind the cell that is quoted from "
+            "line 2 on");
+  EXPECT_EQ(refusal("a,b\n1,2\r3,4\n"), "t.csv:2: expected a line feed behind a carriage return");
   EXPECT_EQ(refusal("a,b\n1,2\"\n"), "t.csv:2: a quote within a cell that is not quoted");
   EXPECT_EQ(refusal("a,a\n1,2\n"), "t.csv:1: two columns are called 'a'");
   EXPECT_EQ(refusal("a,\n1,2\n"), "t.csv:1: column 2 has no name");

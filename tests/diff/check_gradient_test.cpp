@@ -13,6 +13,7 @@
 #include "diff/random_smooth.hpp"
 #include "diff/test_functions.hpp"
 #include "gradatim/core/error.hpp"
+#include "support/errors.hpp"
 
 namespace gradatim {
 namespace {
@@ -186,6 +187,18 @@ TEST(CheckGradient, AtAStationaryPointAndOfAConstant) {
   EXPECT_TRUE(check_gradient([](const Vector& x) { return std::max(x[0], 0.0); }, Vector{0}, {-0.1})
                   .passed())
       << "a kink nearby is not one here";
+}
+
+// As where the chapter's f reads an x of its own that is not the one to be moved.
+TEST(CheckGradient, SaysThatFNeverChanged) {
+  const std::vector<float> own{3.0F, 4.0F};
+  const auto f = [&own](const auto&) { return static_cast<double>(own[0] * own[1]); };
+  EXPECT_CONTAINS(check_gradient(f, Vector{0, 0}, own).to_string(), "did not change at any point");
+  for (const Vector& x : {Vector{0, 0}, Vector{3, 4}}) {
+    const auto bowl = [](const Vector& at) { return test::kBowl(at); };
+    EXPECT_EQ(check_gradient(bowl, Vector{2 * x[0], 2 * x[1]}, x).to_string().find("did not"),
+              std::string::npos);
+  }
 }
 
 // Steps that are whole periods of f, and a corner narrower than all steps but the last.

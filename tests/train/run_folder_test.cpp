@@ -251,7 +251,7 @@ TEST(RunFolder, IsNumberedAndNeverOverwritten) {
   EXPECT_EQ(create_run_folder(folder / "b/c"), folder / "b/c");  // still empty
   write_file(folder / "b/c/x", "");
   EXPECT_CONTAINS(message_of<InvalidArgument>([&] { create_run_folder(folder / "b/c"); }),
-                  "is not empty, and runs are not overwritten");
+                  "is not empty, and nothing in it is overwritten");
   EXPECT_CONTAINS(message_of<Error>([&] { create_run_folder(folder / "b/c/x"); }), "b/c/x");
   EXPECT_CONTAINS(message_of<DataError>([&] { create_run_folder(folder / "b/c/x/y"); }),
                   "Not a directory");

@@ -51,8 +51,8 @@ struct SearchKey {
 };
 
 /// "optimizer.learning_rate=log(1e-4,1e-1)"; nothing where the value is none of the four forms.
-/// Throws InvalidArgument that names the setting for one of the four that is malformed: bounds that
-/// are missing, no numbers, or in the wrong order.
+/// Throws InvalidArgument that names the setting for another form, "lg(1,2)", and for one of the
+/// four that is malformed: bounds that are missing, no numbers, or in the wrong order.
 std::optional<SearchKey> parse_search_key(const Setting& setting);
 
 /// What trial `number` (the first is 1) sets: numbers of six significant digits. A function of its

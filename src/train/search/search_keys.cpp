@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <string>
@@ -8,6 +10,7 @@
 #include "gradatim/core/error.hpp"
 #include "gradatim/core/random.hpp"
 #include "gradatim/train/search.hpp"
+#include "train/recipe_settings.hpp"
 
 namespace gradatim {
 namespace {
@@ -18,6 +21,12 @@ std::string_view trimmed(std::string_view text) {
   const std::size_t first = text.find_first_not_of(' ');
   if (first == std::string_view::npos) return {};
   return text.substr(first, text.find_last_not_of(' ') + 1 - first);
+}
+
+bool is_word(std::string_view text) {
+  return !text.empty() && std::ranges::all_of(text, [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '_';
+  });
 }
 
 // Commas within quotes, brackets and braces belong to a value.
@@ -122,11 +131,16 @@ std::optional<SearchKey> parse_search_key(const Setting& setting) {
   const std::size_t open = value.find('(');
   if (open == std::string_view::npos) return std::nullopt;
   const std::string_view form = value.substr(0, open);
-  if (form != "uniform" && form != "log" && form != "int" && form != "choice") return std::nullopt;
+  if (!is_word(form)) return std::nullopt;  // a string or an array that holds a parenthesis
+  if (form != "uniform" && form != "log" && form != "int" && form != "choice")
+    throw InvalidArgument(
+        fmt::format("{}: expected uniform(LOW, HIGH), log(LOW, HIGH), int(LOW, HIGH) or "
+                    "choice(VALUE, VALUE, ...), got '{}'",
+                    setting.origin, value));
   if (value.back() != ')')
     throw InvalidArgument(fmt::format("{}: expected a ')' at the end", setting.origin));
   const auto inside = value.substr(open + 1, value.size() - open - 2);
-  return SearchKey{.key = std::string(trimmed(text.substr(0, equals))),
+  return SearchKey{.key = detail::spelled_out(trimmed(text.substr(0, equals))),
                    .values = values_of(form, arguments_of(inside), setting.origin)};
 }
 

@@ -28,6 +28,7 @@ double number_of(const Setting& setting) {
 
 TEST(SearchKey, ReadsTheFourForms) {
   EXPECT_EQ(key_of("a.b=log(1e-4,1e-1)"), (SearchKey{"a.b", LogUniformValues{1e-4, 1e-1}}));
+  EXPECT_EQ(key_of("optim.learning_rate=log(1e-4,1e-1)").key, "optimizer.learning_rate");
   EXPECT_EQ(key_of("a = uniform( 0 , 0.5 )"), (SearchKey{"a", UniformValues{0, 0.5}}));
   EXPECT_EQ(key_of("layers.0.units=int(-3,256)"),
             (SearchKey{"layers.0.units", IntegerValues{-3, 256}}));
@@ -37,7 +38,8 @@ TEST(SearchKey, ReadsTheFourForms) {
 }
 
 TEST(SearchKey, LeavesOrdinarySettingsAlone) {
-  for (const char* text : {"batch=100", "optimizer.kind=adam", "name=\"log(1,2)\"", "log(1,2)", ""})
+  for (const char* text : {"batch=100", "optimizer.kind=adam", "name=\"log(1,2)\"", "name='a (b)'",
+                           "no_decay=[\"a(b)\"]", "log(1,2)", ""})
     EXPECT_FALSE(parse_search_key({.text = text, .origin = "--set"})) << text;
 }
 
@@ -47,6 +49,9 @@ TEST(SearchKey, RefusesWhatIsMalformedAndSaysWhich) {
   };
   EXPECT_EQ(message("a=log(0,1)"),
             "--set a=log(0,1): expected log(LOW, HIGH) with LOW above 0, got 0");
+  EXPECT_EQ(message("a=lg(0,1)"),
+            "--set a=lg(0,1): expected uniform(LOW, HIGH), log(LOW, HIGH), int(LOW, HIGH) or "
+            "choice(VALUE, VALUE, ...), got 'lg(0,1)'");
   EXPECT_EQ(message("a=uniform(1,1)"),
             "--set a=uniform(1,1): expected uniform(LOW, HIGH) with numbers LOW < HIGH");
   EXPECT_EQ(message("a=int(1,2.5)"),
