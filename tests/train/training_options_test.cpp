@@ -183,46 +183,63 @@ TEST(Augmented, TrainingLearnsWithTheSameBitsForAnyThreads) {
   }
 }
 
-// Everything that a state holds: stopped at each step, taken up with other threads.
-TEST(Resumed, WithAverageEarlyStoppingAccumulationAndAugmentation) {
-  struct Keeper final : TrainObserver {
-    bool on_step(const StepRecord& record) override { return record.step != last; }
-    void on_checkpoint(const TrainState& given) override {
-      state = given;
-      tensors.clear();
-      for (NamedView& view : state.tensors) {
-        tensors.emplace_back(view.values.values().begin(), view.values.values().end());
-        view.values = ConstTensorView(tensors.back(), {tensors.back().size()});
-      }
+// Stopped as an observer stops it, with what it was given to go on from.
+struct Keeper final : TrainObserver {
+  explicit Keeper(std::size_t step) : last(step) {}
+  bool on_step(const StepRecord& record) override { return record.step != last; }
+  void on_checkpoint(const TrainState& given) override {
+    state = given;
+    tensors.clear();
+    for (NamedView& view : state.tensors) {
+      tensors.emplace_back(view.values.values().begin(), view.values.values().end());
+      view.values = ConstTensorView(tensors.back(), {tensors.back().size()});
     }
-    std::size_t last = 0;
-    TrainState state;
-    std::vector<AlignedVector<float>> tensors;
-  };
+  }
+  std::size_t last;
+  TrainState state;
+  std::vector<AlignedVector<float>> tensors;
+};
+
+// Everything that a state holds, stopped at every seventh step, taken up with other threads.
+TrainResult expect_exact_resume(const Network& network, TrainOptions options) {
   const Dataset data = hold_out(striped_dataset(), {.count = 100}, 1);
-  TrainOptions options = kOptions;
   options.optimizer = Adam{.learning_rate = 0.1F};
   options.batch = 10;
   options.accumulation = 3;
-  options.steps = 300;
   options.average.decay = 0.7F;
-  options.early_stopping = {.patience = 3};
   options.class_weights = BalancedClasses{};
   options.augmentation = {.shift = 1, .rotate = 20};
-  const TrainResult whole = train(kNetwork, data, options);
-  EXPECT_EQ(whole.reason, StopReason::early_stopped);
+  const TrainResult whole = train(network, data, options);
   for (std::size_t step = 1; step < whole.steps; step += 7) {
-    Keeper keeper;
-    keeper.last = step;
-    train(kNetwork, data, options, &keeper);
-    ASSERT_EQ(keeper.state.step, step);
+    Keeper keeper(step);
+    train(network, data, options, &keeper);
+    EXPECT_EQ(keeper.state.step, step);
     options.threads = 1 + step % 3;
-    const TrainResult resumed = train(kNetwork, data, options, nullptr, &keeper.state);
+    const TrainResult resumed = train(network, data, options, nullptr, &keeper.state);
     EXPECT_EQ(resumed.steps, whole.steps);
     EXPECT_EQ(resumed.best_epoch, whole.best_epoch);
     EXPECT_EQ(resumed.test.loss, whole.test.loss);
     EXPECT_TRUE(same(resumed.parameters.theta(), whole.parameters.theta())) << step;
   }
+  return whole;
+}
+
+TEST(Resumed, WithAverageEarlyStoppingAccumulationAndAugmentation) {
+  TrainOptions options = kOptions;
+  options.steps = 300;
+  options.early_stopping = {.patience = 3};
+  EXPECT_EQ(expect_exact_resume(kNetwork, options).reason, StopReason::early_stopped);
+}
+
+// Running averages and the masks of dropout go on too.
+TEST(Resumed, WithLayersThatRemember) {
+  const Network network(
+      {1, 6, 6}, {Conv2d{.filters = 4, .padding = 1}, BatchNorm{}, Relu{}, MaxPool2d{}, Flatten{},
+                  Dropout{0.3F}, Dense{8}, BatchNorm{}, Relu{}, Dense{4}});
+  const TrainResult whole = expect_exact_resume(network, kOptions);
+  const Parameters first = initialize(network, kOptions.seed);
+  for (const char* name : {"batch_norm1.running_mean", "batch_norm2.running_variance"})
+    EXPECT_FALSE(same(whole.parameters[name].values(), first[name].values())) << name;
 }
 
 // The first step is so large that the outputs of the second, which begins an epoch, are beyond
