@@ -6,7 +6,9 @@
 
 #include <atomic>
 #include <mutex>
+#include <vector>
 
+#include "gradatim/nn/network.hpp"
 #include "gradatim/nn/program.hpp"
 #include "support/numbers.hpp"
 
@@ -34,18 +36,26 @@ TEST(Locks, AreCountedAtAll) {
 }
 
 TEST(Locks, NoneInAPredictionOfOneSample) {
-  const Network network({784}, {Dense{50}, Sigmoid{}, Dense{10}});
-  const Parameters parameters = initialize(network, 1);
-  const Predictor predictor(network);
-  const Tensor x = test::uniform_tensor({1, 784}, 1);
-  const ByteTensor bytes({1, 784});
-  Tensor y({1, 10});
-  const std::size_t before = locks;
-  for (int i = 0; i < 10; ++i) {
-    predictor.predict(parameters.theta(), x, y);
-    predictor.predict(parameters.theta(), ByteInputs{bytes.view()}, y);
+  const std::vector<Network> networks{
+      {{784}, {Dense{50}, Sigmoid{}, Dense{10}}},
+      {{784}, {Dense{512}, Relu{}, Dense{512}, Relu{}, Dense{10}}},
+      {{1, 28, 28}, {Conv2d{30, 5}, Relu{}, MaxPool2d{}, Flatten{}, Dense{100}, Relu{}, Dense{10}}},
+      {{1, 28, 28},
+       {Conv2d{.filters = 8, .stride = 2, .padding = 1}, BatchNorm{}, Silu{}, Residual{2},
+        AvgPool2d{}, Conv2d{.filters = 8, .groups = 8}, GlobalAvgPool{}, LayerNorm{}, Dense{10}}}};
+  for (const Network& network : networks) {
+    const Parameters parameters = initialize(network, 1);
+    const Predictor predictor(network);
+    const Tensor x = test::uniform_tensor(network.input.batched(1), 1);
+    const ByteTensor bytes(network.input.batched(1));
+    Tensor y({1, 10});
+    const std::size_t before = locks;
+    for (int i = 0; i < 10; ++i) {
+      predictor.predict(parameters.theta(), x, y);
+      predictor.predict(parameters.theta(), ByteInputs{bytes.view()}, y);
+    }
+    EXPECT_EQ(locks, before) << to_string(network);
   }
-  EXPECT_EQ(locks, before);
 }
 
 }  // namespace
