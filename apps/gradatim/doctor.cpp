@@ -13,6 +13,7 @@
 #include <sstream>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "commands.hpp"
 #include "exit_codes.hpp"
@@ -20,8 +21,10 @@
 #include "gradatim/core/kernels.hpp"
 #include "gradatim/data/catalogue.hpp"
 #include "gradatim/io/plot.hpp"
+#include "named_settings.hpp"
 #include "paths.hpp"
 #include "plan_report.hpp"
+#include "validators.hpp"
 
 namespace gradatim::app {
 namespace {
@@ -30,6 +33,8 @@ using Json = nlohmann::ordered_json;
 
 struct DoctorCommand {
   std::string recipe;
+  std::string batch;
+  std::vector<std::string> settings;
   std::string data_dir;
   bool json = false;
 };
@@ -121,8 +126,15 @@ void print(const Json& found) {
   fmt::print("  {:<15}{}\n", "(cache)", text(found["data_cache"]));
 }
 
+Json plan(const DoctorCommand& command) {
+  NamedSettings named;
+  named.add("--batch", "batch", command.batch);
+  for (const std::string& text : command.settings) named.settings.push_back(set_option(text));
+  return plan_of(command.recipe, named.settings);
+}
+
 int run_doctor(const DoctorCommand& command) {
-  const Json found = command.recipe.empty() ? diagnosis(command) : plan_of(command.recipe);
+  const Json found = command.recipe.empty() ? diagnosis(command) : plan(command);
   if (command.json)
     fmt::print("{}\n", found.dump(-1, ' ', false, Json::error_handler_t::replace));
   else if (command.recipe.empty())
@@ -138,8 +150,16 @@ void add_doctor_command(CLI::App& app, int& exit_code) {
   auto command = std::make_shared<DoctorCommand>();
   CLI::App* sub = app.add_subcommand(
       "doctor", "What this machine has that gradatim uses, or how a recipe's step is planned");
-  sub->add_option("recipe", command->recipe,
-                  "A recipe's name or file: its layers and their memory");
+  CLI::Option* const recipe = sub->add_option(
+      "recipe", command->recipe, "A recipe's name or file: its layers and their memory");
+  sub->add_option("--batch", command->batch, "Samples in a mini-batch")
+      ->needs(recipe)
+      ->check(not_empty());
+  sub->add_option("--set", command->settings,
+                  "Another key of the recipe: --set optimizer.kind=momentum; may be repeated")
+      ->needs(recipe)
+      ->allow_extra_args(false)
+      ->type_name("KEY=VALUE");
   sub->add_option("--data-dir", command->data_dir, "Folder to look for data in first");
   sub->add_flag("--json", command->json, "Print the result as one JSON object");
   sub->callback([command, &exit_code] { exit_code = run_doctor(*command); });

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "gradatim/nn/program.hpp"
+#include "gradatim/optim/optimizer.hpp"
 #include "gradatim/train/recipe.hpp"
 #include "recipe_folders.hpp"
 
@@ -31,16 +32,27 @@ std::string size_text(std::size_t bytes) {
   return fmt::format("{:.1f} MB", value / 1e6);
 }
 
+// What training remembers between steps besides the weights: the optimizer's memory, the average
+// of the weights and the best of them.
+std::size_t floats_between_steps(const TrainOptions& options, std::size_t parameters) {
+  const OptimizerState optimizer(options.optimizer, parameters);
+  const std::size_t copies = optimizer.memory().size() + (options.average.decay > 0 ? 1U : 0U) +
+                             (options.early_stopping.patience > 0 ? 1U : 0U);
+  return copies * parameters;
+}
+
 std::size_t number(const Json& value) { return value.get<std::size_t>(); }
 
 }  // namespace
 
-Json plan_of(const std::string& subject) {
-  const Recipe recipe = read_recipe(find_recipe(subject, recipe_folders()), {});
+Json plan_of(const std::string& subject, std::span<const Setting> settings) {
+  const Recipe recipe = read_recipe(find_recipe(subject, recipe_folders()), settings);
   const Program program(recipe.network, recipe.options.loss, recipe.options.batch);
   const std::size_t threads = TaskPool(0).threads();
   const std::size_t thread_bytes = program.thread_bytes();
   const std::size_t theta = program.layout().size * sizeof(float);
+  const std::size_t kept =
+      floats_between_steps(recipe.options, program.layout().size) * sizeof(float);
   Json layers = Json::array();
   for (const PlannedLayer& layer : program.planned_layers()) layers.push_back(as_json(layer));
   return {{"recipe", recipe.name},
@@ -49,10 +61,11 @@ Json plan_of(const std::string& subject) {
           {"layers", layers},
           {"parameters", program.layout().size},
           {"parameter_bytes", theta},
+          {"state_bytes", kept},
           {"workspace_bytes", program.workspace_bytes()},
           {"thread_bytes", thread_bytes},
           {"threads", threads},
-          {"peak_bytes", 2 * theta + program.workspace_bytes() + threads * thread_bytes}};
+          {"peak_bytes", 2 * theta + kept + program.workspace_bytes() + threads * thread_bytes}};
 }
 
 void print_plan(const Json& plan) {
@@ -70,11 +83,11 @@ void print_plan(const Json& plan) {
   fmt::print(
       "\nLayers of one buffer write over each other's values; gradients with a * share memory by "
       "lifetime.\n"
-      "parameters {} and as much for their gradient, step {}, {} threads {} each, peak {} (besides "
-      "the optimizer's state and the data)\n",
-      size_text(number(plan["parameter_bytes"])), size_text(number(plan["workspace_bytes"])),
-      number(plan["threads"]), size_text(number(plan["thread_bytes"])),
-      size_text(number(plan["peak_bytes"])));
+      "parameters {} and as much for their gradient, kept between steps {}, step {}, {} threads {} "
+      "each: peak {} besides the data\n",
+      size_text(number(plan["parameter_bytes"])), size_text(number(plan["state_bytes"])),
+      size_text(number(plan["workspace_bytes"])), number(plan["threads"]),
+      size_text(number(plan["thread_bytes"])), size_text(number(plan["peak_bytes"])));
 }
 
 }  // namespace gradatim::app

@@ -1,13 +1,17 @@
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
+#include <span>
 #include <string>
+
+#include "gradatim/train/recipe.hpp"
 
 namespace gradatim::app {
 
 /// The plan of a recipe's training step: its layers, where their values lie, and how much memory it
-/// takes. `subject` names a recipe or its file. Throws as find_recipe, read_recipe and Program.
-nlohmann::ordered_json plan_of(const std::string& subject);
+/// takes. `subject` names a recipe or its file; the settings replace values of it. Throws as
+/// find_recipe, read_recipe and Program.
+nlohmann::ordered_json plan_of(const std::string& subject, std::span<const Setting> settings);
 
 void print_plan(const nlohmann::ordered_json& plan);
 

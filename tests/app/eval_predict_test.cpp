@@ -192,8 +192,16 @@ TEST(DoctorCommand, PrintsThePlanOfARecipe) {
   const auto images = workshop.gradatim({"doctor", "simple-convnet", "--json"}).json();
   const auto bytes = [&](const char* key) { return images[key].get<std::size_t>(); };
   EXPECT_GT(bytes("thread_bytes"), 10'000U);
-  EXPECT_EQ(bytes("peak_bytes"), bytes("workspace_bytes") + 2 * bytes("parameter_bytes") +
+  EXPECT_EQ(bytes("peak_bytes"), bytes("workspace_bytes") + 4 * bytes("parameter_bytes") +  // Adam
                                      bytes("threads") * bytes("thread_bytes"));
+  const auto larger = workshop
+                          .gradatim({"doctor", "two-layer", "--json", "--batch", "200", "--set",
+                                     "optimizer.kind=momentum", "--set", "average.decay=0.9"})
+                          .json();
+  EXPECT_EQ(larger["batch"], 200);
+  EXPECT_EQ(larger["state_bytes"], 2 * 4 * 39760);
+  EXPECT_GT(larger["workspace_bytes"], plan["workspace_bytes"]);
+  EXPECT_EQ(workshop.gradatim({"doctor", "--batch", "200"}).exit_code, 2);
   const Outcome text = workshop.gradatim({"doctor", "two-layer"});
   EXPECT_EQ(text.exit_code, 0);
   EXPECT_CONTAINS(text.out, "layer 2 (sigmoid)");
