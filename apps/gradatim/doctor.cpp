@@ -155,8 +155,10 @@ void add_doctor_command(CLI::App& app, int& exit_code) {
   sub->add_option("--batch", command->batch, "Samples in a mini-batch")
       ->needs(recipe)
       ->check(not_empty());
-  sub->add_option("--set", command->settings,
-                  "Another key of the recipe: --set optimizer.kind=momentum; may be repeated")
+  sub->add_option(
+         "--set", command->settings,
+         "Another key of the recipe: --set optimizer.kind=momentum, --set optim.beta1=0.8; may "
+         "be repeated")
       ->needs(recipe)
       ->allow_extra_args(false)
       ->type_name("KEY=VALUE");

@@ -94,6 +94,7 @@ Plan new_plan(const SearchCommand& command) {
     else
       fixed.push_back(setting);
   }
+  require_distinct(search_keys(plan.description), fixed);
   const auto folders = recipe_folders();
   plan.description.recipe = validated(read_recipe(find_recipe(command.recipe, folders), fixed));
   plan.data = data_of(plan.description.recipe, command);

@@ -244,8 +244,10 @@ void add_train_command(CLI::App& app, int& exit_code) {
       ->check(not_empty());
   sub->add_option("--threads", command->threads, "Threads; 0, the default, is one a core")
       ->check(CLI::Range(0, 1024));
-  sub->add_option("--set", command->settings,
-                  "Another key of the recipe: --set optimizer.kind=momentum; may be repeated")
+  sub->add_option(
+         "--set", command->settings,
+         "Another key of the recipe: --set optimizer.kind=momentum, --set optim.beta1=0.8; may "
+         "be repeated")
       ->allow_extra_args(false)
       ->type_name("KEY=VALUE");
   sub->add_option("--out", command->out, "Run folder; by default runs/RECIPE-<number>")

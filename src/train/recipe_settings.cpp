@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "gradatim/core/error.hpp"
-#include "train/recipe_schema.hpp"
+#include "train/setting_key.hpp"
 #include "train/toml_document.hpp"
 
 namespace gradatim::detail {
@@ -32,47 +32,32 @@ std::string as_toml(std::string_view value) {
   return exceeds_64_bits(value) ? fmt::format("{}.0", value) : fmt::format("\"{}\"", value);
 }
 
-/// A visitor of describe(): the keys of a table.
-struct KeyNames {
-  std::vector<std::string_view> names;
-
-  template <class T>
-  void field(std::string_view key, const T&, const Range& = {}) {
-    names.push_back(key);
-  }
-  template <class T>
-  void required(std::string_view key, const T&, const Range& = {}) {
-    names.push_back(key);
-  }
-  template <class T>
-  void table(std::string_view key, const T&) {
-    names.push_back(key);
-  }
-  void either(std::string_view key, std::size_t, std::string_view other_key, std::size_t,
-              const Range&) {
-    names.insert(names.end(), {key, other_key});
-  }
-};
+// What a value that is no TOML was meant for.
+std::string advice(std::string_view value) {
+  const bool is_range = value.ends_with(')') && is_bare_word(value.substr(0, value.find('(')));
+  return is_range ? "; ranges of values are for `gradatim search`" : "";
+}
 
 // "a.b=1" is a TOML document of its own, with nested tables for the dots.
 toml::table parse_setting(const Setting& setting) {
   const std::size_t equals = setting.text.find('=');
   if (equals == std::string::npos || equals == 0 || setting.text.find('\n') != std::string::npos)
     throw InvalidArgument(fmt::format("{}: expected key=value", setting.origin));
-  const std::string key = spelled_out(std::string_view(setting.text).substr(0, equals));
+  const std::string key =
+      recipe_key(std::string_view(setting.text).substr(0, equals), setting.origin);
   const std::string_view value = std::string_view(setting.text).substr(equals + 1);
   const auto parse = [&](std::string_view text) {
-    return parse_toml(text, setting.origin, kLongestRecipe);
+    return parse_toml(fmt::format("{}={}", key, text), setting.origin, kLongestRecipe);
   };
   try {
     try {
-      return parse(fmt::format("{}={}", key, value));
+      return parse(value);
     } catch (const TomlFault&) {
       if (!is_bare_word(value)) throw;
-      return parse(fmt::format("{}={}", key, as_toml(value)));
+      return parse(as_toml(value));
     }
   } catch (const TomlFault& fault) {
-    throw InvalidArgument(fmt::format("{}: {}", setting.origin, fault.what()));
+    throw InvalidArgument(fmt::format("{}: {}{}", setting.origin, fault.what(), advice(value)));
   }
 }
 
@@ -137,17 +122,6 @@ bool sets_a_kind(const toml::table& change) {
 }
 
 }  // namespace
-
-std::string spelled_out(std::string_view key) {
-  KeyNames keys;
-  Recipe recipe;
-  describe(keys, recipe);
-  const std::string_view word = key.substr(0, key.find('.'));
-  const auto begins_so = [&](std::string_view name) { return name.starts_with(word); };
-  const auto found = std::ranges::find_if(keys.names, begins_so);
-  const bool is_clear = std::ranges::count_if(keys.names, begins_so) == 1;
-  return fmt::format("{}{}", is_clear ? *found : word, key.substr(word.size()));
-}
 
 void apply_settings(toml::table& document, std::span<const Setting> settings) {
   std::vector<std::pair<toml::table, std::string>> changes;

@@ -194,6 +194,9 @@ TEST(SearchCommand, WrongInputIsRefusedBeforeAnythingIsTrained) {
   refused({"tiny", "--set", "seed=int(1,9)"}, "'seed=int(1,9)' can't be searched");
   refused({"tiny", "--set", "validation.fraction=uniform(0.1,0.5)"}, "can't be searched");
   refused({"tiny", "--set", "valid.fraction=uniform(0.1,0.5)"}, "can't be searched");
+  refused({"tiny", "--set", "'seed'\t=int(1,9)"}, "can't be searched");
+  refused({"tiny", "--set", "\"s\\u0065ed\"=int(1,9)"}, "can't be searched");
+  refused({"tiny", "--batch", "7", "--set", "batch=int(1,9)"}, "'batch' is given twice");
   refused({"tiny", "--set", "batch=int(1,9)", "--budget=-3s"}, "--budget: expected more than 0 s");
   refused({"tiny", "--set", "batch=int(1,9)", "--out", "recipes"},
           "the folder recipes is not empty");

@@ -25,11 +25,18 @@ TEST(Setting, ReplacesValuesAnywhere) {
 }
 
 TEST(Setting, TakesTheBeginningOfAFirstWordThatIsClear) {
-  EXPECT_EQ(parse(kSmall, {"optim.learning_rate=0.05", "bat=7"}),
-            parse(kSmall, {"optimizer.learning_rate=0.05", "batch=7"}));
-  // name, no_decay; and what begins nothing.
-  EXPECT_EQ(refusal_of_setting("n=x"), "--set n=x: n: unknown key; did you mean 'name'?");
+  const Recipe expected = parse(kSmall, {"optimizer.learning_rate=0.05", "batch=7"});
+  EXPECT_EQ(parse(kSmall, {"optim.learning_rate=0.05", "batc=7"}), expected);
+  EXPECT_EQ(parse(kSmall, {" optim . 'learning_rate' = 0.05", "\"batch\"=7"}), expected);
+  EXPECT_CONTAINS(refusal_of_setting("bat=7"), "bat: unknown key; did you mean 'batch'?");
   EXPECT_CONTAINS(refusal_of_setting("optimiser.kind=sgd"), "did you mean 'optimizer'?");
+}
+
+TEST(Setting, SetsOneKey) {
+  for (const char* text : {"#batch=5", "[optimizer]#=1", "batch\n=1"})
+    EXPECT_CONTAINS(refusal_of_setting(text), ": expected key=value") << text;
+  EXPECT_CONTAINS(refusal_of_setting("optimizer.learning_rate=log(1e-4,1)"),
+                  "; ranges of values are for `gradatim search`");
 }
 
 TEST(Setting, ExpandsAKindThatWasAWordAlone) {

@@ -62,9 +62,9 @@ struct Recipe {
 };
 
 /// A value that replaces one of the recipe: "optimizer.learning_rate=0.05", "layers.0.units=100".
-/// The value is TOML; a bare word is taken as a string. The first word of a key may be cut short
-/// where only one key begins so: "optim.learning_rate". Setting another `kind` clears the other
-/// keys of its table, and setting one of steps and epochs clears the other.
+/// The value is TOML; a bare word is taken as a string. Four letters or more of a key's first word
+/// stand for the one key that begins so: "optim.learning_rate". Setting another `kind` clears the
+/// other keys of its table, and setting one of steps and epochs clears the other.
 struct Setting {
   std::string text;
   std::string origin;  // how an error calls it: "--lr 0.05"

@@ -55,6 +55,9 @@ struct SearchKey {
 /// four that is malformed: bounds that are missing, no numbers, or in the wrong order.
 std::optional<SearchKey> parse_search_key(const Setting& setting);
 
+/// Throws InvalidArgument that names a key which is searched twice, or searched and fixed.
+void require_distinct(std::span<const SearchKey> keys, std::span<const Setting> fixed = {});
+
 /// What trial `number` (the first is 1) sets: numbers of six significant digits. A function of its
 /// arguments alone, and of each key alone: another key more leaves the values of this one.
 std::vector<Setting> draw_settings(std::span<const SearchKey> keys, std::uint64_t seed,

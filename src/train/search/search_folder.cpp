@@ -21,16 +21,9 @@ std::string value_of(const Setting& setting) {
   return setting.text.substr(setting.text.find('=') + 1);
 }
 
-// The first part of a dotted key, quoted or not.
-std::string section_of(std::string_view key) {
-  std::string section(key.substr(0, key.find('.')));
-  std::erase_if(section, [](char c) { return c == ' ' || c == '"' || c == '\''; });
-  return section;
-}
-
 // Keys that the trials of a search have in common.
 void check_searchable(const SearchKey& key, const std::string& text) {
-  const std::string section = section_of(key.key);
+  const std::string_view section = std::string_view(key.key).substr(0, key.key.find('.'));
   const auto refuse = [&](std::string_view why) {
     throw InvalidArgument(fmt::format("search: '{}' can't be searched: {}", text, why));
   };
@@ -90,6 +83,7 @@ std::vector<SearchKey> search_keys(const SearchDescription& description) {
   if (keys.empty())
     throw InvalidArgument(
         "search: nothing to search; give a key a range: --set optimizer.learning_rate=log(1e-4,1)");
+  require_distinct(keys);
   return keys;
 }
 

@@ -5,12 +5,13 @@
 #include <cctype>
 #include <charconv>
 #include <cmath>
+#include <set>
 #include <string>
 
 #include "gradatim/core/error.hpp"
 #include "gradatim/core/random.hpp"
 #include "gradatim/train/search.hpp"
-#include "train/recipe_settings.hpp"
+#include "train/setting_key.hpp"
 
 namespace gradatim {
 namespace {
@@ -25,7 +26,7 @@ std::string_view trimmed(std::string_view text) {
 
 bool is_word(std::string_view text) {
   return !text.empty() && std::ranges::all_of(text, [](unsigned char c) {
-    return std::isalnum(c) != 0 || c == '_';
+    return std::isalnum(c) != 0 || c == '_' || c == '-';
   });
 }
 
@@ -130,7 +131,7 @@ std::optional<SearchKey> parse_search_key(const Setting& setting) {
   const std::string_view value = trimmed(text.substr(equals + 1));
   const std::size_t open = value.find('(');
   if (open == std::string_view::npos) return std::nullopt;
-  const std::string_view form = value.substr(0, open);
+  const std::string_view form = trimmed(value.substr(0, open));
   if (!is_word(form)) return std::nullopt;  // a string or an array that holds a parenthesis
   if (form != "uniform" && form != "log" && form != "int" && form != "choice")
     throw InvalidArgument(
@@ -140,8 +141,18 @@ std::optional<SearchKey> parse_search_key(const Setting& setting) {
   if (value.back() != ')')
     throw InvalidArgument(fmt::format("{}: expected a ')' at the end", setting.origin));
   const auto inside = value.substr(open + 1, value.size() - open - 2);
-  return SearchKey{.key = detail::spelled_out(trimmed(text.substr(0, equals))),
+  return SearchKey{.key = detail::recipe_key(text.substr(0, equals), setting.origin),
                    .values = values_of(form, arguments_of(inside), setting.origin)};
+}
+
+void require_distinct(std::span<const SearchKey> keys, std::span<const Setting> fixed) {
+  std::set<std::string> names;
+  for (const Setting& setting : fixed)
+    names.insert(
+        detail::recipe_key(setting.text.substr(0, setting.text.find('=')), setting.origin));
+  for (const SearchKey& key : keys)
+    if (!names.insert(key.key).second)
+      throw InvalidArgument(fmt::format("search: the key '{}' is given twice", key.key));
 }
 
 std::vector<Setting> draw_settings(std::span<const SearchKey> keys, std::uint64_t seed,

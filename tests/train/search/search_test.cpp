@@ -43,12 +43,28 @@ TEST(SearchKey, LeavesOrdinarySettingsAlone) {
     EXPECT_FALSE(parse_search_key({.text = text, .origin = "--set"})) << text;
 }
 
+TEST(SearchKey, IsGivenOnce) {
+  const auto key = [](const std::string& text) { return key_of(text); };
+  const std::vector<SearchKey> keys{key("batch=int(1,9)"), key("optim.beta1=uniform(0,1)")};
+  require_distinct(keys);
+  EXPECT_EQ(test::message_of([&] {
+              require_distinct(keys, {{Setting{"optimizer.beta1=0.5", "--set"}}});
+            }),
+            "search: the key 'optimizer.beta1' is given twice");
+  EXPECT_CONTAINS(test::message_of([&] {
+                    require_distinct({{keys[0], key("batc=int(1,2)")}});
+                  }),
+                  "'batch' is given twice");
+}
+
 TEST(SearchKey, RefusesWhatIsMalformedAndSaysWhich) {
   const auto message = [](const std::string& text) {
     return test::message_of([&] { key_of(text); });
   };
   EXPECT_EQ(message("a=log(0,1)"),
             "--set a=log(0,1): expected log(LOW, HIGH) with LOW above 0, got 0");
+  EXPECT_CONTAINS(message("a=log (0,1)"), "with LOW above 0");
+  EXPECT_CONTAINS(message("a=log-uniform(0,1)"), "got 'log-uniform(0,1)'");
   EXPECT_EQ(message("a=lg(0,1)"),
             "--set a=lg(0,1): expected uniform(LOW, HIGH), log(LOW, HIGH), int(LOW, HIGH) or "
             "choice(VALUE, VALUE, ...), got 'lg(0,1)'");
