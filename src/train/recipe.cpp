@@ -24,7 +24,7 @@ toml::table parse_document(std::string_view text, std::string_view name, std::si
 
 template <class Described>
 void read_all(const toml::table& document, std::string_view name, Described& described) {
-  detail::RecipeReader reader(document, name, "");
+  detail::RecipeReader reader(document, document.source(), name, "");
   detail::describe(reader, described);
   reader.finish();
 }

@@ -69,7 +69,7 @@ void RecipeReader::fail_both(std::string_view key, std::string_view other) const
        fmt::format("expected at most one of '{}' and '{}'", key, other));
 }
 
-void RecipeReader::refuse(std::string_view why) const { fail(table_.source(), path_, why); }
+void RecipeReader::refuse(std::string_view why) const { fail(where_, path_, why); }
 
 void RecipeReader::finish() const {
   for (const auto& [key, node] : table_) {
@@ -77,8 +77,7 @@ void RecipeReader::finish() const {
     fail(key.source().begin.line != 0 ? key.source() : node.source(), path_of(key.str()),
          "unknown key" + did_you_mean(key.str(), keys_));
   }
-  if (!missing_.empty())
-    fail(table_.source(), path_, fmt::format("the key '{}' is missing", missing_));
+  if (!missing_.empty()) fail(where_, path_, fmt::format("the key '{}' is missing", missing_));
 }
 
 void RecipeReader::read(const toml::node& node, const std::string& path, std::string& value,
@@ -149,6 +148,14 @@ void RecipeReader::read(const toml::node& node, const std::string& path, std::ve
   value.assign(array->size(), 0.0F);
   for (std::size_t i = 0; i < value.size(); ++i)
     read(*array->get(i), fmt::format("{}[{}]", path, i), value[i], range);
+}
+
+// Of the whole, unless a setting has given another kind to it.
+const toml::source_region& RecipeReader::place_of_kind(const toml::node& node,
+                                                       const toml::node& kind) {
+  const auto& whole = node.source();
+  const auto& given = kind.source();
+  return whole.path && given.path && *whole.path != *given.path ? given : whole;
 }
 
 const toml::node& RecipeReader::kind_node(const toml::node& node, const std::string& path) const {

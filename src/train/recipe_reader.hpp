@@ -19,9 +19,10 @@ namespace gradatim::detail {
 class RecipeReader {
  public:
   /// `file` is the source path of nodes that have line and column worth naming; `path` is where
-  /// the table is: "" at the top, "layers[1]".
-  RecipeReader(const toml::table& table, std::string_view file, std::string path)
-      : table_(table), file_(file), path_(std::move(path)) {}
+  /// the table is: "" at the top, "layers[1]". What is missing is missing at `where`.
+  RecipeReader(const toml::table& table, const toml::source_region& where, std::string_view file,
+               std::string path)
+      : table_(table), where_(where), file_(file), path_(std::move(path)) {}
 
   template <class T>
   void field(std::string_view key, T& value, const Range& range = {}) {
@@ -40,7 +41,7 @@ class RecipeReader {
     const toml::node* node = table_.get(key);
     if (node == nullptr) return;
     if (!node->is_table()) fail_type(*node, path_of(key), "a table");
-    RecipeReader keys(*node->as_table(), file_, path_of(key));
+    RecipeReader keys(*node->as_table(), node->source(), file_, path_of(key));
     describe(keys, value);
     keys.finish();
   }
@@ -95,13 +96,15 @@ class RecipeReader {
     for (const Variant& each : all) names.push_back(kind(each));
     const toml::table none;
     const toml::table& table = node.is_table() ? *node.as_table() : none;
-    value = all[index_of_name(kind_node(node, path), path, names)];
-    RecipeReader options(table, file_, path);
+    const toml::node& name = kind_node(node, path);
+    value = all[index_of_name(name, path, names)];
+    RecipeReader options(table, place_of_kind(node, name), file_, path);
     options.keys_.push_back("kind");
     std::visit([&](auto& alternative) { describe(options, alternative); }, value);
     options.finish();
   }
 
+  static const toml::source_region& place_of_kind(const toml::node& node, const toml::node& kind);
   const toml::node& kind_node(const toml::node& node, const std::string& path) const;
   std::size_t index_of_name(const toml::node& node, const std::string& path,
                             const std::vector<std::string_view>& names) const;
@@ -113,6 +116,7 @@ class RecipeReader {
   [[noreturn]] void fail_both(std::string_view key, std::string_view other) const;
 
   const toml::table& table_;
+  toml::source_region where_;
   std::string_view file_;
   std::string path_;
   std::vector<std::string_view> keys_;

@@ -124,6 +124,12 @@ TEST(Recipe, NamesWhatIsMissing) {
   EXPECT_CONTAINS(refusal("data = \"mnist\"\ninput = [4]"), "the key 'layers' is missing");
   EXPECT_EQ(refusal("data = \"mnist\"\ninput = [4]\nlayers = [{kind = \"dense\"}]"),
             "dir/small.toml:3:11: layers[0]: the key 'units' is missing");
+  EXPECT_EQ(refusal("data = \"mnist\"\ninput = [4]\nlayers = [\"relu\", \"dense\"]"),
+            "dir/small.toml:3:19: layers[1]: the key 'units' is missing");
+  EXPECT_EQ(refusal_of_setting("layers.1=dense"),
+            "--set layers.1=dense: layers[1]: the key 'units' is missing");
+  EXPECT_EQ(refusal_of_setting("layers.0.kind=conv2d"),
+            "--set layers.0.kind=conv2d: layers[0]: the key 'filters' is missing");
 }
 
 TEST(Recipe, NamesThePlaceOfASyntaxError) {
