@@ -49,14 +49,18 @@ void Progress::draw(const StepRecord& record) {
 
 void Progress::on_epoch(const EpochRecord& record) {
   line_.clear();
-  losses_.push_back(loss_count_ > 0 ? loss_sum_ / static_cast<double>(loss_count_) : 0);
+  std::string loss;  // none where an epoch's end is evaluated again, as a resumed run does
+  if (loss_count_ > 0) {
+    losses_.push_back(loss_sum_ / static_cast<double>(loss_count_));
+    loss = fmt::format("loss {}  ", loss_text(losses_.back()));
+  }
   test_figures_.push_back(record.test.*figure_.value);
   loss_sum_ = 0;
   loss_count_ = 0;
   const std::size_t epochs = (steps_ + steps_per_epoch_ - 1) / steps_per_epoch_;
-  fmt::print(out_, "epoch {:>{}}/{}  step {:>{}}  loss {}  train {} {:.4f}  ", record.epoch,
-             digits(epochs), epochs, record.step, digits(steps_), loss_text(losses_.back()),
-             figure_.name, record.train.*figure_.value);
+  fmt::print(out_, "epoch {:>{}}/{}  step {:>{}}  {}train {} {:.4f}  ", record.epoch,
+             digits(epochs), epochs, record.step, digits(steps_), loss, figure_.name,
+             record.train.*figure_.value);
   if (!std::isnan(record.validation.loss))
     fmt::print(out_, "validation {:.4f}  ", record.validation.*figure_.value);
   fmt::print(out_, "test {:.4f}\n", record.test.*figure_.value);

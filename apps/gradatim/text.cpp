@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 namespace gradatim::app {
@@ -71,10 +72,16 @@ std::string sparkline(std::span<const double> values, std::size_t width) {
     shown.push_back(values[(i + 1) * values.size() / count - 1]);
   std::string line;
   if (shown.empty()) return line;
-  const auto [low, high] = std::minmax_element(shown.begin(), shown.end());
+  double low = std::numeric_limits<double>::infinity();
+  double high = -low;
   for (const double value : shown) {
-    const double share = *high > *low ? (value - *low) / (*high - *low) : 0.5;
-    line += std::isfinite(share) ? kColumns[1 + static_cast<std::size_t>(share * 7)] : kColumns[0];
+    if (!std::isfinite(value)) continue;
+    low = std::min(low, value);
+    high = std::max(high, value);
+  }
+  for (const double value : shown) {
+    const double share = high > low ? clamped((value - low) / (high - low)) : 0.5;
+    line += std::isfinite(value) ? kColumns[1 + static_cast<std::size_t>(share * 7)] : kColumns[0];
   }
   return line;
 }

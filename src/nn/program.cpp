@@ -319,6 +319,7 @@ double Program::loss(std::span<const float> theta, const Batch& batch, TaskPool&
 std::optional<std::string> Program::first_non_finite(std::span<const float> theta,
                                                      const Batch& batch) {
   Plan& plan = *plan_;
+  check_parameters("first_non_finite", plan.layout.size, {theta.size()});
   plan.bind(batch);
   TaskPool alone(1);
   plan.pack(theta, alone);

@@ -39,5 +39,16 @@ TEST(Progress, AnEpochsLossIsTheMeanOverItsOwnSteps) {
   EXPECT_EQ(progress.test_figures(), (std::vector<double>{0.5, 0.625, 0.875}));
 }
 
+// A run that is resumed at an epoch's end has that evaluated again, and no loss to tell.
+TEST(Progress, AnEpochWithoutStepsHasNoLoss) {
+  const test::File file(std::tmpfile());
+  ASSERT_NE(file, nullptr);
+  app::Progress progress(file.get(), 4, 2);
+  progress.on_epoch(
+      {.epoch = 1, .step = 2, .train = {.accuracy = 0.25}, .test = {.accuracy = 0.5}});
+  EXPECT_EQ(content_of(file.get()), "epoch 1/2  step 2  train accuracy 0.2500  test 0.5000\n");
+  EXPECT_TRUE(progress.losses().empty());
+}
+
 }  // namespace
 }  // namespace gradatim

@@ -43,7 +43,10 @@ TEST(Text, SparklinesSpanLeastToLargest) {
   EXPECT_EQ(sparkline(std::vector<double>{0, 1, 2, 7}, 2), "▁█");
   EXPECT_EQ(sparkline(std::vector<double>{3, 3}, 9), "▄▄");
   EXPECT_EQ(sparkline({}, 9), "");
-  EXPECT_EQ(columns(sparkline(std::vector<double>{1, NAN, 2}, 9)), 3U);
+  EXPECT_EQ(sparkline(std::vector<double>{NAN, 1, 5, -2}, 9), " ▄█▁");
+  EXPECT_EQ(sparkline(std::vector<double>{1, NAN, 5, INFINITY, -2}, 9), "▄ █ ▁");
+  EXPECT_EQ(sparkline(std::vector<double>{1, 5, -2, NAN}, 9), "▄█▁ ");
+  EXPECT_EQ(sparkline(std::vector<double>{NAN, NAN}, 9), "  ");
 }
 
 TEST(Text, PaddingCountsColumns) {

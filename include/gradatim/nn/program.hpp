@@ -29,6 +29,9 @@ struct PlannedLayer {
 
 /// A network with its loss, planned for batches of up to `max_rows` samples: all memory is taken
 /// here, none in a step. One Program serves one thread at a time; it shares its work out itself.
+/// Whatever takes theta or a batch throws ShapeError if their sizes are not the network's or the
+/// batch has more than max_rows rows, InvalidArgument for labels that are no class and for bytes
+/// where accepts_bytes() is false.
 class Program {
  public:
   /// Throws ShapeError as parameter_layout, InvalidArgument if max_rows is 0.

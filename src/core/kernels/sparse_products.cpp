@@ -95,10 +95,11 @@ HWY_INLINE MatrixView RowsOf(MatrixView x, std::size_t first, std::size_t count)
   return x;
 }
 
-template <std::size_t Count>
-HWY_INLINE void FetchToSecondCache(const float* from) {
+// Lines of up to Most floats, of which `last` is the last.
+template <std::size_t Most>
+HWY_INLINE void FetchToSecondCache(const float* from, std::size_t last) {
   constexpr std::size_t kLine = 16;
-  for (std::size_t i = 0; i < Count; i += kLine) __builtin_prefetch(from + i, 0, 2);
+  for (std::size_t i = 0; i <= Most; i += kLine) __builtin_prefetch(from + std::min(i, last), 0, 2);
 }
 
 // What ProductColumns multiplies by: some columns of b = w, (inputs, units). Rows of b from l on
@@ -116,7 +117,8 @@ struct PanelOfRows {
                         std::size_t parts) const {
     const std::size_t end = (part + 1) * rows / parts;
     for (std::size_t i = part * rows / parts; i < end; ++i)
-      FetchToSecondCache<V * kMaxLanes>(w + (l + i) * columns.stride + columns.first);
+      FetchToSecondCache<V * kMaxLanes>(w + (l + i) * columns.stride + columns.first,
+                                        columns.count - 1);
   }
 };
 
@@ -134,10 +136,11 @@ struct PanelOfColumns {
               {w + columns.first * units + l, static_cast<std::ptrdiff_t>(units)},
               {packed, static_cast<std::ptrdiff_t>(width)});
   }
-  HWY_INLINE void Fetch(std::size_t l, std::size_t, std::size_t part, std::size_t parts) const {
+  HWY_INLINE void Fetch(std::size_t l, std::size_t rows, std::size_t part,
+                        std::size_t parts) const {
     const std::size_t end = (part + 1) * columns.count / parts;
     for (std::size_t i = part * columns.count / parts; i < end; ++i)
-      FetchToSecondCache<kMaskBits>(w + (columns.first + i) * units + l);
+      FetchToSecondCache<kMaskBits>(w + (columns.first + i) * units + l, rows - 1);
   }
 };
 
