@@ -1,15 +1,18 @@
 // Whether reported errors of slopes cover the true ones, over many points of functions that are
 // hard to differentiate: for each method, how many of 20,000 slopes are good by their status, how
 // many of those are more than 10 errors off, how many are off by more than 1e-3, the worst, and
-// evaluations.
-//   slope_scan            every function by Ridders and Adaptive
+// evaluations. And what check_gradient says of 2,000 right slopes.
+//   slope_scan [PART]     every function, or those whose name has PART in it
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <functional>
+#include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "gradatim/diff/check_gradient.hpp"
 #include "gradatim/diff/derivative.hpp"
 
 namespace {
@@ -22,6 +25,12 @@ struct Case {
   std::string name;
   Function f, slope;
   double low, high;
+  bool is_logarithmic = false;
+
+  double point(int i, int count) const {
+    const double share = (i + 0.37) / count;
+    return is_logarithmic ? low * std::pow(high / low, share) : low + (high - low) * share;
+  }
 };
 
 double as_float(double x) {
@@ -63,6 +72,30 @@ std::vector<Case> cases() {
                  cosine, -2, 2});
   all.push_back({"x² in stairs of 1e-9", [](double x) { return rounded(x * x, 1e-9); },
                  [](double x) { return 2 * x; }, -1, 1});
+  // What f rounds is larger than f is: 1 + y, 1 - cos x.
+  all.push_back({"log(1 + exp(-x))", [](double x) { return std::log(1 + std::exp(-x)); },
+                 [](double x) { return -1 / (1 + std::exp(x)); }, 0, 36});
+  all.push_back({"(1 - sigmoid x)²",
+                 [](double x) { return std::pow(1 - 1 / (1 + std::exp(-x)), 2); },
+                 [](double x) { return -2 * std::exp(x) / std::pow(1 + std::exp(x), 3); }, 0, 18});
+  all.push_back({"1 - cos x", [](double x) { return 1 - std::cos(x); },
+                 [](double x) { return std::sin(x); }, 1e-8, 1, true});
+  all.push_back({"(1 - cos x) / x²", [](double x) { return (1 - std::cos(x)) / (x * x); },
+                 [](double x) {
+                   const double square = x * x;
+                   return -x / 12 *
+                          (1 -
+                           square / 15 *
+                               (1 - square * 3 / 112 * (1 - square / 67.5 * (1 - square / 110))));
+                 },
+                 1e-4, 1, true});
+  all.push_back({"x³ - 3x² + 3x - 1", [](double x) { return ((x - 3) * x + 3) * x - 1; },
+                 [](double x) { return 3 * (x - 1) * (x - 1); }, 0.9, 1.1});
+  all.push_back({"x log(x² + 1)", [](double x) { return x * std::log(x * x + 1); },
+                 [](double x) { return std::log1p(x * x) + 2 * x * x / (x * x + 1); }, 1e-4, 1,
+                 true});
+  for (const double far : {1e5, 1e6, 1e7, 1e8})
+    all.push_back({"sin x, far out", [](double x) { return std::sin(x); }, cosine, far, 10 * far});
   return all;
 }
 
@@ -75,7 +108,7 @@ void scan(const Case& c, const M& method) {
   double worst = 0;
   std::size_t evaluations = 0;
   for (int i = 0; i < kPoints; ++i) {
-    const double x = c.low + (c.high - c.low) * (i + 0.37) / kPoints;
+    const double x = c.point(i, kPoints);
     const auto d = gd::derivative([&c](double t) { return c.f(t); }, x, method);
     evaluations += d.evaluations;
     if (d.status != gd::Status::kOk) continue;
@@ -90,11 +123,28 @@ void scan(const Case& c, const M& method) {
               static_cast<double>(evaluations) / kPoints);
 }
 
+void scan_check(const Case& c) {
+  constexpr int kPoints = 2'000;
+  std::map<std::string_view, int> verdicts;
+  const auto f = [&c](const std::vector<double>& x) { return c.f(x[0]); };
+  for (int i = 0; i < kPoints; ++i) {
+    const double x = c.point(i, kPoints);
+    const auto check = gd::check_gradient(f, std::vector<double>{c.slope(x)}, {x});
+    ++verdicts[gd::to_string(check.worst().verdict)];
+  }
+  std::printf("check     %-26s", c.name.c_str());
+  for (const auto& [verdict, count] : verdicts)
+    std::printf(" %s %d", std::string(verdict).c_str(), count);
+  std::printf("\n");
+}
+
 }  // namespace
 
-int main() {
+int main(int argc, char** argv) {
   for (const Case& c : cases()) {
+    if (argc > 1 && c.name.find(argv[1]) == std::string::npos) continue;
     scan(c, gd::Ridders{});
     scan(c, gd::Adaptive{});
+    scan_check(c);
   }
 }

@@ -31,11 +31,13 @@ struct Sample {
 template <class E>
 class Probe {
  public:
-  Probe(const CheckedSlice<E>& g, E x, E g_x, double analytic, const ProbeOptions& options)
+  /// `noise` of g, where that is more than rounding of its values.
+  Probe(const CheckedSlice<E>& g, E x, E g_x, E analytic, E noise, const ProbeOptions& options)
       : g_(g),
         x_(x),
         g_x_(g_x),
-        analytic_(static_cast<E>(analytic)),
+        analytic_(analytic),
+        noise_(noise),
         step_(options.step),
         target_(static_cast<E>(options.target)) {}
 
@@ -44,7 +46,7 @@ class Probe {
     if (!std::isfinite(g_x_)) return p;
     sample_until_settled();
     if (samples_.empty() || is_island()) return p;
-    const auto& best = believed(doubted_, table_.best());
+    const auto best = conclusion(doubted_, table_.best());
     p.value = best.value;
     p.error = best.error;
     p.flat = std::ranges::all_of(samples_, [this](const auto& s) { return is_flat(s); });
@@ -84,17 +86,19 @@ class Probe {
     }
     const E slope = (above - below) / at.width();
     const E rounding =
-        rounding_error(above, below, at.width()) + argument_error(x_, slope, at.width());
+        std::max(rounding_error(above, below, at.width()) + argument_error(x_, slope, at.width()),
+                 noise_ / at.step());
     const E best = table_.error();
     table_.add(slope, rounding, at.step());
     rows_since_best_ = table_.error() < best ? 0 : rows_since_best_ + 1;
     const E magnitude = std::max({std::abs(above), std::abs(below), std::abs(g_x_)});
+    const E noise = std::max(std::numeric_limits<E>::epsilon() * magnitude, noise_);
     samples_.push_back({.step = at.step(),
                         .g_above = above,
                         .g_below = below,
                         .slope_above = (above - g_x_) / (at.above - x_),
                         .slope_below = (g_x_ - below) / (x_ - at.below),
-                        .noise = 4 * std::numeric_limits<E>::epsilon() * magnitude / at.step()});
+                        .noise = 4 * noise / at.step()});
     follow_gap();
     const E magnitude_of_slope = std::abs(table_.value());
     const bool precise = table_.error() <= target_ * magnitude_of_slope;
@@ -132,7 +136,7 @@ class Probe {
   /// disagrees the table begins anew. What would refute `analytic` is not excused by noise.
   bool is_confirmed() {
     const E value = table_.value();
-    const auto look = look_again(g_, x_, samples_.back().step, table_.best());
+    const auto look = look_again(g_, x_, samples_.back().step, table_.best(), noise_);
     const bool refutes = std::abs(value - analytic_) > table_.error() + target_ * std::abs(value);
     if (!(refutes ? look.disagrees_unless_noisy() : look.disagrees())) return true;
     doubted_ = std::exchange(table_, ExtrapolationTable<E>{2}).best();
@@ -221,6 +225,7 @@ class Probe {
   E x_;
   E g_x_;
   E analytic_;
+  E noise_;
   double step_;
   E target_;
   ExtrapolationTable<E> table_{2};
@@ -236,10 +241,24 @@ class Probe {
 
 }  // namespace
 
+/// Stairs look like a jump, and slopes of noise refute whatever is right.
+template <class E>
+bool may_be_noise(const Probed<E>& p, E analytic, const ProbeOptions& options) {
+  const E tolerance = static_cast<E>(options.target) * std::abs(analytic);
+  return p.shape == Shape1D::kJump ||
+         (p.shape == Shape1D::kSmooth && std::abs(p.value - analytic) > 4 * p.error + tolerance);
+}
+
 template <class E>
 Probed<E> probe(const CheckedSlice<E>& g, E x, E g_x, double analytic,
                 const ProbeOptions& options) {
-  return Probe<E>(g, x, g_x, analytic, options).run();
+  const E slope = static_cast<E>(analytic);
+  const auto p = Probe<E>(g, x, g_x, slope, 0, options).run();
+  if (!may_be_noise(p, slope, options)) return p;
+  std::size_t unused = 0;  // g counts
+  const E first_step = around(x, options.step, "check_gradient").step();
+  const E noise = noise_beyond_rounding(g, x, g_x, first_step / 1024, unused);
+  return noise > 0 ? Probe<E>(g, x, g_x, slope, noise, options).run() : p;
 }
 
 template Probed<float> probe(const CheckedSlice<float>&, float, float, double, const ProbeOptions&);

@@ -41,7 +41,8 @@ struct ProbeOptions {
 
 /// Samples g, whose value at x is g_x, at ever smaller steps until its derivative is precise or can
 /// get no better, and looks once more at what they agree on: the more strictly where that would
-/// refute `analytic`.
+/// refute `analytic`. What does not agree with it is looked at anew where g is noisier than its
+/// values' rounding: stairs are no jumps then.
 template <class E>
 Probed<E> probe(const CheckedSlice<E>& g, E x, E g_x, double analytic, const ProbeOptions& options);
 

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <map>
 #include <numbers>
 #include <string>
 #include <vector>
@@ -212,6 +213,30 @@ TEST(CheckGradient, DoesNotRefuteARightGradientByChance) {
   const Verdict right = verdict(step, {2}, {0});
   EXPECT_TRUE(right == Verdict::kPass || right == Verdict::kUnresolved) << to_string(right);
   EXPECT_EQ(verdict(step, {7}, {0}), Verdict::kFail);
+}
+
+// Where f rounds something larger than itself its values are stairs. Those are no jumps, and their
+// slopes refute nothing.
+TEST(CheckGradient, WhatFRoundsInsideIsNoFault) {
+  const auto verdicts = [](const auto& f, const auto& slope, double low, double high) {
+    std::map<Verdict, int> counts;
+    for (int i = 0; i < 500; ++i) {
+      const double x = low + (high - low) * i / 500;
+      ++counts[verdict([&](const Vector& at) { return f(at[0]); }, {slope(x)}, {x})];
+    }
+    EXPECT_EQ(counts[Verdict::kPass] + counts[Verdict::kUnresolved], 500);
+    return counts;
+  };
+  const auto loss = [](double x) { return std::log(1 + std::exp(-x)); };
+  const auto loss_slope = [](double x) { return -1 / (1 + std::exp(x)); };
+  EXPECT_GE(verdicts(loss, loss_slope, 0, 15)[Verdict::kPass], 490);
+  verdicts(loss, loss_slope, 15, 25);
+  EXPECT_EQ(verdicts([](double x) { return std::sin(x + 1e5); },
+                     [](double x) { return std::cos(x + 1e5); }, -2, 2)[Verdict::kPass],
+            500);
+  verdicts([](double x) { return 1 - std::cos(x); }, [](double x) { return std::sin(x); }, 1e-4, 1);
+  EXPECT_EQ(verdict([&](const Vector& at) { return loss(at[0]); }, {1.01 * loss_slope(15)}, {15}),
+            Verdict::kFail);
 }
 
 TEST(CheckGradient, ComparesMethodsAndFunctions) {

@@ -7,75 +7,9 @@
 
 #include "gradatim/diff/extrapolation.hpp"
 #include "gradatim/diff/finite_difference.hpp"
+#include "gradatim/diff/noise.hpp"
 
 namespace gradatim::detail {
-
-/// Seven values of g around x at even spacing.
-template <class T, class G>
-std::array<T, 7> values_around(G&& g, T x, T spacing) {
-  std::array<T, 7> values{};
-  for (std::size_t i = 0; i < values.size(); ++i)
-    values[i] = g(x + (static_cast<T>(i) - 3) * spacing);
-  return values;
-}
-
-/// The smallest difference between neighbours that are not equal, 0 if all are: the height of the
-/// stairs of a g that is computed in fewer digits than T has.
-template <class T>
-T stair_height(const std::array<T, 7>& values) {
-  T height = std::numeric_limits<T>::infinity();
-  for (std::size_t i = 1; i < values.size(); ++i)
-    if (values[i] != values[i - 1]) height = std::min(height, std::abs(values[i] - values[i - 1]));
-  return std::isfinite(height) ? height : T(0);
-}
-
-template <class T>
-bool has_equal_neighbours(const std::array<T, 7>& values) {
-  return std::ranges::adjacent_find(values) != values.end();
-}
-
-/// The standard deviation of the noise of g that the differences of order 3 to 6 of seven values at
-/// even spacing show: differencing removes a smooth function and amplifies noise by a known factor,
-/// sqrt((2k)!)/k! (Moré and Wild, "Estimating computational noise").
-template <class T>
-T noise_in(std::array<T, 7> difference) {
-  constexpr std::array<double, 7> kGain{1, 2, 6, 20, 70, 252, 924};  // (2k)! / (k!)²
-  T noise = std::numeric_limits<T>::infinity();
-  for (std::size_t order = 1; order < difference.size(); ++order) {
-    const std::size_t count = difference.size() - order;
-    T squares = 0;
-    for (std::size_t i = 0; i < count; ++i) {
-      difference[i] = difference[i + 1] - difference[i];
-      squares += difference[i] * difference[i];
-    }
-    if (order >= 3)
-      noise = std::min(noise,
-                       std::sqrt(squares / static_cast<T>(count) / static_cast<T>(kGain[order])));
-  }
-  return std::isfinite(noise) ? noise : T(0);
-}
-
-/// The standard deviation of the noise of g near x, at least half a unit in the last place of g(x).
-/// Where all values are equal the spacing grows, up to `widest`, to see the stairs of g.
-template <class T, class G>
-T measured_noise(G&& g, T x, T widest, std::size_t& evaluations) {
-  // No power of 2: between stairs of that width a straight g would look exact.
-  constexpr T kFirst = T(0.38196601125010515L / 4);
-  constexpr T kWider = T(12.9);
-  T spacing = std::sqrt(std::numeric_limits<T>::epsilon()) * step_scale(x) * kFirst;
-  auto values = values_around(g, x, spacing);
-  evaluations += values.size();
-  const T magnitude = std::abs(values[3]);
-  const bool has_stairs = has_equal_neighbours(values);
-  while (stair_height(values) == 0 && kWider * spacing < widest) {
-    spacing *= kWider;
-    values = values_around(g, x, spacing);
-    evaluations += values.size();
-  }
-  const T floor =
-      std::max(std::numeric_limits<T>::epsilon() * magnitude / 2, std::numeric_limits<T>::min());
-  return std::max({floor, noise_in(values), has_stairs ? stair_height(values) / 2 : T(0)});
-}
 
 /// A stencil of order 8 with both its errors.
 template <class T>
@@ -154,7 +88,7 @@ Derivative<T> differentiate(G&& g, T x, const Adaptive& method) {
     d.value = best.value;
     d.error = best.error();
     d.step = best.step;
-    look = look_again(g, x, d.step, Conclusion<T>{d.value, d.error, d.step, best.innermost});
+    look = look_again(g, x, d.step, Conclusion<T>{d.value, d.error, d.step, best.innermost}, noise);
     d.evaluations += 2;
     h = d.step * kConfirmingStep<T>;
   }

@@ -8,6 +8,7 @@
 
 #include "gradatim/diff/finite_difference.hpp"
 #include "gradatim/diff/methods.hpp"
+#include "gradatim/diff/noise.hpp"
 #include "gradatim/diff/result.hpp"
 #include "gradatim/diff/step.hpp"
 
@@ -157,6 +158,16 @@ const Conclusion<T>& believed(const Conclusion<T>& doubted, const Conclusion<T>&
   return std::isfinite(doubted.error) && !refuted ? doubted : fresh;
 }
 
+/// What is believed: what was doubted at first only as closely as what followed, if anything did,
+/// knows it.
+template <class T>
+Conclusion<T> conclusion(const Conclusion<T>& doubted, const Conclusion<T>& fresh) {
+  Conclusion<T> c = believed(doubted, fresh);
+  if (std::isfinite(doubted.error) && std::isfinite(fresh.error)) [[unlikely]]
+    c.error = std::max(c.error, std::abs(fresh.value - c.value) + fresh.error);
+  return c;
+}
+
 /// Says of d what the second look saw, if that is against it.
 template <class T>
 void mark_unconfirmed(Derivative<T>& d, const SecondLook<T>& look) {
@@ -236,14 +247,7 @@ class RiddersTables {
   /// Whether a second look ever had something against a table, or differences were lost.
   bool is_doubtful() const { return has_doubted() || has_lost_; }
 
-  /// What to believe: what was doubted at first only as closely as what followed, if anything did,
-  /// knows it.
-  Conclusion<T> conclusion() const {
-    Conclusion<T> c = best();
-    if (has_doubted() && std::isfinite(table_.error())) [[unlikely]]
-      c.error = std::max(c.error, std::abs(table_.value() - c.value) + table_.error());
-    return c;
-  }
+  Conclusion<T> conclusion() const { return detail::conclusion(doubted_, table_.best()); }
 
  private:
   const Conclusion<T>& best() const { return believed(doubted_, table_.best()); }
@@ -276,17 +280,38 @@ template <class T, class G>
   if (tables.is_doubtful() || look.disagrees()) mark_unconfirmed(d, look);
 }
 
-/// Where g is right to `noise`, if that is more than rounding.
+/// The noise of g, if that is more than its values' rounding explains, otherwise 0.
 template <class T, class G>
-Derivative<T> differentiate(G&& g, T x, const Ridders& method, T noise = 0) {
-  if (method.levels < 2) throw_invalid_levels(Ridders::kName, method.levels);
-  if (!(method.ratio > 1)) throw_invalid_ratio(method.ratio);
+T noise_beyond_rounding(G&& g, T x, T g_x, T widest, std::size_t& evaluations) {
+  const T noise = measured_noise(g, x, widest, evaluations);
+  return noise > 4 * std::numeric_limits<T>::epsilon() * std::abs(g_x) ? noise : T(0);
+}
+
+/// Whether the noise of g is known: if not, doubt is a reason to measure it.
+enum class Noise { kUnknown, kKnown };
+
+template <Noise N, class T, class G>
+Derivative<T> ridders(G&& g, T x, const Ridders& method, T noise);
+
+/// From the beginning, with the noise of g measured, behind so many evaluations.
+template <class T, class G>
+[[gnu::noinline, gnu::cold]] Derivative<T> begin_with_noise(G&& g, T x, const Ridders& method,
+                                                            T g_x, T first_step,
+                                                            std::size_t evaluations) {
+  const T noise = noise_beyond_rounding(g, x, g_x, first_step / 16384, evaluations);
+  auto d = ridders<Noise::kKnown>(g, x, method, noise);
+  d.evaluations += evaluations;
+  return d;
+}
+
+template <Noise N, class T, class G>
+Derivative<T> ridders(G&& g, T x, const Ridders& method, T noise) {
   const double step = method.step == 0 ? 0.37 : method.step;
-  T h = around(x, step, Ridders::kName).step();
-  const T noise_of_slopes = 32 * noise / h;
+  const T first_step = around(x, step, Ridders::kName).step();
   const T ratio = static_cast<T>(method.ratio);
   const T shrink = 1 / ratio;
   const T f_x = g(x);
+  T h = first_step;
   T secant = 0;
   RiddersTables<T> tables(ratio);
   std::size_t evaluations = 1;
@@ -314,12 +339,36 @@ Derivative<T> differentiate(G&& g, T x, const Ridders& method, T noise = 0) {
     if (!tables.settled()) continue;
     evaluations += 2;
     confirmed = tables.confirm(g, x, noise);
+    if (N == Noise::kUnknown && !confirmed) break;
   }
-  auto d =
-      extrapolated(tables.conclusion(), f_x, secant, evaluations, Ridders::kName, noise_of_slopes);
+  if constexpr (N == Noise::kUnknown)
+    if (!confirmed) [[unlikely]]
+      return begin_with_noise(g, x, method, f_x, first_step, evaluations);
+  auto d = extrapolated(tables.conclusion(), f_x, secant, evaluations, Ridders::kName,
+                        32 * noise / first_step);
   if (!confirmed) [[unlikely]]
     look_at_last(g, x, tables, noise, d);
   return d;
+}
+
+inline void check_options(const Ridders& method) {
+  if (method.levels < 2) throw_invalid_levels(Ridders::kName, method.levels);
+  if (!(method.ratio > 1) || !std::isfinite(method.ratio)) throw_invalid_ratio(method.ratio);
+}
+
+/// Where steps are refuted by the second look, or never settle, the noise of g is measured and they
+/// are taken once more: rounding inside g may be far more than that of its value.
+template <class T, class G>
+Derivative<T> differentiate(G&& g, T x, const Ridders& method) {
+  check_options(method);
+  return ridders<Noise::kUnknown>(g, x, method, T(0));
+}
+
+/// Where g is right to `noise`.
+template <class T, class G>
+Derivative<T> differentiate(G&& g, T x, const Ridders& method, T noise) {
+  check_options(method);
+  return ridders<Noise::kKnown>(g, x, method, noise);
 }
 
 }  // namespace gradatim::detail
