@@ -78,7 +78,8 @@ Verdict judge_entry(Evidence& e, double largest, const CheckOptions& options) {
 
 std::vector<std::size_t> checked_indices(std::size_t n, const CheckOptions& options) {
   std::vector<std::size_t> indices(std::min(n, options.max_entries));
-  if (indices.empty()) detail::throw_nothing_to_check();
+  if (indices.empty())
+    throw InvalidArgument("check_gradient: expected max_entries of at least 1, got 0");
   if (indices.size() == n) {
     std::iota(indices.begin(), indices.end(), std::size_t{0});
     return indices;

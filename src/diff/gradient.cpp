@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "gradatim/core/error.hpp"
+#include "gradatim/diff/jacobian.hpp"
 
 namespace gradatim::detail {
 
@@ -14,6 +15,16 @@ void throw_coordinate(std::size_t i, std::size_t n) {
 void throw_direction(std::size_t n, std::size_t direction) {
   throw ShapeError(fmt::format("directional: expected a direction of {} values, as x has, got {}",
                                n, direction));
+}
+
+void throw_nonfinite_direction(std::size_t i, double value) {
+  throw InvalidArgument(
+      fmt::format("directional: expected a finite direction, its entry {} is {}", i, value));
+}
+
+void throw_rows(std::size_t expected, std::size_t rows) {
+  throw ShapeError(
+      fmt::format("jacobian: f answered with {} values, and beside x with {}", expected, rows));
 }
 
 void throw_output_size(std::size_t n, std::size_t output) {

@@ -31,8 +31,12 @@ void throw_invalid_levels(std::string_view method, int levels) {
 }
 
 void throw_invalid_ratio(double ratio) {
-  throw InvalidArgument(
-      fmt::format("ridders: expected a ratio above 1 between successive steps, got {}", ratio));
+  throw InvalidArgument(fmt::format(
+      "ridders: expected a finite ratio above 1 between successive steps, got {}", ratio));
+}
+
+void throw_invalid_trials(int trials) {
+  throw InvalidArgument(fmt::format("adaptive: expected at least 1 trial, got {}", trials));
 }
 
 }  // namespace gradatim::detail

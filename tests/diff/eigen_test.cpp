@@ -23,6 +23,13 @@ TEST(Eigen, VectorsAreDifferentiatedByEveryKindOfMethod) {
   EXPECT_NEAR(hessian(f, dynamic)(0, 1), std::exp(0.6) / 100, 1e-15);
 }
 
+// What lies with gaps is refused by the compiler: data() and size() would not be all of it.
+static_assert(Point<Eigen::VectorXd> && Point<Eigen::MatrixXd> &&
+              Point<Eigen::Ref<Eigen::VectorXd>>);
+static_assert(!Point<decltype(Eigen::MatrixXd().row(0))>);
+static_assert(!Point<decltype(Eigen::MatrixXd().block(0, 0, 1, 1))>);
+static_assert(!Point<Eigen::Map<Eigen::VectorXd, 0, Eigen::InnerStride<2>>>);
+
 TEST(Eigen, AFunctionOfVectorXdOnly) {
   Eigen::VectorXd x(2);
   x << 3, 4;

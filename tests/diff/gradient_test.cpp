@@ -15,6 +15,7 @@
 #include "diff/test_functions.hpp"
 #include "gradatim/core/error.hpp"
 #include "gradatim/diff/directional.hpp"
+#include "support/errors.hpp"
 
 namespace gradatim {
 namespace {
@@ -292,6 +293,55 @@ DualNumber<T, N> cube(const DualNumber<T, N>& x) {
   DualNumber<T, N> y(x.value * x.value * x.value);
   for (std::size_t k = 0; k < N; ++k) y.tangent[k] = 3 * x.value * x.value * x.tangent[k];
   return y;
+}
+
+TEST(Directional, WantsAFiniteDirection) {
+  const auto f = [](const auto& x) { return x[0] + sqrt(x[1]); };
+  const Vector x{1, 0};
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_EQ(test::message_of<InvalidArgument>([&] {
+              directional(f, x, Vector{1, nan}, Tape{});
+            }),
+            "directional: expected a finite direction, its entry 1 is nan");
+  EXPECT_EQ(directional(f, x, Vector{1, 0}, Tape{}).value, 1);
+  const auto sum = [](const auto& at) { return at[0] + at[1]; };
+  EXPECT_EQ(directional(sum, x, Vector{1e308, 1e308}, Tape{}).status, Status::kNonFinite);
+}
+
+TEST(Gradient, WhatOverflowsAFloatIsNotFinite) {
+  const auto cube = [](const auto& x) { return x[0] * x[0] * x[0]; };
+  EXPECT_EQ(gradient(cube, {3e20F}).status, Status::kNonFinite);
+  EXPECT_EQ(derivative([](auto x) { return x * x * x; }, 3e20F).status, Status::kNonFinite);
+  EXPECT_EQ(gradient(cube, {3e15F}).status, Status::kOk);
+}
+
+// Entries that move apart cancel in sums, together in differences.
+TEST(Gradient, MeasuredErrorsCoverWhatEntriesHaveInCommon) {
+  const auto sum = [](const auto& x) { return sin(x[0] + x[1]); };
+  const auto difference = [](const auto& x) { return sin(1e6 * (x[0] - x[1])); };
+  int uncovered = 0;
+  for (int i = 0; i < 1'000; ++i) {
+    const Vector far{1e6 + 1000.37 * i, 2e6 - 700.11 * i};
+    const auto by_sum = gradient(sum, far);
+    const double exact = static_cast<double>(
+        std::cos(static_cast<long double>(far[0]) + static_cast<long double>(far[1])));
+    uncovered += std::abs(by_sum[0] - exact) > 10 * by_sum.error[0] ? 1 : 0;
+    const Vector near{1 + 1e-3 * i, 3 - 0.7e-3 * i};
+    const auto by_difference = gradient(difference, near);
+    const double exact_difference =
+        static_cast<double>(1e6L * std::cos(1e6L * (static_cast<long double>(near[0]) - near[1])));
+    uncovered +=
+        std::abs(by_difference[0] - exact_difference) > 10 * by_difference.error[0] ? 1 : 0;
+  }
+  EXPECT_LE(uncovered, 20);
+}
+
+TEST(Gradient, OfASpanOfFixedExtentMovesWhatItShows) {
+  Vector x{3, 4};
+  const auto f = [&x](const auto&) { return x[0] * x[0] * x[1]; };
+  const auto g = gradient(f, std::span<double, 2>(x));
+  EXPECT_NEAR(g[0], 24, 1e-9);
+  EXPECT_NEAR(g[1], 9, 1e-9);
 }
 
 TEST(Gradient, OfAGenericFThatTakesDualNumbersOnly) {

@@ -5,8 +5,10 @@
 #include <vector>
 
 #include "diff/test_functions.hpp"
+#include "gradatim/core/error.hpp"
 #include "gradatim/diff/hessian.hpp"
 #include "gradatim/diff/jacobian.hpp"
+#include "support/errors.hpp"
 
 namespace gradatim {
 namespace {
@@ -126,6 +128,29 @@ TEST(Jacobian, DifferencesReportTheirError) {
 }
 
 // Entries that are 0 are known to be, as closely as gradients are.
+TEST(Jacobian, FMayAnswerWithNothingButNotWithMoreOrLess) {
+  const auto nothing = [](const Vector&) { return Vector(); };
+  EXPECT_EQ(jacobian(nothing, Vector{1, 2}, Central{}).rows, 0U);
+  const auto varying = [](const auto& x) {
+    return std::vector<std::remove_cvref_t<decltype(x[0])>>(x[1] > 2 ? 2 : 3, x[0]);
+  };
+  const auto refusal = [&](const auto& method) {
+    return test::message_of<ShapeError>([&] { jacobian(varying, Vector{1, 2}, method); });
+  };
+  EXPECT_EQ(refusal(Central{}), "jacobian: f answered with 3 values, and beside x with 2");
+  EXPECT_CONTAINS(refusal(Ridders{}), "and beside x with 2");
+}
+
+TEST(Hessian, OfAnFThatReadsXThroughAReference) {
+  Vector x{3, 4};
+  const auto f = [&x](const Vector&) { return x[0] * x[0] * x[1]; };
+  const auto h = hessian(f, x);
+  EXPECT_NEAR(h(0, 0), 8, 1e-9);
+  EXPECT_NEAR(h(0, 1), 6, 1e-9);
+  EXPECT_NEAR(h(1, 1), 0, 1e-9);
+  EXPECT_EQ(x, (Vector{3, 4}));
+}
+
 TEST(Hessian, ZeroEntriesAreNoReasonForDoubt) {
   const auto f = [](const Vector& x) { return x[0] * x[0] + 3 * x[1]; };
   for (int i = 0; i < 100; ++i) {

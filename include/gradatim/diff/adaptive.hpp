@@ -71,6 +71,7 @@ inline constexpr int kMostBeginnings = 4;
 
 template <class T, class G>
 Derivative<T> differentiate(G&& g, T x, const Adaptive& method) {
+  if (method.trials < 1) throw_invalid_trials(method.trials);
   const auto at = around(x, method.step == 0 ? 0.05 : method.step, Adaptive::kName);
   Derivative<T> d{.method = Adaptive::kName};
   const T noise = measured_noise(g, x, at.step() / 16, d.evaluations);

@@ -50,7 +50,8 @@ Derivative<T> narrowed(const Derivative<E>& d) {
   const T value = static_cast<T>(d.value);
   const E rounding = std::abs(static_cast<E>(value) - d.value);
   const T error = std::max(static_cast<T>(d.error + rounding), std::numeric_limits<T>::min());
-  return {value, error, static_cast<T>(d.step), d.evaluations, d.status, d.method};
+  const Status status = worse(d.status, finite_status(value));
+  return {value, error, static_cast<T>(d.step), d.evaluations, status, d.method};
 }
 
 template <class E, class F>

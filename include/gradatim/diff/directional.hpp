@@ -6,6 +6,14 @@ namespace gradatim {
 namespace detail {
 
 [[noreturn]] void throw_direction(std::size_t n, std::size_t direction);
+[[noreturn]] void throw_nonfinite_direction(std::size_t i, double value);
+
+template <class X, class V>
+void check_direction(const X& x, const V& v) {
+  if (length(x) != length(v)) throw_direction(length(x), length(v));
+  for (std::size_t i = 0; i < length(v); ++i)
+    if (!std::isfinite(v.data()[i])) throw_nonfinite_direction(i, static_cast<double>(v.data()[i]));
+}
 
 /// What of x moves along v, and how far a step of 1 in t is to move it.
 template <class E>
@@ -127,6 +135,7 @@ Derivative<E> directional_exact(F& f, const X& x, const V& v, const M& method) {
   Derivative<E> d{
       .value = 0, .error = 0, .evaluations = g.evaluations, .status = g.status, .method = g.method};
   for (std::size_t i = 0; i < g.size(); ++i) {
+    if (v.data()[i] == 0) continue;  // f may be infinitely steep there
     d.value += g.value.data()[i] * static_cast<E>(v.data()[i]);
     d.error += g.error.data()[i] * static_cast<E>(std::abs(v.data()[i]));
   }
@@ -136,14 +145,14 @@ Derivative<E> directional_exact(F& f, const X& x, const V& v, const M& method) {
 }  // namespace detail
 
 /// d/dt f(x + t v) at t = 0: the gradient's product with v, without forming the gradient where the
-/// method allows. Throws ShapeError unless v.size() == x.size().
+/// method allows. Throws ShapeError unless v.size() == x.size(), InvalidArgument unless v is
+/// finite.
 template <class F, class X, class V, Method M>
   requires Point<std::remove_cvref_t<X>> && Point<V>
 auto directional(F&& f, X&& x, const V& v, const M& method) {
   using T = detail::ElementT<X>;
   using E = detail::ValueT<F, X>;
-  if (detail::length(x) != detail::length(v))
-    detail::throw_direction(detail::length(x), detail::length(v));
+  detail::check_direction(x, v);
   if constexpr (DifferenceMethod<M>)
     return detail::narrowed<T>(detail::directional_difference<E>(f, x, v, method));
   else

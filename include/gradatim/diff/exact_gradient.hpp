@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <complex>
 #include <limits>
 #include <vector>
@@ -156,19 +157,28 @@ ExactValue<E> exact_gradient(F& f, const X& x, E* d_x, const ComplexStep& method
   return result;
 }
 
+/// How many units in the last place neighbours of x are apart from it, entry by entry: so that what
+/// a few entries have in common, a sum or a difference, moves as well.
+template <class E>
+E units_moved(std::size_t i, bool second) {
+  constexpr std::array<int, 8> kFirst{1, 2, -1, 3, -2, 1, -3, 2};
+  constexpr std::array<int, 8> kSecond{1, -1, 3, 2, 1, -3, 2, -2};
+  return static_cast<E>((second ? kSecond : kFirst)[i % 8]);
+}
+
 /// The error of `count` values that an exact method gave at x, as measure_rounding of one number:
-/// every coordinate is moved by one unit in the last place, up and down in turn, then the other
-/// way. at(neighbour) gives the values there.
+/// every coordinate is moved by one to three units in the last place, in two ways. at(neighbour)
+/// gives the values there.
 template <class E, class X, class At>
 void measure_rounding(const E* value, E* error, std::size_t count, const X& x, const At& at) {
   constexpr E kEpsilon = std::numeric_limits<E>::epsilon();
   auto neighbour = converted<E>(x);
   std::fill_n(error, count, E(0));
-  for (const E direction : {E(1), E(-1)}) {
+  for (const bool second : {false, true}) {
     for (std::size_t i = 0; i < length(x); ++i) {
       const E x_i = static_cast<E>(x.data()[i]);
       const E ulp = x_i == 0 ? kEpsilon : kEpsilon * std::abs(x_i);
-      neighbour.data()[i] = x_i + (i % 2 == 0 ? direction : -direction) * ulp;
+      neighbour.data()[i] = x_i + units_moved<E>(i, second) * ulp;
     }
     const E* const there = at(neighbour);
     for (std::size_t i = 0; i < count; ++i) {

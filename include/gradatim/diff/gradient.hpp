@@ -77,6 +77,7 @@ Gradient<C> narrowed_gradient(const Gradient<Wide>& wide) {
     g.value.data()[i] = d.value;
     g.error.data()[i] = d.error;
     g.step.data()[i] = d.step;
+    g.status = worse(g.status, d.status);
   }
   return g;
 }

@@ -23,15 +23,13 @@ void symmetrise(DerivativeMatrix<E>& h) {
 }
 
 /// The Jacobian by Ridders of the gradient by `method`, whose errors are noise to it.
-template <class E, class F, class X, class M>
-DerivativeMatrix<E> hessian_by(F& f, X& x, M method) {
-  using C = RebindT<X, E>;
+template <class E, class F, class C, class M>
+DerivativeMatrix<E> hessian_by_gradients(F& f, C& point, M method) {
   if constexpr (requires { method.error; }) method.error = ErrorEstimate::kMeasured;
-  const auto point = converted<E>(x);
   const auto at_x = differentiate_vector<E, C>(f, point, method);
   if constexpr (requires { method.error; }) method.error = ErrorEstimate::kNone;
   std::size_t evaluations = at_x.evaluations;
-  const auto gradient_of_f = [&](const C& at) {
+  const auto gradient_of_f = [&](C& at) {
     auto g = differentiate_vector<E, C>(f, at, method);
     evaluations += g.evaluations;
     return std::move(g.value);
@@ -46,6 +44,17 @@ DerivativeMatrix<E> hessian_by(F& f, X& x, M method) {
     h.error[i] += at_x.error.data()[i / h.columns] / h.step[i];
   symmetrise(h);
   return h;
+}
+
+/// x itself is moved where it can be, as by gradient().
+template <class E, class F, class X, class M>
+DerivativeMatrix<E> hessian_by(F& f, X& x, const M& method) {
+  if constexpr (std::same_as<X, RebindT<X, E>>) {
+    return hessian_by_gradients<E>(f, x, method);
+  } else {
+    auto point = converted<E>(x);
+    return hessian_by_gradients<E>(f, point, method);
+  }
 }
 
 template <class E>
@@ -140,7 +149,8 @@ DerivativeMatrix<E> hessian_by(F& f, X& x, Tape) {
 }  // namespace detail
 
 /// The (n, n) matrix of second derivatives of f: R^n -> R at x. Dual takes n(n+1)/2 evaluations,
-/// Tape n/4 and as many sweeps; any other method differentiates its own gradient by Ridders.
+/// Tape n/4 and as many sweeps; any other method differentiates its own gradient by Ridders, moving
+/// x itself as gradient() does.
 template <class F, class X, Method M>
   requires Point<std::remove_cvref_t<X>>
 auto hessian(F&& f, X&& x, const M& method) {

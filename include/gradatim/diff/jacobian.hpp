@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -9,30 +10,42 @@
 namespace gradatim {
 namespace detail {
 
+[[noreturn]] void throw_rows(std::size_t expected, std::size_t rows);
+
+/// f must answer with as many values wherever it is evaluated.
+inline void check_rows(std::size_t expected, std::size_t rows) {
+  if (rows != expected) [[unlikely]]
+    throw_rows(expected, rows);
+}
+
 /// The values of F: R^n -> R^m along one coordinate, each computed once: the m entries of a column
 /// are differentiated apart, at steps that mostly coincide.
 template <class Moving, class E>
 class ColumnCache {
  public:
-  ColumnCache(Moving& point, std::size_t column) : point_(point), column_(column) {}
+  /// `rows` of a column before, if there is one.
+  ColumnCache(Moving& point, std::size_t column, std::optional<std::size_t> rows)
+      : point_(point), column_(column), rows_(rows) {}
 
-  E operator()(std::size_t row, E t) {
-    const auto known = std::ranges::find(values_, t, &std::pair<E, std::vector<E>>::first);
-    if (known != values_.end()) return known->second[row];
-    point_.move(column_, t);
-    const auto y = point_.evaluate();
-    values_.emplace_back(t, std::vector<E>(y.data(), y.data() + length(y)));
-    return values_.back().second[row];
-  }
-  std::size_t rows(E t) {
-    (*this)(0, t);
-    return values_.back().second.size();
-  }
+  E operator()(std::size_t row, E t) { return values_at(t)[row]; }
+  std::size_t rows(E t) { return values_at(t).size(); }
   std::size_t evaluations() const { return values_.size(); }
 
  private:
+  const std::vector<E>& values_at(E t) {
+    const auto known = std::ranges::find(values_, t, &std::pair<E, std::vector<E>>::first);
+    if (known != values_.end()) return known->second;
+    point_.move(column_, t);
+    const auto y = point_.evaluate();
+    if (!rows_) rows_ = length(y);
+    check_rows(*rows_, length(y));
+    values_.emplace_back(t, std::vector<E>(y.data(), y.data() + length(y)));
+    return values_.back().second;
+  }
+
   Moving& point_;
   std::size_t column_;
+  std::optional<std::size_t> rows_;
   std::vector<std::pair<E, std::vector<E>>> values_;
 };
 
@@ -52,7 +65,7 @@ DerivativeMatrix<E> jacobian_by_columns(F& f, X& x, std::string_view method, con
   Moving point(f, x);
   DerivativeMatrix<E> jacobian{.method = method};
   for (std::size_t j = 0; j < point.size(); ++j) {
-    ColumnCache<Moving, E> column(point, j);
+    ColumnCache<Moving, E> column(point, j, j == 0 ? std::nullopt : std::optional(jacobian.rows));
     if (j == 0) resize(jacobian, column.rows(point.original(0)), point.size());
     for (std::size_t i = 0; i < jacobian.rows; ++i) {
       const auto d = entry([&](E t) { return column(i, t); }, point.original(j), i);
@@ -78,6 +91,7 @@ DerivativeMatrix<E> jacobian_by(F& f, X& x, const M& method) {
 /// The columns first, ..., first + count - 1 from the lanes of y.
 template <class E, class Y>
 void put_tangents(DerivativeMatrix<E>& jacobian, const Y& y, std::size_t first, std::size_t count) {
+  check_rows(jacobian.rows, length(y));
   for (std::size_t i = 0; i < jacobian.rows; ++i)
     for (std::size_t k = 0; k < count; ++k)
       jacobian.value[i * jacobian.columns + first + k] = y.data()[i].tangent[k];
@@ -163,6 +177,7 @@ DerivativeMatrix<E> jacobian_by(F& f, X& x, const ComplexStep& method) {
     const auto y = evaluate(Z(at, h));
     ++jacobian.evaluations;
     if (j == 0) resize(jacobian, length(y), n);
+    check_rows(jacobian.rows, length(y));
     for (std::size_t i = 0; i < jacobian.rows; ++i) {
       E& slope = jacobian.value[i * n + j] = y.data()[i].imag() / h;
       if (is_real(y.data()[i])) continue;
@@ -205,6 +220,7 @@ DerivativeMatrix<T> narrowed_matrix(DerivativeMatrix<E>&& wide) {
       m.value[i] = d.value;
       m.error[i] = d.error;
       m.step[i] = d.step;
+      m.status = worse(m.status, d.status);
     }
     return m;
   }
@@ -213,7 +229,7 @@ DerivativeMatrix<T> narrowed_matrix(DerivativeMatrix<E>&& wide) {
 }  // namespace detail
 
 /// d f_i / d x_j of f: R^n -> R^m, where f answers with a container that has data() and size().
-/// Dual needs n/4 evaluations, Tape one and m sweeps.
+/// Dual needs n/4 evaluations, Tape one and m sweeps. Throws ShapeError if m varies.
 template <class F, class X, Method M>
   requires Point<std::remove_cvref_t<X>>
 auto jacobian(F&& f, X&& x, const M& method) {

@@ -14,10 +14,20 @@
 
 namespace gradatim {
 
-/// What gradient() and its relatives take as x: contiguous float, double or long double with data()
-/// and size(): std::vector, std::array, std::span, an Eigen vector.
+namespace detail {
+
+/// Not so are Eigen's views of a row or of every other entry, and its blocks.
 template <class X>
-concept Point = requires(const X& x) {
+concept Contiguous = !requires { X::InnerStrideAtCompileTime; } ||
+                     (X::InnerStrideAtCompileTime == 1 &&
+                      (X::IsVectorAtCompileTime == 1 || std::same_as<X, typename X::PlainObject>));
+
+}  // namespace detail
+
+/// What gradient() and its relatives take as x: contiguous float, double or long double with data()
+/// and size(): std::vector, std::array, std::span, an Eigen vector or matrix.
+template <class X>
+concept Point = detail::Contiguous<X> && requires(const X& x) {
   { x.data() };
   { x.size() } -> std::convertible_to<std::size_t>;
   requires std::floating_point<std::remove_cvref_t<decltype(*x.data())>>;
@@ -48,8 +58,8 @@ using RebindT = typename Rebind<std::remove_cvref_t<X>, S>::type;
 
 template <class X>
 struct IsSpan : std::false_type {};
-template <class T>
-struct IsSpan<std::span<T>> : std::true_type {};
+template <class T, std::size_t N>
+struct IsSpan<std::span<T, N>> : std::true_type {};
 
 template <class X>
 struct FixedSize : std::integral_constant<std::size_t, 0> {};

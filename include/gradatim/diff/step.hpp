@@ -32,6 +32,7 @@ namespace detail {
 [[noreturn]] void throw_invalid_order(int order);
 [[noreturn]] void throw_invalid_levels(std::string_view method, int levels);
 [[noreturn]] void throw_invalid_ratio(double ratio);
+[[noreturn]] void throw_invalid_trials(int trials);
 
 /// x + h and x - h as they are representable. A difference is divided by above - below, the step as
 /// realised, rather than by 2h, which is not what was done to x.
