@@ -69,6 +69,18 @@ TEST(GradientDescent, ReportsALearningRateThatIsTooSmall) {
   EXPECT_NEAR(d.point[0], -2.99999994, 1e-12);
 }
 
+// Back where it began behind an even number of steps, one entry far larger than what moves, and a
+// start far out.
+TEST(GradientDescent, WhatMovedIsNotCalledHardlyMoved) {
+  const auto there_and_back = gradient_descent(kBowl, {-3.0, 4.0}, {.learning_rate = 1});
+  EXPECT_EQ(there_and_back.point, (Vector{-3, 4}));
+  EXPECT_EQ(there_and_back.stop, Stop::kStepsUsedUp);
+  const auto uneven = [](const auto& x) { return x[0] * x[0] + 1e-9 * x[1]; };
+  EXPECT_EQ(gradient_descent(uneven, {3.0, 1e9}, {.learning_rate = 0.1}).stop, Stop::kStepsUsedUp);
+  const auto far = [](const auto& x) { return 0.5 * (x[0] - 1e9) * (x[0] - 1e9); };
+  EXPECT_EQ(gradient_descent(far, {1e9 + 500}, {.learning_rate = 0.1}).stop, Stop::kStepsUsedUp);
+}
+
 TEST(GradientDescent, ConvergesToItsTolerance) {
   const auto d = gradient_descent(kBowl, std::array{-3.0, 4.0},
                                   {.learning_rate = 0.1, .steps = 1000, .tolerance = 1e-6});
@@ -148,6 +160,17 @@ TEST(Minimise, EndsWhereNoStepHelps) {
 }
 
 // Each case made a backtracking that only waits for a step without effect wait for ever.
+TEST(Minimise, WhateverTheScaleOfF) {
+  for (const double scale : {1e-17, 1e-100, 1e100, 1e200}) {
+    const auto f = [scale](const auto& x) { return scale * x[0] * x[0]; };
+    const auto d = minimise(f, {3.0}, {.tolerance = 1e-12 * scale});
+    EXPECT_EQ(d.stop, Stop::kConverged) << scale;
+    EXPECT_NEAR(d.point[0], 0, 1e-11) << scale;
+  }
+  const auto narrow = [](const auto& x) { return 1e20F * x[0] * x[0]; };
+  EXPECT_NEAR(minimise(narrow, {1.0F}, {.tolerance = 1e10}).point[0], 0, 1e-8);
+}
+
 TEST(Minimise, EndsAtWhateverStep) {
   const auto narrow = minimise(kBowl, std::array{-3.0F, 4.0F}, {.first_step = 1e300});
   EXPECT_EQ(narrow.stop, Stop::kConverged) << "infinite in float";

@@ -16,7 +16,8 @@ namespace gradatim {
 enum class Stop {
   kConverged,  // the gradient's largest entry is at most `tolerance`
   kStepsUsedUp,
-  kHardlyMoved,  // steps used up within a millionth of the start: the learning rate is too small
+  kHardlyMoved,  // steps used up, all within a millionth of every entry of the start and a
+                 // thousandth of f(start): the learning rate is too small
   kDiverged,     // f rose ten steps in a row to above its start, or ended on a rise to more than
                  // |f(start)| above it: the learning rate is too large
   kNonFinite,    // f or its gradient became NaN or infinite
@@ -101,13 +102,17 @@ ElementT<C> largest_entry(const C& c) {
   return largest;
 }
 
+/// By more than a millionth of an entry, or of the largest where that is 0.
 template <class C>
-bool hardly_moved(const C& from, const C& to) {
+bool has_moved(const C& from, const C& to) {
   using T = ElementT<C>;
-  T moved = 0;
-  for (std::size_t i = 0; i < length(from); ++i)
-    moved = std::max(moved, std::abs(to.data()[i] - from.data()[i]));
-  return moved <= T(1e-6) * std::max(largest_entry(from), T(1e-6));
+  const T largest = std::max(largest_entry(from), T(1e-6));
+  for (std::size_t i = 0; i < length(from); ++i) {
+    const T entry = std::abs(from.data()[i]);
+    if (std::abs(to.data()[i] - from.data()[i]) > T(1e-6) * (entry > 0 ? entry : largest))
+      return true;
+  }
+  return false;
 }
 
 template <class C>
@@ -147,6 +152,7 @@ DescentResult<C> descend(F& f, C x, const GradientDescentOptions& options) {
   const T first = d.value = slope.value_and_gradient_at(d.point, d_x);
   record(d, options.keep_path);
   int rises = 0;
+  bool moved = false;
   while (!ended(d, d_x, options)) {
     ++d.steps;
     for (std::size_t i = 0; i < length(start); ++i) {
@@ -158,6 +164,8 @@ DescentResult<C> descend(F& f, C x, const GradientDescentOptions& options) {
     const T previous = std::exchange(d.value, slope.value_and_gradient_at(d.point, d_x));
     record(d, options.keep_path);
     rises = d.value > previous ? rises + 1 : 0;
+    moved = moved || has_moved(start, d.point) ||
+            !(std::abs(d.value - first) <= T(1e-3) * std::abs(first));
     if (rises >= kMostRises && d.value > first && std::isfinite(d.value)) {
       d.stop = Stop::kDiverged;
       break;
@@ -165,7 +173,7 @@ DescentResult<C> descend(F& f, C x, const GradientDescentOptions& options) {
   }
   d.evaluations = slope.evaluations;
   if (d.stop != Stop::kStepsUsedUp || d.steps == 0) return d;
-  if (hardly_moved(start, d.point))
+  if (!moved)
     d.stop = Stop::kHardlyMoved;
   else if (rises > 0 && d.value - first > std::abs(first))
     d.stop = Stop::kDiverged;
@@ -186,20 +194,46 @@ C minus(const C& a, const C& b) {
   return difference;
 }
 
+/// x - step·d_x
+template <class C>
+C moved_along(const C& x, const C& d_x, ElementT<C> step) {
+  C moved = x;
+  for (std::size_t i = 0; i < length(x); ++i) moved.data()[i] -= step * d_x.data()[i];
+  return moved;
+}
+
+/// step·|d_x|², whose |d_x|² alone may overflow.
+template <class C>
+ElementT<C> expected_fall(const C& d_x, ElementT<C> step) {
+  ElementT<C> sum = 0;
+  for (std::size_t i = 0; i < length(d_x); ++i) sum += (step * d_x.data()[i]) * d_x.data()[i];
+  return sum;
+}
+
+/// The step, enlarged where it would not move x at all.
+template <class C>
+ElementT<C> enough_to_move(const C& x, const C& d_x, ElementT<C> step) {
+  const auto stays = [&](ElementT<C> by) {
+    return same_bits(moved_along(x, d_x, by).data(), x.data(), length(x));
+  };
+  while (stays(step) && 2 * step < std::numeric_limits<ElementT<C>>::infinity()) step *= 2;
+  return step;
+}
+
 /// Moves d.point to the first point along -d_x, from `step` on, where f falls enough; false if
 /// there is none before the step no longer moves the point or no longer shrinks.
 template <class F, class C>
 bool backtrack(Slope<F, C>& slope, DescentResult<C>& d, const C& d_x, ElementT<C> step,
                const MinimiseOptions& options) {
   using T = ElementT<C>;
-  const T fall = static_cast<T>(options.sufficient) * product(d_x, d_x);
+  const T sufficient = static_cast<T>(options.sufficient);
+  step = enough_to_move(d.point, d_x, step);
   for (T next = 0; step > 0; step = next) {
     next = step * static_cast<T>(options.shrink);
-    C trial = d.point;
-    for (std::size_t i = 0; i < length(trial); ++i) trial.data()[i] -= step * d_x.data()[i];
+    C trial = moved_along(d.point, d_x, step);
     if (same_bits(trial.data(), d.point.data(), length(trial))) return false;
     const T value = slope.value_at(trial);
-    if (value <= d.value - step * fall) {
+    if (value <= d.value - sufficient * expected_fall(d_x, step)) {
       d.point = std::move(trial);
       d.value = value;
       return true;
