@@ -55,9 +55,9 @@ struct Workload {
 };
 
 Workload workload(const std::string& name) {
-  const gd::Initializer automatic = gd::Automatic{};
-  const auto dense = [&](std::size_t units) { return gd::Dense{units, automatic}; };
-  if (name == "two-layer") return {{{784}, {gd::Dense{50}, gd::Sigmoid{}, gd::Dense{10}}}, {}};
+  const auto dense = [](std::size_t units) { return gd::Dense{units}; };
+  const auto narrow = [](std::size_t units) { return gd::Dense{units, gd::Gaussian{}}; };
+  if (name == "two-layer") return {{{784}, {narrow(50), gd::Sigmoid{}, narrow(10)}}, {}};
   if (name == "mlp-512")
     return {{{784}, {dense(512), gd::Relu{}, dense(512), gd::Relu{}, dense(10)}},
             {.optimizer = gd::Adam{}, .batch = 128}};

@@ -74,7 +74,8 @@ std::string_view kind(const Schedule& schedule) {
 
 double learning_rate_factor(const Schedule& schedule, std::size_t step, std::size_t steps,
                             std::size_t warmup) {
-  const std::size_t scheduled = steps > warmup ? steps - warmup : 0;
+  // One step at least: it starts there also where a training is all warm-up.
+  const std::size_t scheduled = steps > warmup ? steps - warmup : 1;
   const std::size_t at = step > warmup ? step - warmup : 0;
   const double factor =
       std::visit([&](const auto& choice) { return factor_at(choice, at, scheduled); }, schedule);

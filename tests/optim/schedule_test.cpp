@@ -46,8 +46,13 @@ TEST(Schedule, WarmUpRisesInALineAndThenTheScheduleBegins) {
 
 TEST(Schedule, RestsBehindItsEnd) {
   EXPECT_NEAR(learning_rate_factor(CosineSchedule{0.25F}, 1000, 100), 0.25, 1e-12);
-  EXPECT_EQ(learning_rate_factor(CosineSchedule{0.25F}, 7, 5, 10), 0.25 * 0.8)
-      << "a training that is all warm-up";
+}
+
+TEST(Schedule, OfATrainingThatIsAllWarmUpStarts) {
+  for (const std::size_t steps : {5U, 10U}) {
+    EXPECT_EQ(learning_rate_factor(CosineSchedule{0.25F}, 7, steps, 10), 0.8);
+    EXPECT_DOUBLE_EQ(learning_rate_factor(OneCycle{.start = 0.5F}, 7, steps, 10), 0.4);
+  }
 }
 
 TEST(Schedule, RejectsOptionsOutOfRange) {
