@@ -34,6 +34,8 @@ using Json = nlohmann::ordered_json;
 
 constexpr float kBiasMove = 0.0625F;
 constexpr std::uint32_t kBiasStream = 42;
+constexpr float kInputMove = 0x1p-9F;  // half a grey level
+constexpr std::uint32_t kInputStream = 43;
 constexpr double kAffordable = 1e12;  // operations
 constexpr double kFewest = 2;         // samples: batch normalisation wants two
 
@@ -82,6 +84,18 @@ bool move_zero_biases(Parameters& parameters, std::uint64_t seed) {
     moved = true;
   }
   return moved;
+}
+
+// The largest value of a window has no derivative by values that are equal, as blank pixels are,
+// and which of them a pool's gradient goes to is a choice. Returns whether they were moved.
+bool move_equal_inputs(const Network& network, std::uint64_t seed, std::span<float> inputs) {
+  const bool has_pool = std::ranges::any_of(
+      network.layers, [](const Layer& layer) { return std::holds_alternative<MaxPool2d>(layer); });
+  if (!has_pool) return false;
+  std::vector<float> moves(inputs.size());
+  fill_uniform(moves, {.seed = seed, .stream = kInputStream}, 0, kInputMove);
+  for (std::size_t i = 0; i < inputs.size(); ++i) inputs[i] += moves[i];
+  return true;
 }
 
 Subject load(const CheckCommand& command) {
@@ -154,13 +168,14 @@ Json as_json(const SampleCheck& sample) {
 }
 
 Json as_json(const NetworkCheck& check, const std::string& subject, const std::string& data,
-             std::size_t batch, bool moved) {
+             std::size_t batch, bool moved, bool inputs_moved) {
   Json tensors = Json::array();
   for (const TensorCheck& tensor : check.tensors) tensors.push_back(as_json(tensor));
   return {{"subject", subject},
           {"data", data},
           {"batch", batch},
           {"biases_moved_by_up_to", moved ? Json(kBiasMove) : Json(0)},
+          {"inputs_moved_by_up_to", inputs_moved ? Json(kInputMove) : Json(0)},
           {"passes", check.passed()},
           {"parameters", check.parameters()},
           {"passed", check.count(&TensorCheck::passed)},
@@ -251,7 +266,9 @@ int run_check(const CheckCommand& command) {
   const std::size_t whole =
       std::min(command.batch != 0 ? command.batch : recipe.options.batch, data.train.size());
   const std::size_t batch = command.batch != 0 ? whole : affordable_batch(recipe, whole);
-  const Samples samples = data.train.batch(0, batch);
+  Samples samples = data.train.batch(0, batch);
+  const bool inputs_moved = command.inputs && move_equal_inputs(recipe.network, recipe.options.seed,
+                                                                samples.inputs.values());
   Batch keyed = samples;
   keyed.key = {.seed = recipe.options.seed};
   const NetworkCheck check = check_of(command, subject, keyed);
@@ -260,7 +277,8 @@ int run_check(const CheckCommand& command) {
                   subject.parameters.theta().size(), batch, name);
   if (!command.plot.empty()) draw_errors(check, title, command.plot);
   if (command.json) {
-    fmt::print("{}\n", as_json(check, command.subject, name, batch, !subject.moved_off.empty())
+    fmt::print("{}\n", as_json(check, command.subject, name, batch, !subject.moved_off.empty(),
+                               inputs_moved)
                            .dump(-1, ' ', false, Json::error_handler_t::replace));
   } else {
     fmt::print("{}\n", title);
@@ -272,6 +290,9 @@ int run_check(const CheckCommand& command) {
     if (!subject.moved_off.empty())
       fmt::print("biases that start at 0 moved by up to {}: {} has no derivative at 0\n", kBiasMove,
                  subject.moved_off);
+    if (inputs_moved)
+      fmt::print("inputs moved by up to {}: max_pool2d has no derivative where they are equal\n",
+                 kInputMove);
     fmt::print("\n{}", check.to_string());
     print_errors(check);
   }
@@ -286,8 +307,9 @@ void add_check_command(CLI::App& app, int& exit_code) {
       app.add_subcommand("check", "Check every parameter's gradient against the numerical one");
   sub->add_option("recipe", command->subject, "A recipe's name or file, or a run folder")
       ->required();
-  sub->add_option("--data", command->data, "Dataset instead of the recipe's");
-  sub->add_option("--data-dir", command->data_dir, "Folder to look for data in first");
+  sub->add_option("--data", command->data, "Dataset instead of the recipe's")->check(not_empty());
+  sub->add_option("--data-dir", command->data_dir, "Folder to look for data in first")
+      ->check(not_empty());
   sub->add_option(
          "--batch", command->batch,
          "Training samples, from the first; by default the recipe's batch, or fewer, down to two, "
@@ -297,7 +319,8 @@ void add_check_command(CLI::App& app, int& exit_code) {
   sub->add_option("--threads", command->threads, "Threads; 0, the default, is one a core")
       ->check(CLI::Range(0, 1024));
   sub->add_flag("--inputs", command->inputs, "Check the gradient by the inputs too");
-  sub->add_option("--plot", command->plot, "Draw the distribution of the errors: FILE.svg or .png");
+  sub->add_option("--plot", command->plot, "Draw the distribution of the errors: FILE.svg or .png")
+      ->check(not_empty());
   sub->add_flag("--json", command->json, "Print the result as one JSON object");
   sub->callback([command, &exit_code] { exit_code = run_check(*command); });
 }

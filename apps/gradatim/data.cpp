@@ -14,6 +14,7 @@
 #include "gradatim/data/fetch.hpp"
 #include "gradatim/data/generated.hpp"
 #include "paths.hpp"
+#include "validators.hpp"
 
 namespace gradatim::app {
 namespace {
@@ -169,7 +170,7 @@ CLI::App* add(CLI::App& data, const std::string& name, const std::string& descri
 }
 
 void add_data_dir(CLI::App& command, DataOptions& options, const std::string& description) {
-  command.add_option("--data-dir", options.data_dir, description);
+  command.add_option("--data-dir", options.data_dir, description)->check(not_empty());
 }
 
 constexpr auto kLookedIn = "A folder to look in before the cache and Debian's";

@@ -18,6 +18,7 @@
 #include "gradatim/core/error.hpp"
 #include "gradatim/diff/check_gradient.hpp"
 #include "gradatim/diff/gradient.hpp"
+#include "validators.hpp"
 
 namespace gradatim::app {
 namespace {
@@ -260,9 +261,9 @@ void add_derive_command(CLI::App& app, int& exit_code) {
   sub->add_option("--method", command->method, "One method, or all")
       ->check(CLI::IsMember(methods))
       ->capture_default_str();
-  sub->add_option(
-      "--plot", command->plot,
-      "Draw the curve and its tangent, or contours and minus the gradient (.svg, .png)");
+  sub->add_option("--plot", command->plot,
+                  "Draw the curve and its tangent, or contours and minus the gradient (.svg, .png)")
+      ->check(not_empty());
   sub->add_flag("--json", command->json, "Print the result as one JSON object");
   sub->footer(
       "Functions: " + function_names() +

@@ -162,7 +162,8 @@ void add_doctor_command(CLI::App& app, int& exit_code) {
       ->needs(recipe)
       ->allow_extra_args(false)
       ->type_name("KEY=VALUE");
-  sub->add_option("--data-dir", command->data_dir, "Folder to look for data in first");
+  sub->add_option("--data-dir", command->data_dir, "Folder to look for data in first")
+      ->check(not_empty());
   sub->add_flag("--json", command->json, "Print the result as one JSON object");
   sub->callback([command, &exit_code] { exit_code = run_doctor(*command); });
 }

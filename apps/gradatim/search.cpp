@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "commands.hpp"
@@ -145,6 +146,8 @@ void draw_search(const Plan& plan, const std::vector<Trial>& history) {
   }
 }
 
+bool is_scored(const Trial& trial) { return trial.steps != 0 && trial.result.failure.empty(); }
+
 std::string to_json(const Plan& plan, const SearchResult& result, double seconds) {
   const Trial& best = result.trials.front();
   nlohmann::ordered_json settings = nlohmann::ordered_json::object();
@@ -158,11 +161,11 @@ std::string to_json(const Plan& plan, const SearchResult& result, double seconds
       {"trials", result.trials.size()},
       {"complete", result.complete},
       {"seconds", seconds},
-      {"best",
-       {{"trial", best.number},
-        {"steps", best.steps},
-        {"score", best.result.score},
-        {"settings", settings}}},
+      {"best", is_scored(best) ? nlohmann::ordered_json{{"trial", best.number},
+                                                        {"steps", best.steps},
+                                                        {"score", best.result.score},
+                                                        {"settings", settings}}
+                               : nlohmann::ordered_json(nullptr)},
       {"search", plan.folder.string()},
   };
   return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
@@ -201,6 +204,9 @@ class Search {
     fmt::print(out_, "{:>3}/{:<3} to step {:<7} trial {:<4} {:<8}{}\n", done_, rung.trials,
                rung.steps, trial.number, score_text(trial), one_line(settings_text(trial)));
     std::fflush(out_);
+    if (!trial.result.failure.empty() && !std::exchange(told_a_failure_, true))
+      fmt::print(stderr, "gradatim: trial {} failed: {}; of others trials.csv tells\n",
+                 trial.number, one_line(trial.result.failure));
   }
 
   void conclude(const SearchResult& result) const {
@@ -220,6 +226,7 @@ class Search {
   std::FILE* out_;
   Clock::time_point started_ = Clock::now();
   std::vector<Trial> history_;
+  bool told_a_failure_ = false;
   std::size_t rung_steps_ = 0;
   std::size_t done_ = 0;  // of this rung
 };

@@ -105,7 +105,7 @@ void print_result(std::FILE* out, const RunSummary& summary, const Progress& pro
              summary.data, summary.steps, summary.seconds, summary.steps_per_second,
              summary.stopped == "steps_done" ? "" : ", " + summary.stopped);
   const auto line = [&](const char* split, const Figure& figure, const Scores& scores) {
-    fmt::print(out, "  {:<16}{:.4f}\n", fmt::format("{} {}", split, figure.name),
+    fmt::print(out, "  {:<15} {:.4f}\n", fmt::format("{} {}", split, figure.name),
                scores.*figure.value);
   };
   for (const Figure& figure : summary.figures) {

@@ -114,6 +114,9 @@ TextTable parse_table(std::string_view text, std::string_view name) {
 
 TextTable read_table(const std::filesystem::path& file, std::size_t most_bytes) {
   std::error_code error;
+  if (!std::filesystem::exists(file, error))
+    throw DataError(fmt::format("read {}: no such file in {}", file.string(),
+                                std::filesystem::current_path(error).string()));
   if (!std::filesystem::is_regular_file(file, error))
     throw DataError(fmt::format("read {}: expected a regular file", file.string()));
   const auto bytes = std::filesystem::file_size(file, error);

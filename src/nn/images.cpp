@@ -21,7 +21,11 @@ void check_window(const kernels::Window& window, const kernels::ImageShape& imag
     throw InvalidArgument(fmt::format("{}: size and stride must be at least 1, got {} and {}",
                                       label, window.size, window.stride));
   const std::size_t least = std::min(image.height, image.width);
-  if (window.padding > least + window.size || window.size > least + 2 * window.padding)
+  if (window.padding > least + window.size)
+    throw ShapeError(
+        fmt::format("{}: padding must be at most {}, image and window together, got {}", label,
+                    least + window.size, window.padding));
+  if (window.size > least + 2 * window.padding)
     throw ShapeError(
         fmt::format("{}: a window of {} x {} with padding {} does not fit an image of {} x {}",
                     label, window.size, window.size, window.padding, image.height, image.width));

@@ -45,6 +45,8 @@ void check_addition(const Network& network, const Operations& operations, std::s
   const std::size_t back = operations[layer]->adds_input_back();
   if (back == 0 && !std::holds_alternative<Residual>(network.layers[layer])) return;
   const std::string label = layer_label(network, layer);
+  if (layer == 0)
+    throw InvalidArgument(fmt::format("{}: there is no layer before it to add", label));
   if (back == 0 || back > layer)
     throw InvalidArgument(fmt::format(
         "{}: over must be 1 to {}, the number of layers before it, got {}", label, layer, back));

@@ -17,8 +17,8 @@ constexpr std::size_t kManyParameters = std::size_t{1} << 18;  // of one layer: 
 
 }  // namespace
 
-Program::Plan::Plan(const Network& network_value, const Loss& loss_value, std::size_t rows_value)
-    : network(pooled_before_relu(network_value)),
+Program::Plan::Plan(const Network& given, const Loss& loss_value, std::size_t rows_value)
+    : reordered(pooled_before_relu(given)),
       loss(loss_value),
       max_rows(rows_value),
       row_tasks(1),

@@ -58,7 +58,7 @@ struct GradientSlot {
 // computes a part of the gradient of the parameters from all rows. Where a layer needs sums over
 // the batch, the first round is cut there into two, each way.
 struct Program::Plan {
-  Plan(const Network& network_value, const Loss& loss_value, std::size_t rows);
+  Plan(const Network& given, const Loss& loss_value, std::size_t rows);
   void plan_tasks();
   void plan_batch_sums();
   void plan_stages();
@@ -106,7 +106,8 @@ struct Program::Plan {
   void parameter_gradient(std::size_t layer, std::size_t task, std::span<float> d_theta) const;
   double mean_loss() const;
 
-  Network network;
+  ReorderedNetwork reordered;
+  const Network& network = reordered.network;
   Loss loss;
   std::size_t max_rows;
   std::size_t row_tasks;

@@ -39,7 +39,7 @@ std::vector<PlannedLayer> Program::planned_layers() const {
     const GradientSlot& gradient = plan.d_slots[slot];
     const bool own = gradient.own_memory;
     layers.push_back(
-        {.name = layer_label(plan.network, i),
+        {.name = plan.reordered.label(i),
          .output = plan.operations[i]->output(),
          .parameters = plan.parameter_count(i),
          .operations = plan.operations[i]->operations_per_row(),

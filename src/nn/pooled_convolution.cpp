@@ -1,5 +1,9 @@
 #include "nn/pooled_convolution.hpp"
 
+#include <fmt/format.h>
+
+#include <numeric>
+
 #include "gradatim/core/error.hpp"
 #include "nn/images.hpp"
 #include "nn/joints.hpp"
@@ -84,14 +88,24 @@ void PooledConvolution::add_gradient_from(ConstTensorView x,
                                    bias(d_theta, convolution_));
 }
 
-Network pooled_before_relu(Network network) {
-  const auto operations = make_operations(network);
+std::string ReorderedNetwork::label(std::size_t layer) const {
+  return fmt::format("layer {} ({})", places[layer] + 1, kind(network.layers[layer]));
+}
+
+ReorderedNetwork pooled_before_relu(const Network& given) {
+  const auto operations = make_operations(given);
   const Joints joints(operations);
+  ReorderedNetwork reordered{.network = given, .places = {}};
+  Network& network = reordered.network;
+  reordered.places.resize(network.layers.size());
+  std::iota(reordered.places.begin(), reordered.places.end(), std::size_t{0});
   for (std::size_t i = 0; i + 1 < network.layers.size(); ++i)
     if (layer_at<Relu>(network, i) != nullptr && layer_at<MaxPool2d>(network, i + 1) != nullptr &&
-        !joints.is_read_later(i + 1))
+        !joints.is_read_later(i + 1)) {
       std::swap(network.layers[i], network.layers[i + 1]);
-  return network;
+      std::swap(reordered.places[i], reordered.places[i + 1]);
+    }
+  return reordered;
 }
 
 std::vector<std::unique_ptr<const Operation>> make_fused_operations(const Network& network) {

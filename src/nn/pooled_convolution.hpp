@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "gradatim/core/convolution.hpp"
@@ -45,9 +46,18 @@ class PooledConvolution final : public Operation {
   bool relu_;
 };
 
+/// A network whose layers are in another order: layer i was given as layer places[i].
+struct ReorderedNetwork {
+  Network network;
+  std::vector<std::size_t> places;
+
+  /// As layer_label() of the network that was given.
+  std::string label(std::size_t layer) const;
+};
+
 /// relu and max commute: pooling first leaves relu fewer values, with the same bits both ways.
 /// Where a window's largest value is not positive, relu passes no gradient in either order.
-Network pooled_before_relu(Network network);
+ReorderedNetwork pooled_before_relu(const Network& given);
 
 /// The operations of such a network, one a layer. Where a convolution and the layers behind it can
 /// be one PooledConvolution, it takes the place of the first; the others then only rename.

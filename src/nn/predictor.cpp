@@ -68,7 +68,7 @@ struct Predictor::Plan {
 };
 
 Predictor::Plan::Plan(const Network& network) : inputs(network.input.size()) {
-  auto operations = make_fused_operations(pooled_before_relu(network));
+  auto operations = make_fused_operations(pooled_before_relu(network).network);
   const Joints joints(operations);
   for (auto& operation : operations) {
     Step step;

@@ -331,7 +331,7 @@ std::optional<std::string> Program::first_non_finite(std::span<const float> thet
     plan.find_statistics_alone(i);
     plan.forward_layer(i, theta, {0, plan.rows});
     const ConstTensorView y = plan.outputs[plan.slot[i]].view().slice(0, plan.rows);
-    if (!kernels::all_finite(y.values())) return layer_label(plan.network, i);
+    if (!kernels::all_finite(y.values())) return plan.reordered.label(i);
   }
   return std::nullopt;
 }

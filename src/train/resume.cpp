@@ -75,7 +75,8 @@ std::string how_it_stopped(const std::filesystem::path& folder) {
   try {
     const auto summary = nlohmann::json::parse(read_file(folder / "summary.json"), nullptr,
                                                /*allow_exceptions=*/false);
-    return summary.is_object() ? summary.value("stopped", "") : "";
+    const auto stopped = summary.is_object() ? summary.find("stopped") : summary.end();
+    return stopped != summary.end() && stopped->is_string() ? stopped->get<std::string>() : "";
   } catch (const DataError&) {
     return "";
   }

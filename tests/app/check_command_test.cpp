@@ -97,6 +97,12 @@ TEST(CheckCommand, MovesBiasesOfZeroOffKinksAndSaysSo) {
   EXPECT_CONTAINS(check("kinked", "--inputs").out,
                   "biases that start at 0 moved by up to 0.0625: relu has no derivative at 0");
   EXPECT_EQ(check("tiny", "--inputs").out.find("biases"), std::string::npos);
+
+  // Equal pixels are ties of max_pool2d.
+  const Outcome pooled_inputs = check("pooled", "--inputs");
+  EXPECT_EQ(pooled_inputs.exit_code, 0) << pooled_inputs.out;
+  EXPECT_CONTAINS(pooled_inputs.out, "inputs moved by up to 0.001953125: max_pool2d has no");
+  EXPECT_EQ(check("tiny", "--inputs").out.find("inputs moved"), std::string::npos);
 }
 
 TEST(CheckCommand, RefusesWhatItCanNotFind) {

@@ -190,6 +190,9 @@ TEST(DoctorCommand, PrintsThePlanOfARecipe) {
             plan["workspace_bytes"].get<std::size_t>() + std::size_t{2} * 4 * 39760);
   EXPECT_EQ(plan["thread_bytes"], 0);  // dense layers keep nothing
   const auto images = workshop.gradatim({"doctor", "simple-convnet", "--json"}).json();
+  // In the order they run in, by their place in the recipe.
+  EXPECT_EQ(images["layers"][1]["layer"], "layer 3 (max_pool2d)");
+  EXPECT_EQ(images["layers"][2]["layer"], "layer 2 (relu)");
   const auto bytes = [&](const char* key) { return images[key].get<std::size_t>(); };
   EXPECT_GT(bytes("thread_bytes"), 10'000U);
   EXPECT_EQ(bytes("peak_bytes"), bytes("workspace_bytes") + 4 * bytes("parameter_bytes") +  // Adam

@@ -175,6 +175,16 @@ TEST(SearchCommand, ATrialThatDivergesOrDoesNotFitIsAFailureAndNotTheEnd) {
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_EQ(outcome.json()["best"]["settings"]["layers.2.units"], "10");
   EXPECT_CONTAINS(read_file(workshop / "searches/tiny-1/trials.csv"), "10 classes");
+  EXPECT_CONTAINS(outcome.err, " failed: ");
+  EXPECT_CONTAINS(outcome.err, "'mnist' has 10 classes, the network 3 outputs");
+}
+
+TEST(SearchCommand, WithoutAScoreThereIsNoBest) {
+  const Workshop workshop;
+  const Outcome outcome =
+      search(workshop, {"tiny", "--set", "layers.2.units=int(3,9)", "--trials", "3"});
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_TRUE(outcome.json()["best"].is_null()) << outcome.out;
 }
 
 TEST(SearchCommand, WrongInputIsRefusedBeforeAnythingIsTrained) {
