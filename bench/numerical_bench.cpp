@@ -72,15 +72,16 @@ double median_seconds(int repeats, Body body) {
 
 int main(int argc, char** argv) try {
   if (argc != 4) {
-    std::cerr << "usage: numerical_bench NAME|FOLDER THREADS REPEATS\n";
+    std::cerr << "usage: numerical_bench FOLDER THREADS REPEATS\n";
     return 2;
   }
-  const std::string folder = argv[2 - 1];
+  const std::string folder = argv[1];
   const std::size_t threads = std::stoul(argv[2]);
   const int repeats = std::max(1, std::atoi(argv[3]));
   const std::string name = folder.find("fashion") != std::string::npos ? "fashion-mnist" : "mnist";
   const gd::Dataset data = gd::load_dataset(name, {.chosen = folder});
-  const gd::Network network({784}, {gd::Dense{50}, gd::Sigmoid{}, gd::Dense{10}});
+  const gd::Network network(
+      {784}, {gd::Dense{50, gd::Gaussian{}}, gd::Sigmoid{}, gd::Dense{10, gd::Gaussian{}}});
   const gd::Parameters parameters = gd::initialize(network, 1);
   const auto bytes = data.train.images.view().slice(0, kBatch);
   const gd::Batch batch{.inputs = gd::ByteInputs{bytes, gd::kByteScale},

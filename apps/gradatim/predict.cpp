@@ -13,6 +13,7 @@
 #include "commands.hpp"
 #include "exit_codes.hpp"
 #include "gradatim/core/error.hpp"
+#include "gradatim/core/kernels.hpp"
 #include "gradatim/data/dataset.hpp"
 #include "gradatim/io/png.hpp"
 #include "gradatim/train/run_folder.hpp"
@@ -111,6 +112,11 @@ int run_predict(const PredictCommand& command) {
   if (command.images.empty()) throw InvalidArgument("predict: expected PNG files");
   const ByteTensor images = read_images(command, image_shape(model.network.input));
   const Tensor outputs = answers(model, ByteInputs{.bytes = images, .scale = kByteScale});
+  if (!kernels::all_finite(outputs.values()))
+    throw DataError(
+        fmt::format("predict: {} answers with values that are not finite; its training "
+                    "has diverged",
+                    command.run));
   Json predictions = Json::array();
   for (std::size_t i = 0; i < command.images.size(); ++i) {
     const auto guesses = ranked(model, outputs.view().row(i));

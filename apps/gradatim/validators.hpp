@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <string>
 
 namespace gradatim::app {
@@ -19,7 +20,9 @@ inline CLI::Validator not_empty() {
 inline CLI::Validator above_zero(const std::string& unit) {
   return {[unit](const std::string& value) {
             double number = 0;
-            const bool is_good = CLI::detail::lexical_cast(value, number) && number > 0;
+            const char* const end = value.data() + value.size();
+            const auto read = std::from_chars(value.data(), end, number);
+            const bool is_good = read.ec == std::errc() && read.ptr == end && number > 0;
             return is_good ? std::string()
                            : fmt::format("expected more than 0 {}, got {}", unit, value);
           },

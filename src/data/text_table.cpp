@@ -19,6 +19,10 @@ class Reader {
   }
 
   bool at_end() const { return at_ == text_.size(); }
+  /// Nothing but empty lines follows.
+  bool is_blank_from_here() const {
+    return text_.find_first_not_of("\r\n", at_) == std::string_view::npos;
+  }
   std::size_t line() const { return line_; }
 
   /// The cells up to the end of the row.
@@ -98,10 +102,10 @@ TextTable parse_table(std::string_view text, std::string_view name) {
   Reader reader(text, name);
   TextTable table{.name = std::string(name), .columns = reader.row(), .cells = {}, .lines = {}};
   check_header(Reader(text, name), table.columns);
-  while (!reader.at_end()) {
+  const bool may_be_empty = table.columns.size() == 1;  // a row, of a missing value
+  while (may_be_empty ? !reader.at_end() : !reader.is_blank_from_here()) {
     const std::size_t line = reader.line();
     std::vector<std::string> cells = reader.row();
-    if (cells.size() == 1 && cells[0].empty() && reader.at_end()) break;  // an empty last line
     if (cells.size() != table.columns.size())
       throw DataError(fmt::format("{}:{}: expected {} cells as in the header, got {}", name, line,
                                   table.columns.size(), cells.size()));

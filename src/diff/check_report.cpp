@@ -22,10 +22,10 @@ std::string remark(const CheckedEntry& entry) {
                      entry.between_slopes ? "between" : "not between");
 }
 
-/// Then all gradients but 0 fail, and 0 is right of a constant, but also of an f that reads another
-/// x than the one it is given.
+/// Whether f, which leaves its argument alone, was the same at all points: as a constant is, and an
+/// f that reads another x than the one it is given.
 bool never_changed(const GradientCheck& check) {
-  return !check.entries.empty() &&
+  return !check.entries.empty() && check.count(Verdict::kInputModified) == 0 &&
          std::ranges::all_of(check.entries, [](const CheckedEntry& entry) {
            return entry.slope_below == 0 && entry.slope_above == 0;
          });

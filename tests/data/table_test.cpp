@@ -32,6 +32,9 @@ TEST(Table, ReadsWhatRfc4180Allows) {
 
 TEST(Table, NamesLinesThatAreNotRows) {
   EXPECT_EQ(refusal("a,b\n1,2\n3\n"), "t.csv:3: expected 2 cells as in the header, got 1");
+  EXPECT_EQ(parse_table("a,b\n1,2\n\n\r\n\n", "t.csv").rows(), 1U);
+  EXPECT_EQ(parse_table("a\n1\n\n", "t.csv").rows(), 2U) << "the second has a missing value";
+  EXPECT_EQ(refusal("a,b\n1,2\n\n3,4\n"), "t.csv:3: expected 2 cells as in the header, got 1");
   EXPECT_EQ(refusal("a,b\n1,\"2\n\n"), "t.csv:2: a quote is opened and not closed");
   EXPECT_EQ(refusal("a,b\n1,\"2\"x\n"),
             "t.csv:2: expected a comma or the end of the line behind the cell that is quoted from "

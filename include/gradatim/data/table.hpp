@@ -13,7 +13,8 @@
 namespace gradatim {
 
 /// A table of text: comma-separated values with a header (RFC 4180: cells may be quoted, and then
-/// hold commas, line ends and doubled quotes; lines end in \n or \r\n).
+/// hold commas, line ends and doubled quotes; lines end in \n or \r\n). Empty lines at the end are
+/// none of its rows, but in a table of one column, where each is a missing value.
 struct TextTable {
   std::string name;  // of the file, for messages
   std::vector<std::string> columns;

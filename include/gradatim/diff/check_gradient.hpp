@@ -59,7 +59,7 @@ struct GradientCheck {
   bool passed() const;
   /// kSkipped counts the skipped.
   std::size_t count(Verdict verdict) const;
-  const CheckedEntry& worst() const { return entries.front(); }
+  const CheckedEntry& worst() const { return entries.front(); }  // a check has looked at one
   /// The counts and the `rows` worst entries as a table for people.
   std::string to_string(std::size_t rows = 10) const;
 };
@@ -116,8 +116,10 @@ class CheckedAt final : public CheckedFunction<E> {
 /// f is smooth, deterministic and leaves its argument alone, and `error`, that of n, is within the
 /// tolerance; where a is 0 and n is to within its error, within that of the largest entry or, where
 /// f does not vary at all, within relative_tolerance itself: a term that drowns in a large f leaves
-/// its entry unresolved. Takes some 18 evaluations an entry. Throws InvalidArgument if x is empty,
-/// ShapeError if the analytic gradient has another size.
+/// its entry unresolved. Takes some 18 evaluations an entry, and where f does not agree as many
+/// again as it takes to see how noisy f is: stairs of what f rounds inside are not taken for jumps.
+/// Throws InvalidArgument if x is empty, max_entries 0, relative_tolerance not in [0, 1) or
+/// error_factor negative or not finite, ShapeError if the analytic gradient has another size.
 template <class F, class A, class X>
   requires Point<std::remove_cvref_t<X>>
 GradientCheck check_gradient(F&& f, const A& analytic, X&& x, CheckOptions options = {}) {

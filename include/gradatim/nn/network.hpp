@@ -44,7 +44,8 @@ using Initializer = std::variant<Gaussian, Xavier, He, Zeros, Automatic, Ones>;
 
 // ---- Layers: descriptions only, each a function of one sample. x is the layer's input.
 
-/// y = x W + b with W (inputs, units) and b (units); x is one vector per sample.
+/// y = x W + b with W (inputs, units) and b (units); x is one vector per sample. The chapter's
+/// network starts from weight = Gaussian{}.
 struct Dense {
   std::size_t units = 0;
   Initializer weight = Automatic{};
