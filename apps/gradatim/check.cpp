@@ -21,6 +21,7 @@
 #include "gradatim/nn/operation.hpp"
 #include "gradatim/train/recipe_data.hpp"
 #include "gradatim/train/run_folder.hpp"
+#include "json_number.hpp"
 #include "paths.hpp"
 #include "recipe_folders.hpp"
 #include "redrawn_line.hpp"
@@ -120,15 +121,13 @@ std::size_t affordable_batch(const Recipe& recipe, std::size_t whole) {
   return static_cast<std::size_t>(std::max(affordable, std::min(kFewest, most)));
 }
 
-Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
-
 Json as_json(const CheckedParameter& entry) {
   return {{"name", entry.name},
           {"index", entry.index},
-          {"backprop", number(entry.backprop)},
-          {"numerical", number(entry.numerical)},
-          {"error", number(entry.error)},
-          {"allowed", number(entry.allowed)},
+          {"backprop", json_number(entry.backprop)},
+          {"numerical", json_number(entry.numerical)},
+          {"error", json_number(entry.error)},
+          {"allowed", json_number(entry.allowed)},
           {"verdict", to_string(entry.verdict)}};
 }
 
@@ -162,9 +161,9 @@ Json as_json(const TensorCheck& tensor) {
 Json as_json(const SampleCheck& sample) {
   if (!sample.skipped.empty()) return {{"skipped", sample.skipped}};
   return {{"count", sample.count},
-          {"shortcut_error", number(sample.shortcut_error)},
-          {"backprop_error", number(sample.backprop_error)},
-          {"numerical_error", number(sample.numerical_error)}};
+          {"shortcut_error", json_number(sample.shortcut_error)},
+          {"backprop_error", json_number(sample.backprop_error)},
+          {"numerical_error", json_number(sample.numerical_error)}};
 }
 
 Json as_json(const NetworkCheck& check, const std::string& subject, const std::string& data,
@@ -192,7 +191,7 @@ Json as_json(const NetworkCheck& check, const std::string& subject, const std::s
           {"over_batch", check.over_batch},
           {"deterministic", check.deterministic},
           {"sample", as_json(check.sample)},
-          {"loss", number(check.loss)},
+          {"loss", json_number(check.loss)},
           {"step", check.step},
           {"seconds", check.seconds},
           {"tensors", tensors}};

@@ -18,6 +18,7 @@
 #include "gradatim/core/error.hpp"
 #include "gradatim/diff/check_gradient.hpp"
 #include "gradatim/diff/gradient.hpp"
+#include "json_number.hpp"
 #include "validators.hpp"
 
 namespace gradatim::app {
@@ -110,11 +111,9 @@ std::vector<Derived> derive(const DeriveCommand& command, const Formula& f, cons
   return all;
 }
 
-// JSON has no NaN.
-Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 Json numbers(std::span<const double> values) {
   Json array = Json::array();
-  for (const double value : values) array.push_back(number(value));
+  for (const double value : values) array.push_back(json_number(value));
   return array;
 }
 
@@ -131,9 +130,9 @@ Json as_json(const GradientCheck& check) {
   for (const CheckedEntry& entry : check.entries)
     entries.push_back({{"index", entry.index},
                        {"verdict", to_string(entry.verdict)},
-                       {"analytic", number(entry.analytic)},
-                       {"numerical", number(entry.numerical)},
-                       {"error", number(entry.error)}});
+                       {"analytic", json_number(entry.analytic)},
+                       {"numerical", json_number(entry.numerical)},
+                       {"error", json_number(entry.error)}});
   return {{"passed", check.passed()}, {"entries", entries}};
 }
 
@@ -217,7 +216,7 @@ int run_derive(DeriveCommand command) {
     for (const Derived& derived : results) methods.push_back(as_json(derived));
     Json output{{"expression", command.expression},
                 {"at", command.at},
-                {"value", number(value)},
+                {"value", json_number(value)},
                 {"methods", methods},
                 {"check", as_json(check)}};
     if (!command.plot.empty()) output["plot"] = command.plot;

@@ -12,6 +12,7 @@
 #include "gradatim/train/evaluation.hpp"
 #include "gradatim/train/recipe_data.hpp"
 #include "gradatim/train/run_folder.hpp"
+#include "json_number.hpp"
 #include "paths.hpp"
 #include "text.hpp"
 #include "validators.hpp"
@@ -28,8 +29,6 @@ struct EvalCommand {
   std::size_t threads = 0;
   bool json = false;
 };
-
-Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
 void add_classes(const SavedRun& run, const Evaluation& evaluation, Json& json) {
   Json classes = Json::array();
@@ -52,7 +51,7 @@ void add_outputs(const SavedRun& run, const Evaluation& evaluation, Json& json) 
   for (std::size_t k = 0; k < evaluation.outputs.size(); ++k) {
     Json output{{"name", one_line(run.model.columns.targets[k].name)}};
     for (const Figure& figure : figures(evaluation.kind))
-      output[std::string(figure.name)] = number(evaluation.outputs[k].*figure.value);
+      output[std::string(figure.name)] = json_number(evaluation.outputs[k].*figure.value);
     json["outputs"].push_back(output);
   }
 }
@@ -61,8 +60,8 @@ Json as_json(const EvalCommand& command, const SavedRun& run, const Dataset& dat
              const Evaluation& evaluation) {
   Json json{{"run", command.run}, {"data", data.name}, {"samples", evaluation.samples}};
   for (const Figure& figure : figures(evaluation.kind))
-    json[std::string(figure.name)] = number(evaluation.scores.*figure.value);
-  json["loss"] = number(evaluation.scores.loss);
+    json[std::string(figure.name)] = json_number(evaluation.scores.*figure.value);
+  json["loss"] = json_number(evaluation.scores.loss);
   json["parameters_sha256"] = parameters_sha256(run.model.parameters.theta());
   evaluation.kind == TargetKind::classes ? add_classes(run, evaluation, json)
                                          : add_outputs(run, evaluation, json);

@@ -5,6 +5,7 @@
 #include <initializer_list>
 #include <limits>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "gradatim/diff/exact_gradient.hpp"

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 #include "gradatim/core/batch.hpp"
 #include "gradatim/nn/network.hpp"
