@@ -98,6 +98,8 @@ Plan new_plan(const SearchCommand& command) {
   require_distinct(search_keys(plan.description), fixed);
   const auto folders = recipe_folders();
   plan.description.recipe = validated(read_recipe(find_recipe(command.recipe, folders), fixed));
+  plan.description.recipe =
+      with_absolute_table(std::move(plan.description.recipe), data_paths(command.data_dir));
   plan.data = data_of(plan.description.recipe, command);
   plan.description.recipe = resolve(std::move(plan.description.recipe), plan.data.train.size());
   plan.description.data_sha256 = data_sha256(plan.data);
@@ -157,7 +159,7 @@ std::string to_json(const Plan& plan, const SearchResult& result, double seconds
   }
   const nlohmann::ordered_json json{
       {"recipe", plan.description.recipe.name},
-      {"data", plan.description.recipe.data},
+      {"data", plan.data.name},
       {"trials", result.trials.size()},
       {"complete", result.complete},
       {"seconds", seconds},

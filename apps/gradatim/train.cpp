@@ -144,7 +144,9 @@ Plan plan_of(const TrainCommand& command) {
       command.resume.empty() ? find_recipe(command.recipe, folders) : recipe_of_run(command.resume);
   Plan plan{.recipe = read_recipe(file, settings_of(command)), .data = {}, .from = {}};
   plan.recipe.options.threads = command.threads;
-  plan.data = load_recipe_data(plan.recipe, data_paths(command.data_dir));
+  const DataPaths paths = data_paths(command.data_dir);
+  if (command.resume.empty()) plan.recipe = with_absolute_table(std::move(plan.recipe), paths);
+  plan.data = load_recipe_data(plan.recipe, paths);
   plan.recipe = resolve(std::move(plan.recipe), plan.data.train.size());
   if (!command.resume.empty())
     plan.from = find_resume_point(command.resume, plan.recipe, plan.data);

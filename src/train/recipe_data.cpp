@@ -10,6 +10,7 @@
 
 #include "gradatim/core/error.hpp"
 #include "gradatim/data/hold_out.hpp"
+#include "train/recipe_writer.hpp"
 
 namespace gradatim {
 namespace {
@@ -21,14 +22,18 @@ TableTargets targets_for(const Loss& loss) {
   return of_classes ? TableTargets::classes : TableTargets::values;
 }
 
-Dataset load(const Recipe& recipe, const DataPaths& paths) {
-  if (!is_table(recipe.data)) return load_dataset(recipe.data, paths);
+std::filesystem::path table_file(const Recipe& recipe, const DataPaths& paths) {
   std::filesystem::path file = recipe.data;
   if (const auto chosen = paths.chosen / file;
       !std::filesystem::exists(file) && !paths.chosen.empty() && std::filesystem::exists(chosen))
-    file = chosen;
-  return dataset_of(read_table(file), recipe.table, targets_for(recipe.options.loss),
-                    recipe.options.seed);
+    return chosen;
+  return file;
+}
+
+Dataset load(const Recipe& recipe, const DataPaths& paths) {
+  if (!is_table(recipe.data)) return load_dataset(recipe.data, paths);
+  return dataset_of(read_table(table_file(recipe, paths)), recipe.table,
+                    targets_for(recipe.options.loss), recipe.options.seed);
 }
 
 std::string names_of(const std::vector<Column>& columns) {
@@ -54,6 +59,14 @@ void scale(Dataset& data, Tensor Split::*values, const std::vector<Column>& colu
 }  // namespace
 
 bool is_table(std::string_view data) { return data.ends_with(".csv"); }
+
+Recipe with_absolute_table(Recipe recipe, const DataPaths& paths) {
+  if (!is_table(recipe.data)) return recipe;
+  const std::string file =
+      std::filesystem::absolute(table_file(recipe, paths)).lexically_normal().string();
+  if (detail::as_utf8(file) == file) recipe.data = file;  // else a recipe can't hold it
+  return recipe;
+}
 
 Dataset load_recipe_data(const Recipe& recipe, const DataPaths& paths, const Columns* trained) {
   Dataset data = hold_out(load(recipe, paths), recipe.validation, recipe.options.seed);

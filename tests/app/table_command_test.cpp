@@ -51,6 +51,9 @@ TEST(Tables, RegressionFromTrainingToPrediction) {
                   "validation_loss,validation_r2,validation_mae,validation_mse\n");
   const auto evaluated = workshop.gradatim({"eval", "run", "--json"}).json();
   EXPECT_EQ(evaluated["r2"], trained.json()["test_r2"]);
+  const Outcome elsewhere = workshop.shell("cd recipes && $GRADATIM eval ../run --json");
+  ASSERT_EQ(elsewhere.exit_code, 0) << elsewhere.err;
+  EXPECT_EQ(elsewhere.json()["r2"], evaluated["r2"]);
   EXPECT_EQ(evaluated["outputs"][0]["name"], "y");
   EXPECT_EQ(workshop.gradatim({"check", "./line.toml", "--json"}).exit_code, 0);
 

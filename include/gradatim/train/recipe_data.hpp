@@ -10,6 +10,10 @@ namespace gradatim {
 /// Whether a recipe's `data` names a file of comma-separated values: it ends in ".csv".
 bool is_table(std::string_view data);
 
+/// The recipe with its table file, found as load_recipe_data finds it, named from the root: so that
+/// a run is resumed and evaluated from any folder.
+Recipe with_absolute_table(Recipe recipe, const DataPaths& paths = {});
+
 /// The data that a recipe is trained on: loaded, its validation samples held out, and its features,
 /// and targets that are numbers to come close to, scaled: as the columns `trained` of a model, or
 /// so that the training samples have mean 0 and deviation 1. A table file is looked for as it is
