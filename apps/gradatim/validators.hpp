@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 #include <charconv>
+#include <cmath>
 #include <string>
 
 namespace gradatim::app {
@@ -22,7 +23,8 @@ inline CLI::Validator above_zero(const std::string& unit) {
             double number = 0;
             const char* const end = value.data() + value.size();
             const auto read = std::from_chars(value.data(), end, number);
-            const bool is_good = read.ec == std::errc() && read.ptr == end && number > 0;
+            const bool is_good =
+                read.ec == std::errc() && read.ptr == end && number > 0 && std::isfinite(number);
             return is_good ? std::string()
                            : fmt::format("expected more than 0 {}, got {}", unit, value);
           },

@@ -19,7 +19,9 @@ void throw_direction(std::size_t n, std::size_t direction) {
 
 void throw_nonfinite_direction(std::size_t i, double value) {
   throw InvalidArgument(
-      fmt::format("directional: expected a finite direction, its entry {} is {}", i, value));
+      fmt::format("directional: expected a direction of finite entries that x can be moved along, "
+                  "entry {} is {}",
+                  i, value));
 }
 
 void throw_rows(std::size_t expected, std::size_t rows) {

@@ -73,7 +73,7 @@ TEST(Evidence, ASecondLookIsTwoEvaluationsOfASmoothFunction) {
   const auto f = [](double x) { return std::exp(std::sin(x)); };
   EXPECT_LE(derivative(f, 1.3, Ridders{}).evaluations, 15U);
   EXPECT_EQ(derivative(f, 1.3, Richardson{}).evaluations, 1U + 2U * 6U + 2U);
-  EXPECT_LE(derivative(f, 1.3, Adaptive{}).evaluations, 47U);  // 21 of them to see the noise
+  EXPECT_LE(derivative(f, 1.3, Adaptive{}).evaluations, 62U);  // 36 of them to see the noise
 }
 
 // At 0 rounding is in proportion to the slope at every step and never outgrows the error.
@@ -225,6 +225,34 @@ TEST(Evidence, WhatFRoundsInsideIsMeasured) {
   const auto far_slope = [](double x) { return std::cos(x + 1e5); };
   EXPECT_LE(overconfidence(far, far_slope, -2, 2, Ridders{}, 2'000).worst, 1e-9);
   EXPECT_EQ(overconfidence(far, far_slope, -2, 2, Ridders{}, 2'000).refused, 0);
+}
+
+// A pole, a cusp, a bend or a jump beside x is no noise, on whichever side, and not at 0 either.
+TEST(Evidence, WhatIsSingularBesideXIsNoNoise) {
+  constexpr double kPlace = 1.0665;
+  const auto expect_covered = [&](const auto& f, const auto& slope, double least) {
+    int uncovered = 0;
+    for (double distance = 1e-4; distance > least; distance *= 0.93)
+      for (const double x : {kPlace - distance, kPlace + distance}) {
+        const auto count = [&](const auto& d) {
+          const bool off = std::abs(d.value - slope(x - kPlace)) > 10 * d.error;
+          uncovered += d.status == Status::kOk && off ? 1 : 0;
+        };
+        const auto g = [&](double t) { return f(t - kPlace); };
+        count(derivative(g, x, Ridders{}));
+        count(derivative(g, x, Adaptive{}));
+      }
+    EXPECT_EQ(uncovered, 0);
+  };
+  expect_covered([](double x) { return std::log(std::abs(x)); }, [](double x) { return 1 / x; },
+                 1e-9);
+  expect_covered([](double x) { return 1 / x; }, [](double x) { return -1 / (x * x); }, 1e-9);
+  expect_covered([](double x) { return std::sqrt(std::abs(x)); },
+                 [](double x) { return std::copysign(0.5, x) / std::sqrt(std::abs(x)); }, 1e-9);
+  expect_covered([](double x) { return std::max(x, 0.0); },
+                 [](double x) { return x > 0 ? 1.0 : 0.0; }, 1e-7);
+  expect_covered([](double x) { return std::sin(x) + (x > 0 ? 1 : 0); },
+                 [](double x) { return std::cos(x); }, 1e-9);
 }
 
 // What a second look refuted may be right all the same, but no better than what followed knows.

@@ -302,7 +302,8 @@ TEST(Directional, WantsAFiniteDirection) {
   EXPECT_EQ(test::message_of<InvalidArgument>([&] {
               directional(f, x, Vector{1, nan}, Tape{});
             }),
-            "directional: expected a finite direction, its entry 1 is nan");
+            "directional: expected a direction of finite entries that x can be moved along, entry "
+            "1 is nan");
   EXPECT_EQ(directional(f, x, Vector{1, 0}, Tape{}).value, 1);
   const auto sum = [](const auto& at) { return at[0] + at[1]; };
   EXPECT_EQ(directional(sum, x, Vector{1e308, 1e308}, Tape{}).status, Status::kNonFinite);

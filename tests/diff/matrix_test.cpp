@@ -139,6 +139,11 @@ TEST(Jacobian, FMayAnswerWithNothingButNotWithMoreOrLess) {
   };
   EXPECT_EQ(refusal(Central{}), "jacobian: f answered with 3 values, and beside x with 2");
   EXPECT_CONTAINS(refusal(Ridders{}), "and beside x with 2");
+  const auto varying_at_x = [](const auto& x) {
+    return std::vector<std::remove_cvref_t<decltype(x[0])>>(x[0] > 1 ? 1 : 200, x[0]);
+  };
+  EXPECT_CONTAINS(test::message_of<ShapeError>([&] { jacobian(varying_at_x, Vector{1.0}); }),
+                  "answered with 200 values, and beside x with 1");
 }
 
 TEST(Hessian, OfAnFThatReadsXThroughAReference) {

@@ -16,8 +16,8 @@ namespace gradatim {
 enum class Stop {
   kConverged,  // the gradient's largest entry is at most `tolerance`
   kStepsUsedUp,
-  kHardlyMoved,  // steps used up, all within a millionth of every entry of the start and a
-                 // thousandth of f(start): the learning rate is too small
+  kHardlyMoved,  // steps used up, all within a millionth of every entry of the start: the learning
+                 // rate is too small
   kDiverged,     // f rose ten steps in a row to above its start, or ended on a rise to more than
                  // |f(start)| above it: the learning rate is too large
   kNonFinite,    // f or its gradient became NaN or infinite
@@ -164,8 +164,7 @@ DescentResult<C> descend(F& f, C x, const GradientDescentOptions& options) {
     const T previous = std::exchange(d.value, slope.value_and_gradient_at(d.point, d_x));
     record(d, options.keep_path);
     rises = d.value > previous ? rises + 1 : 0;
-    moved = moved || has_moved(start, d.point) ||
-            !(std::abs(d.value - first) <= T(1e-3) * std::abs(first));
+    moved = moved || has_moved(start, d.point);
     if (rises >= kMostRises && d.value > first && std::isfinite(d.value)) {
       d.stop = Stop::kDiverged;
       break;
@@ -216,7 +215,8 @@ ElementT<C> enough_to_move(const C& x, const C& d_x, ElementT<C> step) {
   const auto stays = [&](ElementT<C> by) {
     return same_bits(moved_along(x, d_x, by).data(), x.data(), length(x));
   };
-  while (stays(step) && 2 * step < std::numeric_limits<ElementT<C>>::infinity()) step *= 2;
+  while (step > 0 && stays(step) && 2 * step < std::numeric_limits<ElementT<C>>::infinity())
+    step *= 2;
   return step;
 }
 
@@ -261,7 +261,8 @@ DescentResult<C> minimise_from(F& f, C x, const MinimiseOptions& options) {
   DescentResult<C> d{.point = std::move(x)};
   d.value = slope.value_and_gradient_at(d.point, d_x);
   record(d, options.keep_path);
-  const T first = std::min(static_cast<T>(options.first_step), std::numeric_limits<T>::max());
+  const T first = std::clamp(static_cast<T>(options.first_step), std::numeric_limits<T>::min(),
+                             std::numeric_limits<T>::max());
   T step = first;
   for (; !ended(d, d_x, options); ++d.steps) {
     const C from = d.point;

@@ -39,6 +39,8 @@ Direction<E> direction_of(const X& x, const V& v) {
     }
   }
   if (d.moving > 0) d.unit = step_scale(largest) / speed;
+  if (!std::isfinite(d.unit) || d.unit == 0)
+    throw_nonfinite_direction(d.fastest, static_cast<double>(v.data()[d.fastest]));
   return d;
 }
 

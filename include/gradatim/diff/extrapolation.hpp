@@ -284,7 +284,7 @@ template <class T, class G>
 /// The noise of g, if that is more than its values' rounding explains, otherwise 0.
 template <class T, class G>
 T noise_beyond_rounding(G&& g, T x, T g_x, T widest, std::size_t& evaluations) {
-  const T noise = measured_noise(g, x, widest, evaluations);
+  const T noise = measured_noise(g, x, g_x, widest, evaluations);
   return noise > 4 * std::numeric_limits<T>::epsilon() * std::abs(g_x) ? noise : T(0);
 }
 

@@ -201,6 +201,7 @@ DerivativeMatrix<E> with_error(const X& x, ErrorEstimate error, const By& by) {
   measure_rounding(m.value.data(), m.error.data(), m.value.size(), x, [&](const auto& neighbour) {
     there = by(neighbour);
     m.evaluations += there.evaluations;
+    check_rows(m.rows, there.rows);
     return there.value.data();
   });
   return m;

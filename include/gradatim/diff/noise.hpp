@@ -12,9 +12,10 @@
 // value.
 namespace gradatim::detail {
 
-/// Seven values of g at even spacing, above x: if g jumps at x, that is no noise.
+/// Seven values of g at even spacing beside x, above it for a spacing above 0: if g jumps or bends
+/// at x, that is no noise.
 template <class T, class G>
-std::array<T, 7> values_above(G&& g, T x, T spacing) {
+std::array<T, 7> values_beside(G&& g, T x, T spacing) {
   std::array<T, 7> values{};
   for (std::size_t i = 0; i < values.size(); ++i)
     values[i] = g(x + (static_cast<T>(i) + 2) * spacing);
@@ -47,69 +48,111 @@ struct Stairs {
   bool are_seen() const { return rises >= 3 && changes != 1; }
 };
 
-/// The standard deviation of the noise of g that the differences of order 3 and 4 of seven values
-/// at even spacing show: differencing removes a smooth function and amplifies noise by a known
-/// factor, sqrt((2k)!)/k! (Moré and Wild, "Estimating computational noise").
+/// What differences of order 3 and 4 of seven values at even spacing come to: they remove a smooth
+/// function and amplify noise by a known factor, sqrt((2k)!)/k! (Moré and Wild, "Estimating
+/// computational noise", 2011).
 template <class T>
-T noise_in(std::array<T, 7> difference) {
+struct Look {
+  T size = 0;               // the standard deviation of the noise, if it is that
+  bool alternates = false;  // differences of noise change their sign
+
+  T noise() const { return alternates ? size : T(0); }
+};
+
+template <class T>
+Look<T> look_of(std::array<T, 7> difference) {
   constexpr std::array<double, 5> kGain{1, 2, 6, 20, 70};  // (2k)! / (k!)²
-  T noise = std::numeric_limits<T>::infinity();
+  Look<T> look{.size = std::numeric_limits<T>::infinity()};
   for (std::size_t order = 1; order < kGain.size(); ++order) {
     const std::size_t count = difference.size() - order;
     T squares = 0;
+    bool rises = false;
+    bool falls = false;
     for (std::size_t i = 0; i < count; ++i) {
       difference[i] = difference[i + 1] - difference[i];
       squares += difference[i] * difference[i];
+      rises = rises || difference[i] > 0;
+      falls = falls || difference[i] < 0;
     }
-    if (order >= 3)
-      noise = std::min(noise,
-                       std::sqrt(squares / static_cast<T>(count) / static_cast<T>(kGain[order])));
+    if (order < 3) continue;
+    if (order == 3) look.alternates = rises && falls;
+    look.size = std::min(look.size,
+                         std::sqrt(squares / static_cast<T>(count) / static_cast<T>(kGain[order])));
   }
-  return std::isfinite(noise) ? noise : T(0);
+  return std::isfinite(look.size) ? look : Look<T>{};
 }
 
-/// Where the noise of g is measured first: so close that g is smooth but for it, be it singular at
-/// 0, and so far that more than a stair or two of what is rounded in it lies between.
+/// Where the noise of g is measured: so close that g is smooth but for it, and so far that more
+/// than a stair or two of what is rounded in it lies between.
 template <class T>
-T noise_spacing(T x) {
+T noise_spacing(T scale) {
   constexpr T kShare = T(0.38196601125010515L / 4);
-  constexpr T kMostOfX = T(1e4);
-  const T scale = x == 0 ? T(1) : std::min(kMostOfX * std::abs(x), step_scale(x));
-  const T spacing = std::sqrt(std::numeric_limits<T>::epsilon()) * scale * kShare;
-  return std::max(spacing, std::numeric_limits<T>::min());
+  return std::sqrt(std::numeric_limits<T>::epsilon()) * scale * kShare;
 }
+
+/// The first spacing at which g has stairs, from one on that is near even where g is singular at 0;
+/// 0 if there is none up to `widest`.
+template <class T, class G>
+T stair_spacing(G&& g, T x, T widest, Stairs<T>& stairs, std::size_t& evaluations) {
+  constexpr T kMostOfX = T(1e4);
+  constexpr T kWider = T(12.9);  // no power of 2
+  const T usual = noise_spacing(step_scale(x));
+  const T near_zero = noise_spacing(kMostOfX * std::abs(x));
+  T spacing = x == 0 ? usual : std::max(std::min(near_zero, usual), std::numeric_limits<T>::min());
+  for (;;) {
+    stairs.add(values_beside(g, x, spacing));
+    evaluations += 7;
+    if (stairs.are_seen()) return spacing;
+    const T next = spacing < usual ? usual : kWider * spacing;
+    if (!(next < widest) && next != usual) return 0;
+    spacing = next;
+  }
+}
+
+/// What is seen beside x at two spacings.
+template <class T>
+struct NoiseOnOneSide {
+  Look<T> here;
+  Look<T> closer;
+
+  T noise() const { return std::max(here.noise(), closer.noise()); }
+  bool grows() const { return here.size > 10 * closer.size; }
+};
 
 /// The standard deviation of the noise of g near x, at least half a unit in the last place of g(x).
-/// Where the values are equal the spacing grows, up to `widest`, until stairs of g are seen.
+/// More than that only if it is much the same on both sides, since a jump, a bend or a pole beside
+/// x is on one, and does not grow with the spacing, as differences of a curve do. A look at a
+/// spacing that is in step with the stairs of g sees none: another is taken then.
 template <class T, class G>
-T measured_noise(G&& g, T x, T widest, std::size_t& evaluations) {
-  // No powers of 2, and not one spacing: between stairs of nearly that width a straight g looks
-  // exact.
+T measured_noise(G&& g, T x, T g_x, T widest, std::size_t& evaluations) {
   constexpr T kCloser = T(0.28656405346L);
-  constexpr T kFarther = T(1.6180339887498949L);
-  constexpr T kWider = T(12.9);
-  T spacing = noise_spacing(x);
-  auto values = values_above(g, x, spacing);
-  evaluations += values.size();
-  const T floor = std::max(std::numeric_limits<T>::epsilon() * std::abs(values[3]) / 2,
+  constexpr T kWider = T(1.7320508075688773L);
+  constexpr std::array<T, 3> kOthers{kWider, T(0.41421356237310L), T(0.1458980337503154L)};
+  constexpr T kBelow = T(-0.61803398874989L);
+  constexpr T kAgree = 30;
+  const T floor = std::max(std::numeric_limits<T>::epsilon() * std::abs(g_x) / 2,
                            std::numeric_limits<T>::min());
   Stairs<T> stairs;
-  stairs.add(values);
-  while (!stairs.are_seen() && kWider * spacing < widest) {
-    spacing *= kWider;
-    values = values_above(g, x, spacing);
-    evaluations += values.size();
-    stairs.add(values);
+  const T spacing = stair_spacing(g, x, widest, stairs, evaluations);
+  if (!(spacing > 0)) return floor;
+  const auto look = [&](T at) {
+    evaluations += 7;
+    return look_of(values_beside(g, x, at));
+  };
+  const NoiseOnOneSide<T> up{look(spacing), look(kCloser * spacing)};
+  const NoiseOnOneSide<T> down{look(kBelow * spacing), look(kBelow * kCloser * spacing)};
+  T above = up.noise();
+  T below = down.noise();
+  if (std::max(above, below) <= 8 * floor) return floor;
+  if (up.grows() && down.grows() && look(kWider * spacing).size > 3 * up.here.size) return floor;
+  for (const T other : kOthers) {
+    if (kAgree * std::min(above, below) >= std::max(above, below)) break;
+    T& weaker = above < below ? above : below;
+    weaker = std::max(weaker, look((above < below ? 1 : kBelow) * other * spacing).noise());
   }
-  if (!stairs.are_seen()) return floor;
-  const T here = noise_in(values);
-  const T closer = noise_in(values_above(g, x, kCloser * spacing));
-  const T wider = noise_in(values_above(g, x, kFarther * spacing));
-  evaluations += 2 * values.size();
-  // Differences of a smooth g grow with the spacing, from a third power on; noise does not.
-  const bool is_smooth = wider > T(2.5) * here && here > 10 * closer;
-  const T noise = is_smooth ? closer : std::max({here, closer, wider});
-  return std::max({floor, noise, std::isfinite(stairs.height) ? stairs.height / 2 : T(0)});
+  const T noise = std::max(above, below);
+  if (noise > kAgree * std::min(above, below)) return floor;
+  return std::max(noise, std::isfinite(stairs.height) ? stairs.height / 2 : T(0));
 }
 
 }  // namespace gradatim::detail

@@ -25,7 +25,7 @@ concept Contiguous = !requires { X::InnerStrideAtCompileTime; } ||
 }  // namespace detail
 
 /// What gradient() and its relatives take as x: contiguous float, double or long double with data()
-/// and size(): std::vector, std::array, std::span, an Eigen vector or matrix.
+/// and size(): std::vector, std::array, std::span, an Eigen vector, or Eigen::Matrix itself.
 template <class X>
 concept Point = detail::Contiguous<X> && requires(const X& x) {
   { x.data() };
