@@ -17,7 +17,7 @@ void throw_direction(std::size_t n, std::size_t direction) {
                                n, direction));
 }
 
-void throw_nonfinite_direction(std::size_t i, double value) {
+void throw_unusable_direction(std::size_t i, double value) {
   throw InvalidArgument(
       fmt::format("directional: expected a direction of finite entries that x can be moved along, "
                   "entry {} is {}",

@@ -48,13 +48,6 @@ std::string in_full(std::string_view word) {
   return std::string(is_clear ? *std::ranges::find_if(keys.names, begins_so) : word);
 }
 
-bool is_bare(std::string_view part) {
-  return !part.empty() && std::ranges::all_of(part, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-           c == '-';
-  });
-}
-
 // The parts of the one key of a document that has one value, none for any other document.
 std::vector<std::string> only_key(const toml::table& document) {
   std::vector<std::string> parts;
@@ -76,6 +69,13 @@ std::vector<std::string> parts_of(std::string_view text, std::string_view origin
 }
 
 }  // namespace
+
+bool is_bare(std::string_view part) {
+  return !part.empty() && std::ranges::all_of(part, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-';
+  });
+}
 
 std::string recipe_key(std::string_view text, std::string_view origin) {
   std::vector<std::string> parts = parts_of(text, origin);

@@ -209,36 +209,30 @@ ElementT<C> expected_fall(const C& d_x, ElementT<C> step) {
   return sum;
 }
 
-/// The step, enlarged where it would not move x at all.
-template <class C>
-ElementT<C> enough_to_move(const C& x, const C& d_x, ElementT<C> step) {
-  const auto stays = [&](ElementT<C> by) {
-    return same_bits(moved_along(x, d_x, by).data(), x.data(), length(x));
-  };
-  while (step > 0 && stays(step) && 2 * step < std::numeric_limits<ElementT<C>>::infinity())
-    step *= 2;
-  return step;
-}
-
-/// Moves d.point to the first point along -d_x, from `step` on, where f falls enough; false if
-/// there is none before the step no longer moves the point or no longer shrinks.
+/// Moves d.point to the first point along -d_x, from `step` on or, where that would not move it at
+/// all, the first that does, where f falls enough; false if there is none before the step no longer
+/// moves the point or no longer shrinks.
 template <class F, class C>
 bool backtrack(Slope<F, C>& slope, DescentResult<C>& d, const C& d_x, ElementT<C> step,
                const MinimiseOptions& options) {
   using T = ElementT<C>;
-  const T sufficient = static_cast<T>(options.sufficient);
-  step = enough_to_move(d.point, d_x, step);
-  for (T next = 0; step > 0; step = next) {
-    next = step * static_cast<T>(options.shrink);
-    C trial = moved_along(d.point, d_x, step);
-    if (same_bits(trial.data(), d.point.data(), length(trial))) return false;
+  C trial = moved_along(d.point, d_x, step);
+  const auto stays = [&] { return same_bits(trial.data(), d.point.data(), length(trial)); };
+  while (step > 0 && stays() && 2 * step < std::numeric_limits<T>::infinity()) {
+    step *= 2;
+    trial = moved_along(d.point, d_x, step);
+  }
+  while (step > 0 && !stays()) {
     const T value = slope.value_at(trial);
-    if (value <= d.value - sufficient * expected_fall(d_x, step)) {
+    if (value <= d.value - static_cast<T>(options.sufficient) * expected_fall(d_x, step)) {
       d.point = std::move(trial);
       d.value = value;
       return true;
     }
+    const T next = step * static_cast<T>(options.shrink);
     if (!(next < step)) return false;
+    step = next;
+    trial = moved_along(d.point, d_x, step);
   }
   return false;
 }

@@ -6,13 +6,13 @@ namespace gradatim {
 namespace detail {
 
 [[noreturn]] void throw_direction(std::size_t n, std::size_t direction);
-[[noreturn]] void throw_nonfinite_direction(std::size_t i, double value);
+[[noreturn]] void throw_unusable_direction(std::size_t i, double value);
 
 template <class X, class V>
 void check_direction(const X& x, const V& v) {
   if (length(x) != length(v)) throw_direction(length(x), length(v));
   for (std::size_t i = 0; i < length(v); ++i)
-    if (!std::isfinite(v.data()[i])) throw_nonfinite_direction(i, static_cast<double>(v.data()[i]));
+    if (!std::isfinite(v.data()[i])) throw_unusable_direction(i, static_cast<double>(v.data()[i]));
 }
 
 /// What of x moves along v, and how far a step of 1 in t is to move it.
@@ -40,7 +40,7 @@ Direction<E> direction_of(const X& x, const V& v) {
   }
   if (d.moving > 0) d.unit = step_scale(largest) / speed;
   if (!std::isfinite(d.unit) || d.unit == 0)
-    throw_nonfinite_direction(d.fastest, static_cast<double>(v.data()[d.fastest]));
+    throw_unusable_direction(d.fastest, static_cast<double>(v.data()[d.fastest]));
   return d;
 }
 
@@ -148,7 +148,7 @@ Derivative<E> directional_exact(F& f, const X& x, const V& v, const M& method) {
 
 /// d/dt f(x + t v) at t = 0: the gradient's product with v, without forming the gradient where the
 /// method allows. Throws ShapeError unless v.size() == x.size(), InvalidArgument unless v is
-/// finite.
+/// finite and not too small to be scaled.
 template <class F, class X, class V, Method M>
   requires Point<std::remove_cvref_t<X>> && Point<V>
 auto directional(F&& f, X&& x, const V& v, const M& method) {

@@ -57,8 +57,7 @@ struct Richardson {
 /// the entry whose neighbours agree best (Ridders, "Accurate computation of F'(x) and F'(x)F''(x)",
 /// Adv. Eng. Software 4, 1982), which a look at a far smaller step confirms; where it does not, the
 /// noise of f is measured and taken into account. Beside a straight line it sees a bend of 2e-4 and
-/// wider. Steps at which f is not finite are passed over. Default
-/// step 0.37.
+/// wider. Steps at which f is not finite are passed over. Default step 0.37.
 struct Ridders {
   double step = 0;
   double ratio = 2;  // between successive steps

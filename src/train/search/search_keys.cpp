@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <set>
@@ -22,12 +21,6 @@ std::string_view trimmed(std::string_view text) {
   const std::size_t first = text.find_first_not_of(' ');
   if (first == std::string_view::npos) return {};
   return text.substr(first, text.find_last_not_of(' ') + 1 - first);
-}
-
-bool is_word(std::string_view text) {
-  return !text.empty() && std::ranges::all_of(text, [](unsigned char c) {
-    return std::isalnum(c) != 0 || c == '_' || c == '-';
-  });
 }
 
 // Commas within quotes, brackets and braces belong to a value.
@@ -132,7 +125,7 @@ std::optional<SearchKey> parse_search_key(const Setting& setting) {
   const std::size_t open = value.find('(');
   if (open == std::string_view::npos) return std::nullopt;
   const std::string_view form = trimmed(value.substr(0, open));
-  if (!is_word(form)) return std::nullopt;  // a string or an array that holds a parenthesis
+  if (!detail::is_bare(form)) return std::nullopt;  // a string or an array that holds a parenthesis
   if (form != "uniform" && form != "log" && form != "int" && form != "choice")
     throw InvalidArgument(
         fmt::format("{}: expected uniform(LOW, HIGH), log(LOW, HIGH), int(LOW, HIGH) or "
