@@ -257,7 +257,7 @@ Probed<E> probe(const CheckedSlice<E>& g, E x, E g_x, double analytic,
   if (!may_be_noise(p, slope, options)) return p;
   std::size_t unused = 0;  // g counts
   const E first_step = around(x, options.step, "check_gradient").step();
-  const E noise = noise_beyond_rounding(g, x, g_x, first_step / 1024, unused);
+  const E noise = measured_noise(g, x, g_x, first_step / 1024, unused);
   return noise > 0 ? Probe<E>(g, x, g_x, slope, noise, options).run() : p;
 }
 

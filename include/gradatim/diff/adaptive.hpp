@@ -74,7 +74,10 @@ Derivative<T> differentiate(G&& g, T x, const Adaptive& method) {
   if (method.trials < 1) throw_invalid_trials(method.trials);
   const auto at = around(x, method.step == 0 ? 0.05 : method.step, Adaptive::kName);
   Derivative<T> d{.method = Adaptive::kName};
-  const T noise = measured_noise(g, x, g(x), at.step() / 16, ++d.evaluations);
+  const T f_x = g(x);
+  const T noise = std::max({measured_noise(g, x, f_x, at.step() / 16, ++d.evaluations),
+                            std::numeric_limits<T>::epsilon() * std::abs(f_x) / 2,
+                            std::numeric_limits<T>::min()});
   SecondLook<T> look;
   T h = at.step();
   for (int begun = 0; begun == 0 || (look.disagrees() && begun < kMostBeginnings); ++begun) {

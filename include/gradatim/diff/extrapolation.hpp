@@ -281,13 +281,6 @@ template <class T, class G>
   if (tables.is_doubtful() || look.disagrees()) mark_unconfirmed(d, look);
 }
 
-/// The noise of g, if that is more than its values' rounding explains, otherwise 0.
-template <class T, class G>
-T noise_beyond_rounding(G&& g, T x, T g_x, T widest, std::size_t& evaluations) {
-  const T noise = measured_noise(g, x, g_x, widest, evaluations);
-  return noise > 4 * std::numeric_limits<T>::epsilon() * std::abs(g_x) ? noise : T(0);
-}
-
 /// Whether the noise of g is known: if not, doubt is a reason to measure it.
 enum class Noise { kUnknown, kKnown };
 
@@ -299,7 +292,7 @@ template <class T, class G>
 [[gnu::noinline, gnu::cold]] Derivative<T> begin_with_noise(G&& g, T x, const Ridders& method,
                                                             T g_x, T first_step,
                                                             std::size_t evaluations) {
-  const T noise = noise_beyond_rounding(g, x, g_x, first_step / 16384, evaluations);
+  const T noise = measured_noise(g, x, g_x, first_step / 16384, evaluations);
   auto d = ridders<Noise::kKnown>(g, x, method, noise);
   d.evaluations += evaluations;
   return d;

@@ -119,10 +119,10 @@ struct NoiseOnOneSide {
   bool grows() const { return here.size > 10 * closer.size; }
 };
 
-/// The standard deviation of the noise of g near x, at least half a unit in the last place of g(x).
-/// More than that only if it is much the same on both sides, since a jump, a bend or a pole beside
-/// x is on one, and does not grow with the spacing, as differences of a curve do. A look at a
-/// spacing that is in step with the stairs of g sees none: another is taken then.
+/// The standard deviation of the noise of g near x, if that is more than the rounding of its
+/// values, otherwise 0. It is noise only if it is much the same on both sides, since a jump, a bend
+/// or a pole beside x is on one, and does not grow with the spacing, as differences of a curve do.
+/// A look at a spacing that is in step with the stairs of g sees none: another is taken then.
 template <class T, class G>
 T measured_noise(G&& g, T x, T g_x, T widest, std::size_t& evaluations) {
   constexpr T kCloser = T(0.28656405346L);
@@ -130,11 +130,11 @@ T measured_noise(G&& g, T x, T g_x, T widest, std::size_t& evaluations) {
   constexpr std::array<T, 3> kOthers{kWider, T(0.41421356237310L), T(0.1458980337503154L)};
   constexpr T kBelow = T(-0.61803398874989L);
   constexpr T kAgree = 30;
-  const T floor = std::max(std::numeric_limits<T>::epsilon() * std::abs(g_x) / 2,
-                           std::numeric_limits<T>::min());
+  const T rounding = 4 * std::max(std::numeric_limits<T>::epsilon() * std::abs(g_x),
+                                  2 * std::numeric_limits<T>::min());
   Stairs<T> stairs;
   const T spacing = stair_spacing(g, x, widest, stairs, evaluations);
-  if (!(spacing > 0)) return floor;
+  if (!(spacing > 0)) return 0;
   const auto look = [&](T at) {
     evaluations += 7;
     return look_of(values_beside(g, x, at));
@@ -143,15 +143,15 @@ T measured_noise(G&& g, T x, T g_x, T widest, std::size_t& evaluations) {
   const NoiseOnOneSide<T> down{look(kBelow * spacing), look(kBelow * kCloser * spacing)};
   T above = up.noise();
   T below = down.noise();
-  if (std::max(above, below) <= 8 * floor) return floor;
-  if (up.grows() && down.grows() && look(kWider * spacing).size > 3 * up.here.size) return floor;
+  if (std::max(above, below) <= rounding) return 0;
+  if (up.grows() && down.grows() && look(kWider * spacing).size > 3 * up.here.size) return 0;
   for (const T other : kOthers) {
     if (kAgree * std::min(above, below) >= std::max(above, below)) break;
     T& weaker = above < below ? above : below;
     weaker = std::max(weaker, look((above < below ? 1 : kBelow) * other * spacing).noise());
   }
   const T noise = std::max(above, below);
-  if (noise > kAgree * std::min(above, below)) return floor;
+  if (noise > kAgree * std::min(above, below)) return 0;
   return std::max(noise, std::isfinite(stairs.height) ? stairs.height / 2 : T(0));
 }
 
