@@ -188,6 +188,12 @@ void register_derivatives(const std::string& f) {
   constexpr auto kMeasured = gd::ErrorEstimate::kMeasured;
   add("evaluation", evaluation<F>);
   add("two_evaluations", two_evaluations<F>);
+  add_ours("forward/gradatim", [] { return gd::Forward{}; });
+  add("forward/ceres", ceres_difference<F, ceres::FORWARD>);
+  add("forward/boost_order_1", boost_difference<F, 1>);
+  add_ours_with_error("forward_with_error/gradatim",
+                      [] { return gd::Forward{.error = kMeasured}; });
+  add("forward_with_error/boost_order_1", boost_difference_with_error<F, 1>);
   add_ours("central/gradatim", [] { return gd::Central{}; });
   // Boost's step, for its accuracy: the default is the smaller one of the course's tradition.
   add_ours("central/gradatim_step_6e-6", [] { return gd::Central{.step = 6e-6}; });

@@ -1,11 +1,16 @@
 #include "answers.hpp"
 
+#include <fmt/format.h>
+
+#include "gradatim/core/error.hpp"
+#include "gradatim/core/kernels.hpp"
 #include "gradatim/nn/fold.hpp"
 #include "gradatim/nn/program.hpp"
 
 namespace gradatim::app {
 
-Tensor answers(const Model& model, const std::variant<ConstTensorView, ByteInputs>& inputs) {
+Tensor answers(const std::string& run, const Model& model,
+               const std::variant<ConstTensorView, ByteInputs>& inputs) {
   Network network = model.network;
   if (model.kind == TargetKind::classes && !std::holds_alternative<Softmax>(network.layers.back()))
     network.layers.emplace_back(Softmax{});
@@ -14,6 +19,9 @@ Tensor answers(const Model& model, const std::variant<ConstTensorView, ByteInput
   Tensor outputs({rows, output_shape(network).size()});
   const Predictor predictor(folded.network);
   std::visit([&](const auto& x) { predictor.predict(folded.theta, x, outputs); }, inputs);
+  if (!kernels::all_finite(outputs.values()))
+    throw DataError(fmt::format(
+        "predict: {} answers with values that are not finite; its training has diverged", run));
   return outputs;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <variant>
 
 #include "gradatim/core/batch.hpp"
@@ -10,7 +11,8 @@ namespace gradatim::app {
 
 /// What a model answers to each row, (rows, outputs): classes as probabilities, since the softmax
 /// that training fuses with the loss is put back; other outputs as they are. Batch normalisations
-/// are folded, as in evaluation.
-Tensor answers(const Model& model, const std::variant<ConstTensorView, ByteInputs>& inputs);
+/// are folded, as in evaluation. Throws DataError that names the `run` if an answer is not finite.
+Tensor answers(const std::string& run, const Model& model,
+               const std::variant<ConstTensorView, ByteInputs>& inputs);
 
 }  // namespace gradatim::app

@@ -150,8 +150,9 @@ void add_doctor_command(CLI::App& app, int& exit_code) {
   auto command = std::make_shared<DoctorCommand>();
   CLI::App* sub = app.add_subcommand(
       "doctor", "What this machine has that gradatim uses, or how a recipe's step is planned");
-  CLI::Option* const recipe = sub->add_option(
-      "recipe", command->recipe, "A recipe's name or file: its layers and their memory");
+  CLI::Option* const recipe =
+      sub->add_option("recipe", command->recipe,
+                      "A recipe's name or file, or a run folder: its layers and their memory");
   sub->add_option("--batch", command->batch, "Samples in a mini-batch")
       ->needs(recipe)
       ->check(not_empty());

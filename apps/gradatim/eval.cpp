@@ -9,6 +9,7 @@
 
 #include "commands.hpp"
 #include "exit_codes.hpp"
+#include "gradatim/core/error.hpp"
 #include "gradatim/train/evaluation.hpp"
 #include "gradatim/train/recipe_data.hpp"
 #include "gradatim/train/run_folder.hpp"
@@ -108,6 +109,10 @@ int run_eval(const EvalCommand& command) {
   const Evaluation evaluation =
       evaluate(run.model.network, run.recipe.options.loss, run.model.parameters.theta(), data.test,
                pool, data.columns.targets);
+  if (std::isnan(evaluation.scores.loss))
+    throw DataError(
+        fmt::format("eval: {} answers with values that are not finite; its training has diverged",
+                    command.run));
   if (command.json) {
     fmt::print("{}\n", as_json(command, run, data, evaluation)
                            .dump(-1, ' ', false, Json::error_handler_t::replace));

@@ -1,7 +1,6 @@
 #include "expression.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cctype>
@@ -37,8 +36,19 @@ class ExpressionParser {
  private:
   using Code = Expression::Code;
 
-  void emit(Code code, std::size_t index = 0, double number = 0) {
-    expression_.program_.push_back({code, static_cast<std::uint16_t>(index), number});
+  void emit(Code code) { expression_.program_.push_back({.code = code}); }
+  void emit(Code code, double number) {
+    expression_.program_.push_back({.code = code, .number = number});
+  }
+  void emit_variable(std::size_t index) {
+    expression_.program_.push_back(
+        {.code = Code::kVariable, .variable = static_cast<std::uint16_t>(index)});
+  }
+  void emit_call(const NamedFunction& named) {
+    expression_.program_.push_back(
+        {.code = named.arguments == 1 ? Code::kFunction1 : Code::kFunction2,
+         .function = named.function});
+    expression_.analytic_ &= named.is_analytic;
   }
 
   void sum() {
@@ -92,7 +102,7 @@ class ExpressionParser {
     auto& program = expression_.program_;
     if (const auto number = constant_from(exponent)) {
       program.resize(exponent);
-      emit(Code::kPowerOfNumber, 0, *number);
+      emit(Code::kPowerOfNumber, *number);
     } else {
       emit(Code::kPower);
     }
@@ -129,7 +139,7 @@ class ExpressionParser {
       fail("a number within the range of double", fmt::format("'{}'", std::string(begin, end)));
     if (error != std::errc{}) fail("a number", found());
     at_ += static_cast<std::size_t>(end - begin);
-    emit(Code::kNumber, 0, value);
+    emit(Code::kNumber, value);
   }
 
   void name() {
@@ -138,21 +148,22 @@ class ExpressionParser {
     const std::string_view word = std::string_view(text_).substr(start, at_ - start);
     skip_spaces();
     if (starts_with("(")) return call(word, start);
-    if (word == "pi") return emit(Code::kNumber, 0, std::numbers::pi);
-    if (word == "e") return emit(Code::kNumber, 0, std::numbers::e);
+    if (word == "pi") return emit(Code::kNumber, std::numbers::pi);
+    if (word == "e") return emit(Code::kNumber, std::numbers::e);
     if (const auto index = variable(word)) {
       expression_.variables_ = std::max(expression_.variables_, *index + 1);
-      return emit(Code::kVariable, *index);
+      return emit_variable(*index);
     }
-    if (is_function(word)) fail(fmt::format("'(' after the function {}", word), found());
+    if (find_function(word) != nullptr)
+      fail(fmt::format("'(' after the function {}", word), found());
     at_ = start;
     fail(fmt::format("a variable (x, y, z or x0 to x{}), pi, e or a function", kMostVariables - 1),
          fmt::format("'{}'", word));
   }
 
-  static bool is_function(std::string_view word) {
-    return std::ranges::count(detail::kFunctions1, word) > 0 ||
-           std::ranges::count(detail::kFunctions2, word) > 0;
+  static const NamedFunction* find_function(std::string_view word) {
+    const auto* const found = std::ranges::find(kFunctions, word, &NamedFunction::name);
+    return found == std::end(kFunctions) ? nullptr : found;
   }
 
   static std::optional<std::size_t> variable(std::string_view word) {
@@ -167,24 +178,19 @@ class ExpressionParser {
   }
 
   void call(std::string_view word, std::size_t start) {
-    const auto* const one = std::ranges::find(detail::kFunctions1, word);
-    const auto* const two = std::ranges::find(detail::kFunctions2, word);
-    const bool is_one = one != std::end(detail::kFunctions1);
-    if (!is_one && two == std::end(detail::kFunctions2)) {
+    const NamedFunction* const named = find_function(word);
+    if (named == nullptr) {
       at_ = start;
       fail(fmt::format("one of the functions {}", function_names()), fmt::format("'{}'", word));
     }
     expect("(");
     sum();
-    if (!is_one) {
+    for (int i = 1; i < named->arguments; ++i) {
       expect(",");
       sum();
     }
     expect(")");
-    const auto index =
-        static_cast<std::size_t>(is_one ? one - detail::kFunctions1 : two - detail::kFunctions2);
-    expression_.analytic_ &= is_one ? index < detail::kAnalytic : index == 0;
-    emit(is_one ? Code::kFunction1 : Code::kFunction2, index);
+    emit_call(*named);
   }
 
   void skip_spaces() {
@@ -223,8 +229,10 @@ class ExpressionParser {
 Expression::Expression(std::string_view text) : text_(text) { ExpressionParser(*this).parse(); }
 
 std::string function_names() {
-  return fmt::format("{} {}", fmt::join(detail::kFunctions1, " "),
-                     fmt::join(detail::kFunctions2, " "));
+  std::string names;
+  for (const NamedFunction& named : kFunctions)
+    names += (names.empty() ? "" : " ") + std::string(named.name);
+  return names;
 }
 
 }  // namespace gradatim::app

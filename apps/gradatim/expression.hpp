@@ -1,15 +1,13 @@
 #pragma once
 
 #include <cmath>
-#include <complex>
 #include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
-#include <type_traits>
 #include <vector>
 
-#include "gradatim/diff/elementary.hpp"
+#include "expression_functions.hpp"
 
 namespace gradatim::app {
 
@@ -61,14 +59,11 @@ class Expression {
   };
   struct Instruction {
     Code code = Code::kNumber;
-    std::uint16_t index = 0;  // of the variable or function
-    double number = 0;        // a number or an exponent
+    std::uint16_t variable = 0;  // its place in x
+    Function function = Function::kExp;
+    double number = 0;  // or an exponent
   };
 
-  template <class S>
-  static S apply1(std::size_t function, const S& a);
-  template <class S>
-  static S apply2(std::size_t function, const S& a, const S& b);
   template <class S>
   static S power_of(const S& b, double n);
 
@@ -80,114 +75,6 @@ class Expression {
 
 /// "sin cos tan ...", for messages and help.
 std::string function_names();
-
-namespace detail {
-
-template <class S>
-struct IsComplex : std::false_type {};
-template <class T>
-struct IsComplex<std::complex<T>> : std::true_type {};
-
-/// In the order in which Expression's functions are numbered. The first kAnalytic also take
-/// std::complex.
-inline constexpr std::string_view kFunctions1[] = {
-    "exp",  "log",  "sqrt",  "sin",   "cos",   "tan",     "asin",  "acos",  "atan", "sinh",
-    "cosh", "tanh", "asinh", "acosh", "atanh", "log10",   "log1p", "expm1", "cbrt", "erf",
-    "erfc", "abs",  "floor", "ceil",  "round", "sigmoid", "relu",  "sign"};
-inline constexpr std::size_t kAnalytic = 16;
-inline constexpr std::string_view kFunctions2[] = {"pow", "max", "min", "hypot", "atan2"};
-
-}  // namespace detail
-
-template <class S>
-S Expression::apply1(std::size_t function, const S& a) {
-  switch (function) {
-    case 0:
-      return exp(a);
-    case 1:
-      return log(a);
-    case 2:
-      return sqrt(a);
-    case 3:
-      return sin(a);
-    case 4:
-      return cos(a);
-    case 5:
-      return tan(a);
-    case 6:
-      return asin(a);
-    case 7:
-      return acos(a);
-    case 8:
-      return atan(a);
-    case 9:
-      return sinh(a);
-    case 10:
-      return cosh(a);
-    case 11:
-      return tanh(a);
-    case 12:
-      return asinh(a);
-    case 13:
-      return acosh(a);
-    case 14:
-      return atanh(a);
-    case 15:
-      return log10(a);
-    default:
-      break;
-  }
-  if constexpr (!detail::IsComplex<S>::value) {
-    switch (function) {
-      case 16:
-        return log1p(a);
-      case 17:
-        return expm1(a);
-      case 18:
-        return cbrt(a);
-      case 19:
-        return erf(a);
-      case 20:
-        return erfc(a);
-      case 21:
-        return abs(a);
-      case 22:
-        return floor(a);
-      case 23:
-        return ceil(a);
-      case 24:
-        return round(a);
-      case 25:
-        return 1.0 / (1.0 + exp(-a));
-      case 26:
-        return max(a, S(0));
-      case 27:
-        return S(a > S(0) ? 1.0 : a < S(0) ? -1.0 : 0.0);
-      default:
-        break;
-    }
-  }
-  return S(std::nan(""));
-}
-
-template <class S>
-S Expression::apply2(std::size_t function, const S& a, const S& b) {
-  if constexpr (!detail::IsComplex<S>::value) {
-    switch (function) {
-      case 1:
-        return max(a, b);
-      case 2:
-        return min(a, b);
-      case 3:
-        return hypot(a, b);
-      case 4:
-        return atan2(a, b);
-      default:
-        break;
-    }
-  }
-  return pow(a, b);
-}
 
 /// b^n. A whole power of a complex number is a product: by logarithms it would turn the rounding of
 /// 2π into an imaginary part.
@@ -220,7 +107,7 @@ S Expression::evaluate(std::span<const S> x) const {
       continue;
     }
     if (in.code == Code::kVariable) {
-      stack.push_back(x[in.index]);
+      stack.push_back(x[in.variable]);
       continue;
     }
     const S b = pop();
@@ -232,7 +119,7 @@ S Expression::evaluate(std::span<const S> x) const {
         stack.push_back(power_of(b, in.number));
         break;
       case Code::kFunction1:
-        stack.push_back(apply1(in.index, b));
+        stack.push_back(apply(in.function, b));
         break;
       case Code::kAdd:
         stack.push_back(pop() + b);
@@ -250,7 +137,7 @@ S Expression::evaluate(std::span<const S> x) const {
         stack.push_back(pow(pop(), b));
         break;
       default:
-        stack.push_back(apply2(in.index, pop(), b));
+        stack.push_back(apply(in.function, pop(), b));
         break;
     }
   }

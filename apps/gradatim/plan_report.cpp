@@ -7,6 +7,7 @@
 #include "gradatim/nn/program.hpp"
 #include "gradatim/optim/optimizer.hpp"
 #include "gradatim/train/recipe.hpp"
+#include "gradatim/train/run_folder.hpp"
 #include "recipe_folders.hpp"
 
 namespace gradatim::app {
@@ -46,7 +47,10 @@ std::size_t number(const Json& value) { return value.get<std::size_t>(); }
 }  // namespace
 
 Json plan_of(const std::string& subject, std::span<const Setting> settings) {
-  const Recipe recipe = read_recipe(find_recipe(subject, recipe_folders()), settings);
+  const std::filesystem::path file = std::filesystem::is_directory(subject)
+                                         ? recipe_of_run(subject)
+                                         : find_recipe(subject, recipe_folders());
+  const Recipe recipe = read_recipe(file, settings);
   const Program program(recipe.network, recipe.options.loss, recipe.options.batch);
   const std::size_t threads = TaskPool(0).threads();
   const std::size_t thread_bytes = program.thread_bytes();

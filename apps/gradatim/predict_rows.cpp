@@ -47,23 +47,25 @@ Json prediction(const Model& model, std::span<const float> outputs) {
   Json values = Json::object();
   for (std::size_t k = 0; k < outputs.size(); ++k) values[name(k)] = shown_value(model, outputs[k]);
   if (model.kind != TargetKind::classes) return {{"values", values}};
-  return {{"class", name(kernels::argmax(outputs))}, {"probabilities", values}};
+  const std::size_t best = kernels::argmax(outputs);
+  return {{"class", name(best)}, {"probability", outputs[best]}, {"probabilities", values}};
 }
 
 void print(const std::string& place, const Json& prediction) {
   fmt::print("{}:", place);
   if (prediction.contains("class"))
-    fmt::print(" {}", prediction["class"].get<std::string>());
+    fmt::print(" {} {:.4f}", prediction["class"].get<std::string>(),
+               prediction["probability"].get<float>());
   else
     for (const auto& [name, value] : prediction["values"].items())
       fmt::print(" {} {:.6g}", name, value.get<float>());
   fmt::print("\n");
 }
 
-Tensor outputs_of(const Model& model, const TextTable& table) {
+Tensor outputs_of(const std::string& run, const Model& model, const TextTable& table) {
   Tensor features = features_of(table, model.columns.features);
   apply_scaling(model.columns.features, features.view());
-  Tensor outputs = answers(model, features.view());
+  Tensor outputs = answers(run, model, features.view());
   if (model.kind == TargetKind::values) undo_scaling(model.columns.targets, outputs.view());
   return outputs;
 }
@@ -79,10 +81,10 @@ int predict_rows(const Model& model, const RowsCommand& command) {
   if (!command.row.empty()) tables.push_back(table_of_row(model, command.row));
   Json predictions = Json::array();
   for (const TextTable& table : tables) {
-    const Tensor outputs = outputs_of(model, table);
+    const Tensor outputs = outputs_of(command.run, model, table);
     for (std::size_t row = 0; row < table.rows(); ++row) {
-      Json one = prediction(model, outputs.view().row(row));
-      one["row"] = row + 1;
+      Json one{{"table", table.name}, {"row", row + 1}, {"line", table.lines[row]}};
+      one.update(prediction(model, outputs.view().row(row)));
       if (command.json)
         predictions.push_back(one);
       else

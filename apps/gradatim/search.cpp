@@ -110,12 +110,9 @@ Plan new_plan(const SearchCommand& command) {
 
 // Unknown keys and values of the wrong kind are found before anything is trained.
 void check_trials(const SearchDescription& description) {
-  const std::vector<SearchKey> keys = search_keys(description);
-  for (std::size_t number = 1; number <= description.options.trials; ++number)
-    trial_recipe(description, {.number = number,
-                               .settings = draw_settings(keys, description.options.seed, number),
-                               .steps = 0,
-                               .result = {}});
+  const SearchOptions& options = description.options;
+  for (const Trial& trial : draw_trials(search_keys(description), options.seed, options.trials))
+    trial_recipe(description, trial);
 }
 
 std::string settings_text(const Trial& trial) {
@@ -213,6 +210,9 @@ class Search {
 
   void conclude(const SearchResult& result) const {
     print_table(out_, result.trials);
+    if (result.trials.size() < plan_.description.options.trials)
+      fmt::print(out_, "      {} trials, not {}: there are no more combinations\n",
+                 result.trials.size(), plan_.description.options.trials);
     const std::string folder = plan_.folder.string();
     fmt::print(out_, "\n{}: {:.1f} s{}\n", folder, seconds(),
                result.complete

@@ -39,6 +39,7 @@ std::string class_name(std::span<const std::string> names, std::size_t index) {
 }
 
 std::string loss_text(double loss) {
+  if (std::isnan(loss)) return "nan";  // whatever its sign
   const double size = std::abs(loss);
   return size != 0 && (size < 1e-3 || size >= 1e4) ? fmt::format("{:.3e}", loss)
                                                    : fmt::format("{:.4f}", loss);

@@ -7,6 +7,8 @@
 #include <memory>
 #include <span>
 
+#include "core/open_file.hpp"
+
 namespace gradatim::detail {
 
 /// The payload of a file, front to back: its bytes, inflated if its first two bytes are those of
@@ -31,9 +33,6 @@ class ByteStream {
 
  private:
   struct Inflater;
-  struct Close {
-    void operator()(std::FILE* handle) const { std::fclose(handle); }
-  };
 
   std::size_t read_raw(std::span<std::uint8_t> out);
   std::size_t read_inflated(std::span<std::uint8_t> out);
@@ -41,7 +40,7 @@ class ByteStream {
 
   std::filesystem::path file_;
   std::uint64_t file_size_ = 0;
-  std::unique_ptr<std::FILE, Close> handle_;
+  OpenFile handle_;
   std::unique_ptr<Inflater> inflater_;
 };
 

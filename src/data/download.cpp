@@ -12,25 +12,22 @@
 #include <new>
 #include <system_error>
 
+#include "core/open_file.hpp"
 #include "gradatim/core/error.hpp"
 
 namespace gradatim::detail {
 namespace {
 
-struct CloseFile {
-  void operator()(std::FILE* file) const { std::fclose(file); }
-};
 struct CloseCurl {
   void operator()(CURL* curl) const { curl_easy_cleanup(curl); }
 };
 using Clock = std::chrono::steady_clock;
-using File = std::unique_ptr<std::FILE, CloseFile>;
 using Curl = std::unique_ptr<CURL, CloseCurl>;
 
 // What the callbacks of one transfer share. No exception may cross libcurl.
 struct Transfer {
   const Download& request;
-  File part;
+  OpenFile part;
   std::uint64_t resumed_from = 0;
   std::uint64_t written = 0;  // resumed_from included
   Clock::time_point last_byte = Clock::now();
@@ -83,7 +80,7 @@ int on_transfer(void* context, curl_off_t total, curl_off_t received, curl_off_t
 }
 
 Transfer open_part(const Download& request, const char* mode) {
-  Transfer transfer{.request = request, .part = File(std::fopen(request.part.c_str(), mode))};
+  Transfer transfer{.request = request, .part = OpenFile(std::fopen(request.part.c_str(), mode))};
   std::error_code error;
   if (!transfer.part) fail_locally(request, last_error());
   transfer.resumed_from = std::filesystem::file_size(request.part, error);

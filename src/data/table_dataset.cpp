@@ -50,8 +50,10 @@ std::string_view trimmed(std::string_view cell) {
 float number(const TextTable& table, std::size_t row, std::size_t column) {
   const std::string_view cell = trimmed(table.cell(row, column));
   if (is_missing(cell)) fail(table, row, column, "the value is missing");
+  const bool has_plus = cell.size() > 1 && cell[0] == '+' && cell[1] != '-';
+  const char* const first = cell.data() + (has_plus ? 1 : 0);
   double value = 0;
-  const auto [end, error] = std::from_chars(cell.data(), cell.data() + cell.size(), value);
+  const auto [end, error] = std::from_chars(first, cell.data() + cell.size(), value);
   const auto single = static_cast<float>(value);
   if (error != std::errc() || end != cell.data() + cell.size() || !std::isfinite(single))
     fail(table, row, column, fmt::format("expected a finite number, got '{:.40}'", cell));

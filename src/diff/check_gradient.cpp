@@ -22,7 +22,6 @@ struct Evidence {
   CheckedEntry entry;
   Shape1D shape = Shape1D::kSmooth;
   double secant = 0;
-  bool flat = false;
   bool modified = false;
   bool random = false;
 };
@@ -32,11 +31,12 @@ constexpr double kZero = 4 * std::numeric_limits<double>::epsilon();
 
 double finite_magnitude(double value) { return std::isfinite(value) ? std::abs(value) : 0; }
 
+/// Of what both gradients have: a wrong entry is no scale for the others.
 double largest_entry(const std::vector<Evidence>& evidence) {
   double largest = 0;
   for (const auto& e : evidence)
     largest = std::max(
-        {largest, finite_magnitude(e.entry.analytic), finite_magnitude(e.entry.numerical)});
+        largest, std::min(finite_magnitude(e.entry.analytic), finite_magnitude(e.entry.numerical)));
   return largest;
 }
 
@@ -47,12 +47,14 @@ Verdict judge_smooth(Evidence& e, double largest, const CheckOptions& options) {
   const double magnitude = std::max(std::abs(entry.analytic), std::abs(entry.numerical));
   const double uncertainty = options.error_factor * entry.error;
   double tolerance = options.relative_tolerance * magnitude;
-  entry.ratio = std::abs(entry.analytic - entry.numerical) / (tolerance + uncertainty);
+  const double off = std::abs(entry.analytic - entry.numerical);
+  entry.ratio = off == 0 ? 0 : off / (tolerance + uncertainty);
   if (!(entry.ratio <= 1)) return Verdict::kFail;
-  // A zero has no relative precision; it is resolved if the error is small next to the gradient or,
-  // where f does not vary at all, next to 1.
+  // A zero has no relative precision; it is resolved if the error is small next to the gradient, to
+  // slopes at the first step or, where f does not vary at all, next to 1.
   if (std::abs(entry.analytic) <= kZero * largest && magnitude <= uncertainty)
-    tolerance = options.relative_tolerance * std::max({largest, e.secant, e.flat ? 1.0 : 0.0});
+    tolerance =
+        options.relative_tolerance * std::max({largest, e.secant, entry.constant ? 1.0 : 0.0});
   return entry.error <= tolerance ? Verdict::kPass : Verdict::kUnresolved;
 }
 
@@ -123,7 +125,9 @@ bool differs(E a, E b) {
 template <class E>
 Evidence look_at(const CheckedSlice<E>& slice, double analytic, E f_x,
                  const CheckOptions& options) {
+  constexpr int kLeastHalvings = 8;  // of the step, for a table that says anything
   const E x_i = slice.f.coordinate(slice.i);
+  detail::around(x_i, options.step, kLeastHalvings, "check_gradient");
   const auto p = detail::probe(slice, x_i, f_x, analytic,
                                {.step = options.step, .target = options.relative_tolerance / 10});
   const E aside = detail::around(x_i, options.step, "check_gradient").above;
@@ -132,12 +136,13 @@ Evidence look_at(const CheckedSlice<E>& slice, double analytic, E f_x,
   return {.entry = {.index = slice.i,
                     .analytic = analytic,
                     .numerical = static_cast<double>(p.value),
-                    .error = static_cast<double>(p.error),
+                    .error = std::max(static_cast<double>(p.error),
+                                      std::numeric_limits<double>::min()),  // 0 in long double
                     .slope_below = static_cast<double>(p.slope_below),
-                    .slope_above = static_cast<double>(p.slope_above)},
+                    .slope_above = static_cast<double>(p.slope_above),
+                    .constant = p.flat},
           .shape = p.shape,
           .secant = static_cast<double>(p.secant),
-          .flat = p.flat,
           .modified = slice.f.was_modified(),
           .random = random};
 }

@@ -26,9 +26,8 @@ std::string remark(const CheckedEntry& entry) {
 /// f that reads another x than the one it is given.
 bool never_changed(const GradientCheck& check) {
   return !check.entries.empty() && check.count(Verdict::kInputModified) == 0 &&
-         std::ranges::all_of(check.entries, [](const CheckedEntry& entry) {
-           return entry.slope_below == 0 && entry.slope_above == 0;
-         });
+         std::ranges::all_of(check.entries,
+                             [](const CheckedEntry& entry) { return entry.constant; });
 }
 
 }  // namespace

@@ -18,7 +18,9 @@ struct Sample {
   E g_below;
   E slope_above;  // (g(x+h) - g(x)) / h
   E slope_below;  // (g(x) - g(x-h)) / h
-  E noise;        // of either slope, from rounding
+  E slope;        // (g(x+h) - g(x-h)) / 2h
+  E rounding;     // its error
+  E noise;        // of either one-sided slope, from rounding
   E kink = 0;     // the gap between the slopes without its part in proportion to h
 
   E gap() const { return slope_above - slope_below; }
@@ -45,7 +47,8 @@ class Probe {
     Probed<E> p;
     if (!std::isfinite(g_x_)) return p;
     sample_until_settled();
-    if (samples_.empty() || is_island()) return p;
+    p.island = is_island();
+    if (samples_.empty() || p.island) return p;
     const auto best = conclusion(doubted_, table_.best());
     p.value = best.value;
     p.error = best.error;
@@ -85,26 +88,30 @@ class Probe {
       return;
     }
     const E slope = (above - below) / at.width();
+    const E per_width = 1 / at.width();
     const E rounding =
-        std::max(rounding_error(above, below, at.width()) + argument_error(x_, slope, at.width()),
+        std::max(rounding_error(above, below, per_width) + argument_error(x_, slope, per_width),
                  noise_ / at.step());
     const E best = table_.error();
     table_.add(slope, rounding, at.step());
     rows_since_best_ = table_.error() < best ? 0 : rows_since_best_ + 1;
     const E magnitude = std::max({std::abs(above), std::abs(below), std::abs(g_x_)});
-    const E noise = std::max(std::numeric_limits<E>::epsilon() * magnitude, noise_);
+    const E noise = std::max(
+        {std::numeric_limits<E>::epsilon() * magnitude, noise_, std::numeric_limits<E>::min()});
     samples_.push_back({.step = at.step(),
                         .g_above = above,
                         .g_below = below,
                         .slope_above = (above - g_x_) / (at.above - x_),
                         .slope_below = (g_x_ - below) / (x_ - at.below),
+                        .slope = slope,
+                        .rounding = rounding,
                         .noise = 4 * noise / at.step()});
     follow_gap();
     const E magnitude_of_slope = std::abs(table_.value());
     const bool precise = table_.error() <= target_ * magnitude_of_slope;
     const bool idle =
         rows_since_best_ > kMostIdleRows && 1000 * table_.error() < magnitude_of_slope;
-    const bool exhausted = 2 * rounding > table_.error() || idle;
+    const bool exhausted = 2 * rounding >= table_.error() || idle;
     settled_ =
         table_.rows() >= kLeastRows && (precise || exhausted) && looks_smooth() && is_confirmed();
   }
@@ -135,18 +142,32 @@ class Probe {
   /// a far smaller step in no simple ratio to them decides whether to believe them; where it
   /// disagrees the table begins anew. What would refute `analytic` is not excused by noise.
   bool is_confirmed() {
-    const E value = table_.value();
-    const auto look = look_again(g_, x_, samples_.back().step, table_.best(), noise_);
-    const bool refutes = std::abs(value - analytic_) > table_.error() + target_ * std::abs(value);
-    if (!(refutes ? look.disagrees_unless_noisy() : look.disagrees())) return true;
+    if (!is_outdated()) {
+      const E value = table_.value();
+      const auto look = look_again(g_, x_, g_x_, samples_.back().step, table_.best(), noise_);
+      const bool refutes = std::abs(value - analytic_) > table_.error() + target_ * std::abs(value);
+      if (!(refutes ? look.disagrees_unless_noisy() : look.disagrees())) return true;
+    }
     doubted_ = std::exchange(table_, ExtrapolationTable<E>{2}).best();
     gaps_ = ExtrapolationTable<E>{2, 1};
     return false;
   }
 
+  /// Rows far out may have agreed more closely than smaller steps can, on the slope over a kink
+  /// beside x or on none at all: the last three differences see another.
+  bool is_outdated() const {
+    const Sample<E>& last = samples_.back();
+    const Sample<E>& before = samples_[samples_.size() - 2];
+    const Sample<E>& first = samples_[samples_.size() - 3];
+    const E change =
+        std::max(std::abs(last.slope - before.slope), std::abs(before.slope - first.slope));
+    return std::abs(last.slope - table_.value()) > 4 * table_.error() + 8 * last.rounding + change;
+  }
+
   /// f is finite only on a speck around x: what lies beyond it on both sides is no function.
   bool is_island() const {
-    return above_missing_ && below_missing_ && samples_.front().step < E(1e-6) * step_scale(x_);
+    return !samples_.empty() && above_missing_ && below_missing_ &&
+           samples_.front().step < E(1e-6) * step_scale(x_);
   }
 
   bool is_flat(const Sample<E>& s) const { return s.g_above == g_x_ && s.g_below == g_x_; }
@@ -210,6 +231,7 @@ class Probe {
     E risen = varied->step;
     while (risen - flat > E(1e-9) * varied->step) {
       const E middle = (flat + risen) / 2;
+      if (middle == flat || middle == risen) break;
       const E rise_there = std::abs(g_(x_ + sign * middle) - g_x_);
       if (rise_there == 0)
         flat = middle;
@@ -241,24 +263,38 @@ class Probe {
 
 }  // namespace
 
-/// Stairs look like a jump, and slopes of noise refute whatever is right.
+/// Stairs of noise look like a jump, and slopes of noise refute whatever is right.
 template <class E>
-bool may_be_noise(const Probed<E>& p, E analytic, const ProbeOptions& options) {
+bool is_doubtful(const Probed<E>& p, E analytic, const ProbeOptions& options) {
   const E tolerance = static_cast<E>(options.target) * std::abs(analytic);
-  return p.shape == Shape1D::kJump ||
-         (p.shape == Shape1D::kSmooth && std::abs(p.value - analytic) > 4 * p.error + tolerance);
+  const bool agrees = std::abs(p.value - analytic) <= 4 * p.error + tolerance;
+  return !p.island && p.shape != Shape1D::kKink && !(p.shape == Shape1D::kSmooth && agrees);
+}
+
+/// What steps up to |x| see, if they agree on three digits: all larger ones may have left the
+/// domain of g, as of log at 1e-20, or have crossed a pole.
+template <class E>
+Probed<E> probe_closer(const CheckedSlice<E>& g, E x, E g_x, E analytic, E noise,
+                       ProbeOptions options, const Probed<E>& p) {
+  options.step *= static_cast<double>(std::abs(x));
+  if (!(std::abs(x) < 1) || !(options.step > 16 * static_cast<double>(smallest_step(x)))) return p;
+  const auto closer = Probe<E>(g, x, g_x, analytic, noise, options).run();
+  const bool is_clear =
+      closer.shape == Shape1D::kSmooth && 1000 * closer.error < std::abs(closer.value);
+  return is_clear ? closer : p;
 }
 
 template <class E>
 Probed<E> probe(const CheckedSlice<E>& g, E x, E g_x, double analytic,
                 const ProbeOptions& options) {
   const E slope = static_cast<E>(analytic);
-  const auto p = Probe<E>(g, x, g_x, slope, 0, options).run();
-  if (!may_be_noise(p, slope, options)) return p;
+  auto p = Probe<E>(g, x, g_x, slope, 0, options).run();
+  if (!std::isfinite(g_x) || !is_doubtful(p, slope, options)) return p;
   std::size_t unused = 0;  // g counts
   const E first_step = around(x, options.step, "check_gradient").step();
   const E noise = measured_noise(g, x, g_x, first_step / 1024, unused);
-  return noise > 0 ? Probe<E>(g, x, g_x, slope, noise, options).run() : p;
+  if (noise > 0) p = Probe<E>(g, x, g_x, slope, noise, options).run();
+  return is_doubtful(p, slope, options) ? probe_closer(g, x, g_x, slope, noise, options, p) : p;
 }
 
 template Probed<float> probe(const CheckedSlice<float>&, float, float, double, const ProbeOptions&);

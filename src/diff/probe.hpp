@@ -30,8 +30,9 @@ struct Probed {
   E error = std::numeric_limits<E>::quiet_NaN();
   E slope_below = std::numeric_limits<E>::quiet_NaN();
   E slope_above = std::numeric_limits<E>::quiet_NaN();
-  E secant = 0;       // the largest slope at the outermost step: the scale of the derivative
-  bool flat = false;  // every sample equal to g(x)
+  E secant = 0;         // the largest slope at the outermost step: the scale of the derivative
+  bool flat = false;    // every sample equal to g(x)
+  bool island = false;  // g is finite on a speck about x only
 };
 
 struct ProbeOptions {
@@ -42,7 +43,7 @@ struct ProbeOptions {
 /// Samples g, whose value at x is g_x, at ever smaller steps until its derivative is precise or can
 /// get no better, and looks once more at what they agree on: the more strictly where that would
 /// refute `analytic`. What does not agree with it is looked at anew where g is noisier than its
-/// values' rounding: stairs are no jumps then.
+/// values' rounding, since stairs are no jumps, and then at steps in proportion to x.
 template <class E>
 Probed<E> probe(const CheckedSlice<E>& g, E x, E g_x, double analytic, const ProbeOptions& options);
 

@@ -22,6 +22,11 @@ void throw_infinite_point(std::string_view method, double x) {
   throw InvalidArgument(fmt::format("{}: expected a finite x, got {}", method, x));
 }
 
+void throw_overflowing_step(std::string_view method, double step, double x) {
+  throw InvalidArgument(
+      fmt::format("{}: a step of {} from x = {} leaves the range of its type", method, step, x));
+}
+
 void throw_invalid_order(int order) {
   throw InvalidArgument(fmt::format("stencil: expected order 4, 6 or 8, got {}", order));
 }

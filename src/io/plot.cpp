@@ -107,6 +107,17 @@ bool has_points(const Series& series) {
   return std::any_of(series.y.begin(), series.y.end(), is_finite);
 }
 
+void append_names(Script& script, std::span<const std::string> names) {
+  if (names.empty()) {
+    line(script, "set xtics autofreq");
+    return;
+  }
+  std::string tics;
+  for (std::size_t i = 0; i < names.size(); ++i)
+    tics += fmt::format("{}{} {}", i == 0 ? "" : ", ", literal(names[i]), i);
+  line(script, "set xtics ({})", tics);
+}
+
 std::string_view place_of(Legend legend) {
   switch (legend) {
     case Legend::bottom_right:
@@ -126,6 +137,7 @@ void append_panel(Script& script, const Panel& panel, std::size_t index) {
   line(script, "{} logscale x", panel.logarithmic_x ? "set" : "unset");
   line(script, "{} logscale y", panel.logarithmic_y ? "set" : "unset");
   line(script, "set key {}", place_of(panel.legend));
+  append_names(script, panel.x_names);
   append_range(script, "xrange", panel.x_range);
   append_range(script, "yrange", panel.y_range);
   line(script, "set size {}", panel.equal_units ? "ratio -1" : "noratio");

@@ -10,6 +10,7 @@
 #include <memory>
 #include <vector>
 
+#include "core/open_file.hpp"
 #include "gradatim/core/error.hpp"
 #include "io/text.hpp"
 
@@ -17,10 +18,6 @@ namespace gradatim {
 namespace {
 
 constexpr std::size_t kMostPixels = 1U << 26U;
-
-struct CloseFile {
-  void operator()(std::FILE* file) const { std::fclose(file); }
-};
 
 // libpng's simplified interface: it reports errors by return values, without longjmp through ours.
 class PngImage {
@@ -77,7 +74,7 @@ ByteTensor read_png_gray(const std::filesystem::path& path) {
   const auto fail = [&](std::string_view reason) {
     throw DataError(fmt::format("read {}: {}", path.string(), reason));
   };
-  const std::unique_ptr<std::FILE, CloseFile> file(std::fopen(path.c_str(), "rbe"));
+  const detail::OpenFile file(std::fopen(path.c_str(), "rbe"));
   if (!file) fail(detail::system_message(errno));
   PngImage image;
   if (png_image_begin_read_from_stdio(image.get(), file.get()) == 0)

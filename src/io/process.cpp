@@ -14,16 +14,12 @@
 #include <utility>
 #include <vector>
 
+#include "core/open_file.hpp"
 #include "gradatim/core/error.hpp"
 #include "io/text.hpp"
 
 namespace gradatim::detail {
 namespace {
-
-struct CloseFile {
-  void operator()(std::FILE* file) const { std::fclose(file); }
-};
-using File = std::unique_ptr<std::FILE, CloseFile>;
 
 [[noreturn]] void fail(std::string_view what, int code) {
   throw DataError(fmt::format("{}: {}", what, system_message(code)));
@@ -67,8 +63,8 @@ struct OwnProcessGroup {
 };
 
 // The child's stdin: a file without a name, so that no pipe can fill up or break.
-File file_of(std::string_view input) {
-  File file(std::tmpfile());
+OpenFile file_of(std::string_view input) {
+  OpenFile file(std::tmpfile());
   if (!file || std::fwrite(input.data(), 1, input.size(), file.get()) != input.size() ||
       std::fflush(file.get()) != 0)
     fail("temporary file", errno);
@@ -119,7 +115,7 @@ int wait_for(pid_t child) {
 }  // namespace
 
 ProcessResult run_process(std::span<const std::string> arguments, std::string_view input) {
-  const File script = file_of(input);
+  const OpenFile script = file_of(input);
   Pipe output;
   Pipe errors;
   const pid_t child = spawn(arguments, ::fileno(script.get()), output.ends[1], errors.ends[1]);

@@ -1,5 +1,11 @@
 #pragma once
 
+#include <array>
+#include <string_view>
+#include <utility>
+
+#include "train/recipe_network.hpp"
+
 // The keys of a recipe that say how it trains: describe() of each table (see recipe_schema.hpp).
 
 namespace gradatim::detail {

@@ -74,9 +74,9 @@ class Training {
     const double loss = gradient_.at(result_.steps, theta, pool_);
     if (!std::isfinite(loss)) {
       result_.reason = StopReason::non_finite;
-      result_.message =
-          fmt::format("step {}: the loss is {}; the first value that is not finite is in {}",
-                      result_.steps + 1, loss, gradient_.first_non_finite(theta, pool_));
+      result_.message = fmt::format(
+          "step {}: the loss is {}; the first value that is not finite is in {}", result_.steps + 1,
+          std::isnan(loss) ? std::abs(loss) : loss, gradient_.first_non_finite(theta, pool_));
       return false;
     }
     optimizer_.step(theta, gradient_.gradient(), pool_);

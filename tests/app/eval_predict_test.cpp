@@ -165,6 +165,26 @@ TEST(PredictCommand, NamesTheImageThatIsBad) {
   EXPECT_CONTAINS(refusal({"predict", "bad.png.safetensors", "bad.png"}), "No such file");
 }
 
+// Weights so large that sums of theirs overflow: the files are good, their answers are not.
+TEST(EvalCommand, RefusesAnswersThatAreNotFinite) {
+  const Workshop& workshop = trained();
+  std::filesystem::create_directory(workshop / "overflowing");
+  std::filesystem::copy(workshop / "run/recipe.toml", workshop / "overflowing/recipe.toml");
+  Model model = load_model(workshop / "run/model.safetensors");
+  std::ranges::fill(model.parameters.theta(), 3e38F);
+  save_model(workshop / "overflowing/model.safetensors", model);
+  write_png(workshop / "bright.png", striped_image(6, 1));
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"eval", "overflowing", "--data-dir", "data"},
+        std::vector<std::string>{"predict", "overflowing", "bright.png"}}) {
+    const Outcome outcome = workshop.gradatim(words);
+    EXPECT_EQ(outcome.exit_code, 2) << outcome.out;
+    EXPECT_CONTAINS(outcome.err, words[0] +
+                                     ": overflowing answers with values that are not finite; its "
+                                     "training has diverged");
+  }
+}
+
 TEST(DoctorCommand, SaysWhatThereIs) {
   const Workshop& workshop = trained();
   const auto json = workshop.gradatim({"doctor", "--data-dir", "data", "--json"}).json();
@@ -205,6 +225,9 @@ TEST(DoctorCommand, PrintsThePlanOfARecipe) {
   EXPECT_EQ(larger["state_bytes"], 2 * 4 * 39760);
   EXPECT_GT(larger["workspace_bytes"], plan["workspace_bytes"]);
   EXPECT_EQ(workshop.gradatim({"doctor", "--batch", "200"}).exit_code, 2);
+  const auto of_a_run = workshop.gradatim({"doctor", "run", "--json"}).json();
+  const auto of_its_recipe = workshop.gradatim({"doctor", "run/recipe.toml", "--json"}).json();
+  EXPECT_EQ(of_a_run["layers"], of_its_recipe["layers"]);
   const Outcome text = workshop.gradatim({"doctor", "two-layer"});
   EXPECT_EQ(text.exit_code, 0);
   EXPECT_CONTAINS(text.out, "layer 2 (sigmoid)");

@@ -62,6 +62,8 @@ TEST(Tables, RegressionFromTrainingToPrediction) {
   write_file(workshop / "new.csv", "\"b, in mm\",a\n5500,0.5\n4000,-1\n");
   const auto rows = workshop.gradatim({"predict", "run", "new.csv", "--json"}).json();
   EXPECT_EQ(rows["predictions"][0]["values"], row["predictions"][0]["values"]);
+  EXPECT_EQ(rows["predictions"][1]["table"], "new.csv");
+  EXPECT_EQ(rows["predictions"][1]["line"], 3);
   EXPECT_NEAR(rows["predictions"][1]["values"]["y"].get<double>(), -1, 0.1);
   EXPECT_EQ(workshop.gradatim({"predict", "run/model.safetensors", "new.csv", "--json"})
                 .json()["predictions"],
@@ -139,6 +141,10 @@ TEST(Tables, LabelsAndClasses) {
   EXPECT_GT(classes.json()["test_accuracy"].get<double>(), 0.9);
   const auto guess = workshop.gradatim({"predict", "side", "--row", "0.9,5000", "--json"}).json();
   EXPECT_EQ(guess["predictions"][0]["class"], "right");
+  const double sure = guess["predictions"][0]["probability"].get<double>();
+  EXPECT_EQ(guess["predictions"][0]["probabilities"]["right"].get<double>(), sure);
+  EXPECT_CONTAINS(workshop.gradatim({"predict", "side", "--row", "0.9,5000"}).out,
+                  fmt::format("--row: right {:.4f}", sure));
 }
 
 TEST(Tables, GeneratedDataAreListedAndTrained) {

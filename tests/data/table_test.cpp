@@ -67,6 +67,14 @@ TEST(Table, NamesValuesByRowAndColumn) {
   for (const char* text : {"tall", "1.2.3", "1e99", "inf", "0x10", "1 2"})
     EXPECT_EQ(refused(text), "t.csv:3: row 2, column 'x': expected a finite number, got '" +
                                  std::string(text) + "'");
+  for (const char* text : {"+", "+-1", "++1"})
+    EXPECT_EQ(refused(text), "t.csv:3: row 2, column 'x': expected a finite number, got '" +
+                                 std::string(text) + "'");
+  const TextTable signed_numbers = parse_table("x,y\n+4,-2\n+.5,+1e2\n", "t.csv");
+  const Dataset data =
+      dataset_of(signed_numbers, {.targets = {"y"}, .test = 0.5F}, TableTargets::values, 1);
+  EXPECT_EQ(data.train.features.values()[0] + data.test.features.values()[0], 4.5F);
+  EXPECT_EQ(data.train.targets.values()[0] + data.test.targets.values()[0], 98);
   const TextTable table = parse_table("x,y\n1,2\n3,4\n", "t.csv");
   EXPECT_CONTAINS(message_of<DataError>(
                       [&] { dataset_of(table, {.targets = {"y"}}, TableTargets::answers, 1); }),

@@ -99,6 +99,17 @@ TEST(GradientDescent, ReportsWhatIsNotFinite) {
 }
 
 // Heavy ball on 50 x0² + x1²/2: momentum 0.6 reaches in 60 steps what plain descent does not.
+// v <- 0.5 v - 0.1·2x and x <- x + v, from x = 1 and v = 0.
+TEST(GradientDescent, MomentumIsTheFormula) {
+  const auto d =
+      gradient_descent([](const auto& x) { return x[0] * x[0]; }, {1.0},
+                       {.learning_rate = 0.1, .steps = 3, .momentum = 0.5, .keep_path = true});
+  const std::vector<double> expected{1, 0.8, 0.54, 0.302};
+  ASSERT_EQ(d.path.size(), expected.size());
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    EXPECT_NEAR(d.path[i][0], expected[i], 1e-15) << i;
+}
+
 TEST(GradientDescent, MomentumHelpsInANarrowValley) {
   const auto valley = [](const auto& x) { return 50.0 * x[0] * x[0] + 0.5 * x[1] * x[1]; };
   const auto plain = gradient_descent(valley, {1.0, 10.0}, {.learning_rate = 0.015, .steps = 60});

@@ -175,6 +175,33 @@ TYPED_TEST(EveryPoint, Descent) {
   EXPECT_EQ(m.stop, Stop::kConverged);
 }
 
+TEST(LongDouble, HasItsOwnPrecision) {
+  const auto f = [](const auto& x) { return exp(x) / x; };
+  const std::function<long double(long double)> plain = f;
+  const long double exact = std::exp(1.3L) * (1.3L - 1) / (1.3L * 1.3L);
+  EXPECT_LE(std::abs(derivative(f, 1.3L, Dual{}).value - exact), 2e-18L);
+  EXPECT_LE(std::abs(derivative(plain, 1.3L, Ridders{}).value - exact), 2e-17L);
+  const std::vector<long double> x{1.3L, 2};
+  const auto g = gradient([](const auto& v) { return exp(v[0]) / v[0] * v[1]; }, x, Tape{});
+  EXPECT_LE(std::abs(g[0] - 2 * exact), 4e-18L);
+}
+
+/// As the course writes them.
+TEST(ListsOfIntegers, AreListsOfDoubles) {
+  using Vector = std::vector<double>;
+  const auto bowl = [](const auto& x) { return x[0] * x[0] + x[1] * x[1]; };
+  EXPECT_EQ(gradient(bowl, {3, 4}).value, (Vector{6, 8}));
+  EXPECT_EQ(gradient(bowl, {3, 4}, Tape{}).value, (Vector{6, 8}));
+  EXPECT_EQ(partial(bowl, {3, 4}, 1).value, 8);
+  EXPECT_TRUE(check_gradient(bowl, Vector{6, 8}, {3, 4}).passed());
+  EXPECT_EQ(hessian(bowl, {3, 4}).value, (Vector{2, 0, 0, 2}));
+  const auto pair = [](const auto& x) { return std::vector{x[0], x[0] * x[1]}; };
+  EXPECT_EQ(jacobian(pair, {3, 4}, Dual{}).value, (Vector{1, 0, 4, 3}));
+  EXPECT_NEAR(gradient_descent(bowl, {-3, 4}, {.learning_rate = 0.1, .steps = 1}).point[0], -2.4,
+              1e-15);
+  EXPECT_NEAR(minimise(bowl, {-3, 4}).value, 0, 1e-12);
+}
+
 /// Functions of float alone are differenced in float, and say how little that gives.
 TEST(FloatOnly, PartialAndDirectionalCoverTheirError) {
   const auto f = [](const std::vector<float>& x) { return x[0] * x[0] * x[1]; };

@@ -263,12 +263,55 @@ TEST(Gradient, AnExactMethodNoticesAWritingFunctionToo) {
   EXPECT_EQ(x, (Vector{2, 3}));
 }
 
+// f leaves another value in an entry than the one that is moved: the next evaluation must not see
+// it.
+TEST(Gradient, AComplexStepGivesFAFreshArgumentEachTime) {
+  const auto writes = [](auto& v) {
+    const auto value = v[0] * v[1] * v[2];
+    v[2] = 0;
+    return value;
+  };
+  const auto sneaks = [](auto& v) {  // while the step is in another entry
+    const auto value = v[0] * v[1] * v[2];
+    if constexpr (requires { v[0].imag(); })
+      if (v[0].imag() != 0) v[2] = 0;
+    return value;
+  };
+  Vector x{2, 3, 5};
+  for (const auto& g : {gradient(writes, x, ComplexStep{}), gradient(sneaks, x, ComplexStep{})}) {
+    EXPECT_EQ(g.value, (Vector{15, 10, 6}));
+    EXPECT_EQ(g.status, Status::kInputModified);
+  }
+  EXPECT_EQ(partial(writes, x, 1, ComplexStep{}).status, Status::kInputModified);
+}
+
 TEST(Partial, ByTapeDualAndWithoutAMethod) {
   const Vector x{3, 4};
   EXPECT_EQ(partial(kBowl, x, 1).value, 8);
   EXPECT_EQ(partial(kBowl, x, 0, Tape{}).value, 6);
   EXPECT_EQ(partial(kBowl, {3.0, 4.0}, 0, Dual{}).value, 6);
   EXPECT_THROW(partial(kBowl, x, 2), InvalidArgument);
+}
+
+// sqrt is infinitely steep at the second entry.
+TEST(Partial, HasAStatusOfItsOwn) {
+  const auto f = [](const auto& x) {
+    using std::sqrt;
+    return x[0] * x[0] + sqrt(x[1]);
+  };
+  const Vector x{3, 0};
+  EXPECT_EQ(gradient(f, x).status, Status::kNonFinite);
+  for (const auto& d : {partial(f, x, 0), partial(f, x, 0, Dual{}), partial(f, x, 0, Tape{}),
+                        partial(f, x, 0, ComplexStep{}), partial(f, x, 0, Ridders{})}) {
+    EXPECT_NEAR(d.value, 6, 1e-12) << d.method;
+    EXPECT_EQ(d.status, Status::kOk) << d.method;
+  }
+  for (const auto& d : {partial(f, x, 1), partial(f, x, 1, Dual{}), partial(f, x, 1, Tape{}),
+                        partial(f, x, 1, ComplexStep{}), partial(f, x, 1, Ridders{})})
+    EXPECT_EQ(d.status, Status::kNonFinite) << d.method;
+  EXPECT_EQ(directional(f, x, Vector{2, 0}, Tape{}).status, Status::kOk);
+  EXPECT_EQ(partial(kBowl, x, 0, Dual{}).evaluations, 1U);
+  EXPECT_EQ(partial(kBowl, x, 0, ComplexStep{}).evaluations, 1U);
 }
 
 TEST(Directional, IsTheProductWithTheGradient) {

@@ -193,5 +193,18 @@ TEST(Hessian, OfAPlainFunctionIsByDifferences) {
   EXPECT_NEAR(h(0, 0), 1330, 1e-8);
 }
 
+// As for gradients.
+TEST(Jacobian, AComplexStepGivesFAFreshArgumentEachTime) {
+  const auto writes = [](auto& v) {
+    std::vector values{v[0] * v[1] * v[2], v[1]};
+    v[2] = 0;
+    return values;
+  };
+  std::vector<double> x{2, 3, 5};
+  const auto j = jacobian(writes, x, ComplexStep{});
+  EXPECT_EQ(j.value, (std::vector<double>{15, 10, 6, 0, 1, 0}));
+  EXPECT_EQ(j.status, Status::kInputModified);
+}
+
 }  // namespace
 }  // namespace gradatim

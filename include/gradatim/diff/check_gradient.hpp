@@ -45,6 +45,7 @@ struct CheckedEntry {
   double slope_below = 0;  // one-sided slopes at the smallest telling step
   double slope_above = 0;
   bool between_slopes = false;  // the analytic value lies between them (at a kink)
+  bool constant = false;        // f was the same at every step of this coordinate
 };
 
 /// The entries looked at, worst first.
@@ -114,12 +115,13 @@ class CheckedAt final : public CheckedFunction<E> {
 /// `analytic` is a function of x or its values. An entry passes only where
 ///   |a - n| <= relative_tolerance·max(|a|, |n|) + error_factor·error,
 /// f is smooth, deterministic and leaves its argument alone, and `error`, that of n, is within the
-/// tolerance; where a is 0 and n is to within its error, within that of the largest entry or, where
-/// f does not vary at all, within relative_tolerance itself: a term that drowns in a large f leaves
-/// its entry unresolved. Takes some 18 evaluations an entry, and where f does not agree as many
-/// again as it takes to see how noisy f is: stairs of what f rounds inside are not taken for jumps.
-/// Throws InvalidArgument if x is empty, max_entries 0, relative_tolerance not in [0, 1) or
-/// error_factor negative or not finite, ShapeError if the analytic gradient has another size.
+/// tolerance; where a is 0 and n is to within its error, within that of the largest entry, of how
+/// steep f is at the first step or, where f does not vary at all, within relative_tolerance itself:
+/// a term that drowns in a large f leaves its entry unresolved. Takes some 18 evaluations an entry,
+/// and where f does not agree as many again as it takes to see how noisy f is: stairs of what f
+/// rounds inside are not taken for jumps. Throws InvalidArgument if x is empty, max_entries 0,
+/// relative_tolerance not in [0, 1) or error_factor negative or not finite, ShapeError if the
+/// analytic gradient has another size.
 template <class F, class A, class X>
   requires Point<std::remove_cvref_t<X>>
 GradientCheck check_gradient(F&& f, const A& analytic, X&& x, CheckOptions options = {}) {
@@ -141,10 +143,10 @@ GradientCheck check_gradient(F&& f, const A& analytic, X&& x, CheckOptions optio
   }
 }
 
-template <class F, class A, std::floating_point T>
+template <class F, class A, Arithmetic T>
 GradientCheck check_gradient(F&& f, const A& analytic, std::initializer_list<T> x,
                              const CheckOptions& options = {}) {
-  const std::vector<T> point(x);
+  const auto point = detail::point_of(x);
   return check_gradient(f, analytic, point, options);
 }
 

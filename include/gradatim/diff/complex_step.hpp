@@ -22,8 +22,9 @@ consteval T tiny_step() {
 template <class T>
 [[gnu::noinline, gnu::cold]] T scaled_step(T x, double step) {
   if (step != 0) {
-    if (!(step > 0)) throw_invalid_step(ComplexStep::kName, step);
-    return static_cast<T>(step) * step_scale(x);
+    const T h = static_cast<T>(step) * step_scale(x);
+    if (!(h > 0) || !std::isfinite(h)) throw_invalid_step(ComplexStep::kName, step);
+    return h;
   }
   if (x == 0 || !std::isfinite(x)) return tiny_step<T>();
   if (std::abs(x) > 16) return std::scalbn(tiny_step<T>(), std::ilogb(step_scale(x)));

@@ -282,10 +282,10 @@ template <class F, Point X>
 auto gradient_descent(F&& f, const X& x, const GradientDescentOptions& options = {}) {
   return detail::descend(f, detail::converted<detail::ElementT<X>>(x), options);
 }
-template <class F, std::floating_point T>
+template <class F, Arithmetic T>
 auto gradient_descent(F&& f, std::initializer_list<T> x,
                       const GradientDescentOptions& options = {}) {
-  return detail::descend(f, std::vector<T>(x), options);
+  return detail::descend(f, detail::point_of(x), options);
 }
 
 /// Gradient descent from x with a backtracking line search: f falls at every step, and no learning
@@ -294,9 +294,9 @@ template <class F, Point X>
 auto minimise(F&& f, const X& x, const MinimiseOptions& options = {}) {
   return detail::minimise_from(f, detail::converted<detail::ElementT<X>>(x), options);
 }
-template <class F, std::floating_point T>
+template <class F, Arithmetic T>
 auto minimise(F&& f, std::initializer_list<T> x, const MinimiseOptions& options = {}) {
-  return detail::minimise_from(f, std::vector<T>(x), options);
+  return detail::minimise_from(f, detail::point_of(x), options);
 }
 
 }  // namespace gradatim

@@ -5,6 +5,7 @@
 namespace gradatim {
 namespace detail {
 
+[[noreturn]] void throw_coordinate(std::size_t i, std::size_t n);
 [[noreturn]] void throw_direction(std::size_t n, std::size_t direction);
 [[noreturn]] void throw_unusable_direction(std::size_t i, double value);
 
@@ -117,30 +118,38 @@ Derivative<E> directional_dual(F& f, const X& x, const V& v) {
   return d;
 }
 
-template <class E, class F, class X, class V>
-Derivative<E> directional_exact(F& f, const X& x, const V& v, const Dual& method) {
-  Derivative<E> d = directional_dual<E>(f, x, v);
-  if (!measures<E>(method.error)) return d;
-  Derivative<E> there;
-  measure_rounding(&d.value, &d.error, 1, x, [&](const auto& neighbour) {
-    there = directional_dual<E>(f, neighbour, v);
-    ++d.evaluations;
-    return &there.value;
-  });
+/// The product of the gradient and v, for methods that give the gradient whole; entries of which v
+/// has nothing may be infinite.
+template <class E, class F, class X, class V, class M>
+Derivative<E> directional_product(F& f, const X& x, const V& v, const M& method) {
+  auto gradient = filled<RebindT<X, E>>(length(x), E(0));
+  const auto exact = exact_gradient<E>(f, x, gradient.data(), method);
+  Derivative<E> d{.value = 0, .evaluations = exact.evaluations, .method = M::kName};
+  for (std::size_t i = 0; i < length(x); ++i)
+    if (v.data()[i] != 0) d.value += gradient.data()[i] * static_cast<E>(v.data()[i]);
+  d.status = worse(exact.status, worse(finite_status(exact.value), finite_status(d.value)));
   return d;
 }
 
-/// The product of the gradient and v, for methods that give the gradient whole.
 template <class E, class F, class X, class V, class M>
-Derivative<E> directional_exact(F& f, const X& x, const V& v, const M& method) {
-  const auto g = differentiate_vector<E, RebindT<X, E>>(f, x, method);
-  Derivative<E> d{
-      .value = 0, .error = 0, .evaluations = g.evaluations, .status = g.status, .method = g.method};
-  for (std::size_t i = 0; i < g.size(); ++i) {
-    if (v.data()[i] == 0) continue;  // f may be infinitely steep there
-    d.value += g.value.data()[i] * static_cast<E>(v.data()[i]);
-    d.error += g.error.data()[i] * static_cast<E>(std::abs(v.data()[i]));
-  }
+Derivative<E> directional_once(F& f, const X& x, const V& v, const M& method) {
+  if constexpr (std::same_as<M, Dual>)
+    return directional_dual<E>(f, x, v);
+  else
+    return directional_product<E>(f, x, v, method);
+}
+
+/// once(x) by `method`, with its rounding if that is to be measured.
+template <class E, class X, class M, class Once>
+Derivative<E> exact_with_error(const X& x, const M& method, const Once& once) {
+  Derivative<E> d = once(x);
+  if (!measures<E>(method.error)) return d;
+  Derivative<E> there;
+  measure_rounding(&d.value, &d.error, 1, x, [&](const auto& neighbour) {
+    there = once(neighbour);
+    d.evaluations += there.evaluations;
+    return &there.value;
+  });
   return d;
 }
 
@@ -158,19 +167,70 @@ auto directional(F&& f, X&& x, const V& v, const M& method) {
   if constexpr (DifferenceMethod<M>)
     return detail::narrowed<T>(detail::directional_difference<E>(f, x, v, method));
   else
-    return detail::narrowed<T>(detail::directional_exact<E>(f, x, v, method));
+    return detail::narrowed<T>(detail::exact_with_error<E>(
+        x, method, [&](const auto& at) { return detail::directional_once<E>(f, at, v, method); }));
 }
+
+namespace detail {
+
+/// The method for f in one direction where the caller names none.
+template <class F, class X>
+auto default_directional_method() {
+  if constexpr (CarriesDerivatives<F, std::remove_cvref_t<X>, DualNumber<ValueT<F, X>>>)
+    return Dual{.error = ErrorEstimate::kMeasured};
+  else
+    return Ridders{};
+}
+
+}  // namespace detail
 
 /// By Dual with its rounding measured where f takes and answers in DualNumber, otherwise by
 /// Ridders.
 template <class F, class X, class V>
   requires Point<std::remove_cvref_t<X>> && Point<V>
 auto directional(F&& f, X&& x, const V& v) {
+  return directional(f, x, v, detail::default_directional_method<F, X>());
+}
+
+/// d f / d x_i; one evaluation by Dual and ComplexStep, as many as the gradient by Tape. Its status
+/// is that of f and this entry; others may be infinite. Throws InvalidArgument unless i < x.size().
+template <class F, class X, Method M>
+  requires Point<std::remove_cvref_t<X>>
+auto partial(F&& f, X&& x, std::size_t i, const M& method) {
+  using T = detail::ElementT<X>;
   using E = detail::ValueT<F, X>;
-  if constexpr (detail::CarriesDerivatives<F, std::remove_cvref_t<X>, DualNumber<E>>)
-    return directional(f, x, v, Dual{.error = ErrorEstimate::kMeasured});
-  else
-    return directional(f, x, v, Ridders{});
+  if (i >= detail::length(x)) detail::throw_coordinate(i, detail::length(x));
+  if constexpr (DifferenceMethod<M>) {
+    using Moving = detail::MovingPoint<std::remove_reference_t<F>, std::remove_reference_t<X>, E>;
+    Moving point(f, x);
+    detail::CoordinateSlice<Moving, E> slice{point, i};
+    auto d = detail::differentiate(slice, point.original(i), method);
+    if (point.modified()) d.status = detail::worse(d.status, Status::kInputModified);
+    return detail::narrowed<T>(d);
+  } else if constexpr (std::same_as<M, ComplexStep>) {
+    return detail::narrowed<T>(detail::exact_with_error<E>(x, method, [&](const auto& at) {
+      return detail::ComplexPoint<E, std::remove_reference_t<F>, std::remove_cvref_t<decltype(at)>>(
+                 f, at)
+          .partial(i, method);
+    }));
+  } else {
+    auto axis = detail::filled<detail::RebindT<X, E>>(detail::length(x), E(0));
+    axis.data()[i] = 1;
+    return directional(f, x, axis, method);
+  }
+}
+
+/// By the method that directional() takes.
+template <class F, class X>
+  requires Point<std::remove_cvref_t<X>>
+auto partial(F&& f, X&& x, std::size_t i) {
+  return partial(f, x, i, detail::default_directional_method<F, X>());
+}
+
+template <class F, Arithmetic T, class... M>
+auto partial(F&& f, std::initializer_list<T> x, std::size_t i, const M&... method) {
+  const auto point = detail::point_of(x);
+  return partial(f, point, i, method...);
 }
 
 }  // namespace gradatim

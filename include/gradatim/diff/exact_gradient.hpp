@@ -132,24 +132,52 @@ ExactValue<E> exact_gradient(F& f, const X& x, E* d_x, const Tape&) {
   return result;
 }
 
+/// x as complex numbers, of which f is given one at a time moved. Whatever f writes to it is undone
+/// after each evaluation.
+template <class E, class F, class X>
+class ComplexPoint {
+  using P = std::remove_cvref_t<X>;
+  using Z = std::complex<E>;
+
+ public:
+  ComplexPoint(F& f, const X& x) : f_(f), x_(x), argument_(length(x)) {
+    std::copy_n(x.data(), length(x), (*argument_).data());
+  }
+
+  E original(std::size_t i) const { return static_cast<E>(x_.data()[i]); }
+  /// f(x with x_i = z); `modified` where f wrote to its argument.
+  auto evaluate(std::size_t i, const Z& z, bool& modified) {
+    (*argument_).data()[i] = z;
+    auto y = call_with<F, P, Z>(f_, *argument_);
+    for (std::size_t k = 0; k < length(x_); ++k) {
+      Z& entry = (*argument_).data()[k];
+      modified |= !same_bits(entry, k == i ? z : Z(original(k)));
+      entry = original(k);
+    }
+    return y;
+  }
+  /// d f / d x_i.
+  Derivative<E> partial(std::size_t i, const ComplexStep& method) {
+    const auto slice = [&](const Z& z) {
+      ComplexValue<E> y;
+      y.value = static_cast<Z>(evaluate(i, z, y.modified));
+      return y;
+    };
+    return differentiate_complex(slice, original(i), method);
+  }
+
+ private:
+  F& f_;
+  const X& x_;
+  ScratchT<StorageT<F, P, Z>> argument_;
+};
+
 template <class E, class F, class X>
 ExactValue<E> exact_gradient(F& f, const X& x, E* d_x, const ComplexStep& method) {
-  using Z = std::complex<E>;
-  const std::size_t n = length(x);
-  ScratchT<StorageT<F, X, Z>> scratch(n);
-  auto& argument = *scratch;
-  std::copy_n(x.data(), n, argument.data());
+  ComplexPoint<E, F, X> point(f, x);
   ExactValue<E> result;
-  for (std::size_t i = 0; i < n; ++i) {
-    const auto slice = [&](const Z& z) {
-      argument.data()[i] = z;
-      const Z value(call_with<F, X, Z>(f, argument));
-      const bool modified = !same_bits(argument.data()[i], z);
-      argument.data()[i] = static_cast<E>(x.data()[i]);
-      result.value = value.real();
-      return ComplexValue<E>{value, modified};
-    };
-    const auto d = differentiate_complex(slice, static_cast<E>(x.data()[i]), method);
+  for (std::size_t i = 0; i < length(x); ++i) {
+    const auto d = point.partial(i, method);
     d_x[i] = d.value;
     result.status = worse(result.status, d.status);
     result.evaluations += d.evaluations;

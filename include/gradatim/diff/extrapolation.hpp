@@ -88,9 +88,16 @@ class ExtrapolationTable {
   Conclusion<T> best_;
 };
 
-/// The best entry of a table. `secant` is the larger one-sided slope at the first step: the scale
-/// on which a derivative counts as 0 rather than unknown (1 where f does not vary at all). So does
-/// one whose error is what noise of f makes of slopes.
+/// Whether an error of a slope is small next to what counts as none: on the scale of `secant`, the
+/// larger one-sided slope at the first step (1 where f does not vary at all), or what noise of f
+/// makes of slopes. A derivative within it is 0 rather than unknown.
+template <class T>
+bool is_zero_to(T error, T secant, T noise_of_slopes) {
+  const T scale = secant > 0 ? secant : T(1);
+  return error <= std::max(std::sqrt(std::numeric_limits<T>::epsilon()) * scale, noise_of_slopes);
+}
+
+/// The best entry of a table.
 template <class T>
 Derivative<T> extrapolated(const Conclusion<T>& best, T f_x, T secant, std::size_t evaluations,
                            std::string_view name, T noise_of_slopes = 0) {
@@ -102,9 +109,7 @@ Derivative<T> extrapolated(const Conclusion<T>& best, T f_x, T secant, std::size
   }
   d.error = best.error;
   d.step = best.step;
-  const T scale = secant > 0 ? secant : T(1);
-  const T zero = std::max(std::sqrt(std::numeric_limits<T>::epsilon()) * scale, noise_of_slopes);
-  if (d.error > std::abs(d.value) / 10 && d.error > zero)
+  if (d.error > std::abs(d.value) / 10 && !is_zero_to(d.error, secant, noise_of_slopes))
     d.status = worse(d.status, Status::kNotConverged);
   return d;
 }
@@ -129,26 +134,54 @@ struct SecondLook {
   T off = 0;
   T allowed = 0;
   T noise = 0;
+  T bend = 0;  // |g(x+h) - 2 g(x) + g(x-h)|, where that is more than rounding
+  T step = 1;  // h
   bool disagrees() const { return !(off <= allowed + noise); }
   bool disagrees_unless_noisy() const { return !(off <= allowed); }
+  /// Between the slopes on either side of x.
+  T gap() const { return bend / step; }
+  /// The gap of a smooth g falls with the step, by some hundred times from that over h where g
+  /// bends by `wider`; over a kink next to x it stays.
+  bool sees_kink(T wider, T h) const { return 2 * bend * h > wider * step; }
+  /// That gap, if it is the same at both steps.
+  T kink(T wider, T h) const {
+    return sees_kink(wider, h) && bend * h < 2 * wider * step ? gap()
+                                                              : std::numeric_limits<T>::infinity();
+  }
 };
+
+/// How g bends at x.
+template <class T>
+T bend_between(T f_above, T f_x, T f_below) {
+  return std::abs((f_above - f_x) - (f_x - f_below));
+}
 
 /// All steps of a sequence may have been whole periods of g, or have missed what happens next to x.
 /// The truncation at c.step shrinks with the square of the step, `noise` of g is magnified. Where
 /// the step vanishes, or a difference of 0 is all that is left of a slope, nothing is confirmed.
 template <class T, class G>
-SecondLook<T> look_again(G&& g, T x, T h, const Conclusion<T>& c, T noise = 0) {
+SecondLook<T> look_again(G&& g, T x, T g_x, T h, const Conclusion<T>& c, T noise = 0) {
   const auto at = beside(x, h * kConfirmingStep<T>);
   if (!at.moved(x)) return {.off = std::numeric_limits<T>::quiet_NaN()};
   const T f_above = g(at.above);
   const T f_below = g(at.below);
   const T slope = (f_above - f_below) / at.width();
   if (slope == 0 && c.is_slope()) return {.off = std::abs(c.value)};
-  const T ratio = at.step() / c.step;
-  const T truncation = 8 * ratio * ratio * std::abs(c.estimate - c.value);
-  const T rounding = rounding_error(f_above, f_below, at.width());
-  const T inexact = std::max(rounding + argument_error(x, slope, at.width()), noise / at.step());
-  return {std::abs(slope - c.value), 4 * c.error + truncation + 8 * inexact, 8 * c.error / ratio};
+  const T per_width = 1 / at.width();
+  const T per_ratio = 2 * c.step * per_width;
+  const T truncation = 8 * std::abs(c.estimate - c.value) / (per_ratio * per_ratio);
+  const T inexact =
+      std::max(rounding_error(f_above, f_below, per_width) + argument_error(x, slope, per_width),
+               2 * noise * per_width);
+  // Noise that would be larger than the slope excuses anything.
+  const T noise_of_slope = 8 * c.error * per_ratio;
+  const bool excuses = !c.is_slope() || noise_of_slope <= std::abs(c.value);
+  const T bend = bend_between(f_above, g_x, f_below);
+  return {.off = std::abs(slope - c.value),
+          .allowed = 4 * c.error + truncation + 8 * inexact,
+          .noise = excuses ? noise_of_slope : T(0),
+          .bend = bend > 8 * inexact * at.step() ? bend : T(0),
+          .step = at.step()};
 }
 
 /// Of what was doubted and what was made of the steps that follow: the first, if the second has
@@ -173,7 +206,7 @@ Conclusion<T> conclusion(const Conclusion<T>& doubted, const Conclusion<T>& fres
 template <class T>
 void mark_unconfirmed(Derivative<T>& d, const SecondLook<T>& look) {
   if (d.status == Status::kNonFinite) return;
-  d.error = std::max(d.error, look.off);
+  d.error = std::max({d.error, look.off, look.gap() / 2});
   d.status = worse(d.status, Status::kNotConverged);
 }
 
@@ -185,6 +218,7 @@ Derivative<T> differentiate(G&& g, T x, const Richardson& method) {
   const T f_x = g(x);
   T secant = 0;
   T last_step = 0;
+  T bend = 0;
   ExtrapolationTable<T> table(2);
   for (int level = 0; level < method.levels; ++level, step /= 2) {
     const auto at = around(x, step, Richardson::kName);
@@ -192,16 +226,21 @@ Derivative<T> differentiate(G&& g, T x, const Richardson& method) {
     const T f_below = g(at.below);
     if (level == 0) secant = larger_slope(f_above, f_x, f_below, at.step());
     last_step = at.step();
+    bend = bend_between(f_above, f_x, f_below);
     const T slope = (f_above - f_below) / at.width();
-    const T rounding = rounding_error(f_above, f_below, at.width());
-    table.add(slope, rounding + argument_error(x, slope, at.width()), last_step);
+    const T per_width = 1 / at.width();
+    const T rounding = rounding_error(f_above, f_below, per_width);
+    table.add(slope, rounding + argument_error(x, slope, per_width), last_step);
   }
-  const auto look = look_again(g, x, last_step, table.best());
+  const auto look = look_again(g, x, f_x, last_step, table.best());
   const auto evaluations = 3 + 2 * static_cast<std::size_t>(method.levels);
   auto d = extrapolated(table.best(), f_x, secant, evaluations, Richardson::kName);
-  if (look.disagrees()) mark_unconfirmed(d, look);
+  if (look.sees_kink(bend, last_step) || look.disagrees()) mark_unconfirmed(d, look);
   return d;
 }
+
+/// Whether the noise of g is known: if not, doubt is a reason to measure it.
+enum class Noise { kUnknown, kKnown };
 
 /// Ridders' table, and the best of the one before it if a second look refuted that: at steps that
 /// were whole periods of g, say.
@@ -225,13 +264,19 @@ class RiddersTables {
            2 * ratio_ * rounding_ > table_.error();
   }
 
-  /// Whether a second look has nothing against the table; the next begins if it has.
-  template <class G>
-  bool confirm(G&& g, T x, T noise) {
-    const auto look = look_again(g, x, table_.step(), table_.best(), noise);
-    if (look.disagrees()) [[unlikely]]
+  /// Whether a second look has nothing against the table, over whose last row g bends by `bend`;
+  /// the next begins if it has.
+  template <Noise N, class G>
+  bool confirm(G&& g, T x, T g_x, T bend, T h, T noise) {
+    const auto look = look_again(g, x, g_x, table_.step(), table_.best(), noise);
+    const bool sees_kink = look.sees_kink(bend, h);
+    if (sees_kink) [[unlikely]]
+      kink_ = std::min(kink_, look.kink(bend, h));
+    const bool refuted = N == Noise::kKnown ? look.disagrees_unless_noisy() : look.disagrees();
+    const bool disagrees = refuted || sees_kink || 2 * bend > kink_ * h;
+    if (disagrees) [[unlikely]]
       set_aside();
-    return !look.disagrees();
+    return !disagrees;
   }
 
   /// Whether `slope`, if it is 0, was lost in the resolution of g, of which a slope is known. It is
@@ -264,6 +309,7 @@ class RiddersTables {
   T ratio_;
   ExtrapolationTable<T> table_;
   Conclusion<T> doubted_;
+  T kink_ = std::numeric_limits<T>::infinity();  // the gap between slopes that was seen to stay
   T rounding_ = 0;
   bool rounding_shrinks_ = false;
   bool has_lost_ = false;
@@ -272,20 +318,34 @@ class RiddersTables {
 /// The second look at a result that none has confirmed. Where there was doubt, agreement now may be
 /// chance: of so many entries made of noise, some agree.
 template <class T, class G>
-[[gnu::noinline, gnu::cold]] void look_at_last(G&& g, T x, const RiddersTables<T>& tables, T noise,
-                                               Derivative<T>& d) {
+[[gnu::noinline, gnu::cold]] void look_at_last(G&& g, T x, T g_x, const RiddersTables<T>& tables,
+                                               T noise, Derivative<T>& d) {
   if (d.status == Status::kNonFinite) return;
   const auto conclusion = tables.conclusion();
-  const auto look = look_again(g, x, conclusion.step, conclusion, noise);
+  const auto look = look_again(g, x, g_x, conclusion.step, conclusion, noise);
   d.evaluations += 2;
-  if (tables.is_doubtful() || look.disagrees()) mark_unconfirmed(d, look);
+  if (tables.is_doubtful() || look.disagrees_unless_noisy()) mark_unconfirmed(d, look);
 }
-
-/// Whether the noise of g is known: if not, doubt is a reason to measure it.
-enum class Noise { kUnknown, kKnown };
 
 template <Noise N, class T, class G>
 Derivative<T> ridders(G&& g, T x, const Ridders& method, T noise);
+
+/// Where nothing settled at steps up to 1, as of log at 1e-20, which they all leave the domain of,
+/// once more at steps up to |x|: what they agree on to three digits is believed, since differences
+/// so close may all be noise. differentiate_by(first step) gives a Derivative.
+template <class T, class D>
+void look_closer(T x, T g_x, const D& differentiate_by, double step, Derivative<T>& d) {
+  const double closer = step * static_cast<double>(std::abs(x));
+  const bool is_unsettled = d.status == Status::kNotConverged || !std::isfinite(d.value);
+  if (!is_unsettled || !std::isfinite(g_x)) return;
+  if (!(closer < step) || !(closer > 16 * static_cast<double>(smallest_step(x)))) return;
+  auto near = differentiate_by(closer);
+  near.evaluations += d.evaluations;
+  if (near.status == Status::kOk && 1000 * near.error < std::abs(near.value))
+    d = near;
+  else
+    d.evaluations = near.evaluations;
+}
 
 /// From the beginning, with the noise of g measured, behind so many evaluations.
 template <class T, class G>
@@ -295,6 +355,13 @@ template <class T, class G>
   const T noise = measured_noise(g, x, g_x, first_step / 16384, evaluations);
   auto d = ridders<Noise::kKnown>(g, x, method, noise);
   d.evaluations += evaluations;
+  if (method.step != 0) return d;
+  Ridders closer = method;
+  const auto differentiate_by = [&](double step) {
+    closer.step = step;
+    return ridders<Noise::kKnown>(g, x, closer, noise);
+  };
+  look_closer(x, g_x, differentiate_by, 0.37, d);
   return d;
 }
 
@@ -324,15 +391,17 @@ Derivative<T> ridders(G&& g, T x, const Ridders& method, T noise) {
     if (secant == 0) secant = larger_slope(f_above, f_x, f_below, at.step());
     if (tables.set_aside_lost(slope)) [[unlikely]]
       continue;
+    const T per_width = 1 / at.width();
     // f may be infinite at x alone.
-    const T both_sides = (std::abs(f_above - f_x) + std::abs(f_x - f_below)) / at.width();
+    const T both_sides = (std::abs(f_above - f_x) + std::abs(f_x - f_below)) * per_width;
     const T steepness = std::isfinite(both_sides) ? both_sides : slope;
     const T rounding =
-        rounding_error(f_above, f_below, at.width()) + argument_error(x, steepness, at.width());
-    tables.add(slope, noise > 0 ? std::max(rounding, noise / at.step()) : rounding, at.step());
+        rounding_error(f_above, f_below, per_width) + argument_error(x, steepness, per_width);
+    tables.add(slope, std::max(rounding, 2 * noise * per_width), at.step());
     if (!tables.settled()) continue;
     evaluations += 2;
-    confirmed = tables.confirm(g, x, noise);
+    const T bend = bend_between(f_above, f_x, f_below);
+    confirmed = tables.template confirm<N>(g, x, f_x, bend, at.step(), noise);
     if (N == Noise::kUnknown && !confirmed) break;
   }
   if constexpr (N == Noise::kUnknown)
@@ -341,27 +410,33 @@ Derivative<T> ridders(G&& g, T x, const Ridders& method, T noise) {
   auto d = extrapolated(tables.conclusion(), f_x, secant, evaluations, Ridders::kName,
                         32 * noise / first_step);
   if (!confirmed) [[unlikely]]
-    look_at_last(g, x, tables, noise, d);
+    look_at_last(g, x, f_x, tables, noise, d);
   return d;
 }
 
-inline void check_options(const Ridders& method) {
+/// Two more rows, without which there is no table, take usable steps too.
+template <class T>
+void check_options(T x, const Ridders& method) {
   if (method.levels < 2) throw_invalid_levels(Ridders::kName, method.levels);
-  if (!(method.ratio > 1) || !std::isfinite(method.ratio)) throw_invalid_ratio(method.ratio);
+  if (!(static_cast<T>(method.ratio) > 1) || !std::isfinite(method.ratio))
+    throw_invalid_ratio(method.ratio);
+  if (method.step != 0)
+    around(x, method.step, static_cast<int>(std::ceil(2 * std::log2(method.ratio))),
+           Ridders::kName);
 }
 
 /// Where steps are refuted by the second look, or never settle, the noise of g is measured and they
 /// are taken once more: rounding inside g may be far more than that of its value.
 template <class T, class G>
 Derivative<T> differentiate(G&& g, T x, const Ridders& method) {
-  check_options(method);
+  check_options(x, method);
   return ridders<Noise::kUnknown>(g, x, method, T(0));
 }
 
 /// Where g is right to `noise`.
 template <class T, class G>
 Derivative<T> differentiate(G&& g, T x, const Ridders& method, T noise) {
-  check_options(method);
+  check_options(x, method);
   return ridders<Noise::kKnown>(g, x, method, noise);
 }
 

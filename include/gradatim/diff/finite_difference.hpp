@@ -26,18 +26,23 @@ Status finite_status(T value) {
 
 template <class T, class G>
 inline Derivative<T> differentiate(G&& g, T x, const Forward& method) {
-  const double step = method.step == 0 ? default_step<T>(2) : method.step;
+  constexpr T kEpsilon = std::numeric_limits<T>::epsilon();
+  const double step = method.step == 0 ? 2 * default_step<T>(2) : method.step;
   const auto at = around(x, step, Forward::kName);
   const T h = at.above - x;
   const T f_x = g(x);
   const T f_above = g(at.above);
-  const T value = (f_above - f_x) / h;
+  const T rise = f_above - f_x;
+  const T value = rise / h;
   T error = std::numeric_limits<T>::quiet_NaN();
   const bool measured = measures<T>(method.error);
   if (measured) {
-    const T wide = around(x, 2 * step, Forward::kName).above;
-    error = std::abs((g(wide) - f_x) / (wide - x) - value) + rounding_error(f_above, f_x, h) +
-            argument_error(x, value, h);
+    // Twice as far as the first rise but for the last place of x.
+    const T wide_rise = g(at.above + h) - f_x;
+    const T truncation = std::abs(wide_rise / 2 - rise);
+    const T rounding =
+        kEpsilon * std::abs(f_above) + kEpsilon * std::abs(f_x) + kEpsilon * std::abs(x * value);
+    error = std::max((truncation + rounding) / h, std::numeric_limits<T>::min());
   }
   return {value, error, h, measured ? 3U : 2U, finite_status(value), Forward::kName};
 }
@@ -77,8 +82,10 @@ inline constexpr std::array<std::array<double, 4>, 4> kStencilWeights{{
 /// What a stencil on x ± kh, k = 1 ... pairs, makes of the values there.
 template <class T>
 struct StencilValues {
-  T value = 0;       // of the order 2·pairs
-  T innermost = 0;   // the central difference at h
+  T value = 0;      // of the order 2·pairs
+  T innermost = 0;  // the central difference at h
+  T f_above = 0;    // f(x + h)
+  T f_below = 0;
   T truncation = 0;  // its change from the order 2·pairs - 2
   T rounding = 0;    // of the values at x ± h, whose weight is by far the largest
 };
@@ -96,7 +103,9 @@ inline StencilValues<T> apply_stencil(G&& g, T x, const Abscissae<T>& innermost)
     if (k < Pairs) lower += static_cast<T>(kStencilWeights[Pairs - 2][k - 1]) * slope;
     if (k > 1) continue;
     s.innermost = slope;
-    s.rounding = 2 * rounding_error(f_above, f_below, at.width());
+    s.f_above = f_above;
+    s.f_below = f_below;
+    s.rounding = 2 * rounding_error(f_above, f_below, 1 / at.width());
   }
   s.truncation = std::abs(s.value - lower);
   return s;

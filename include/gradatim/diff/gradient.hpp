@@ -14,7 +14,6 @@
 namespace gradatim {
 namespace detail {
 
-[[noreturn]] void throw_coordinate(std::size_t i, std::size_t n);
 [[noreturn]] void throw_output_size(std::size_t n, std::size_t output);
 
 template <class C, class E>
@@ -130,9 +129,9 @@ auto gradient(F&& f, X&& x) {
   return gradient(f, x, detail::default_method<F, X>(ErrorEstimate::kMeasured));
 }
 
-template <class F, std::floating_point T, class... M>
+template <class F, Arithmetic T, class... M>
 auto gradient(F&& f, std::initializer_list<T> x, const M&... method) {
-  const std::vector<T> point(x);
+  const auto point = detail::point_of(x);
   return gradient(f, point, method...);
 }
 
@@ -143,39 +142,6 @@ template <class F, class X, class M>
 auto value_and_gradient(F&& f, const X& x, std::span<detail::ElementT<X>> d_x, const M& method) {
   if (d_x.size() != detail::length(x)) detail::throw_output_size(detail::length(x), d_x.size());
   return detail::exact_gradient<detail::ElementT<X>>(f, x, d_x.data(), method).value;
-}
-
-/// d f / d x_i. Throws InvalidArgument unless i < x.size().
-template <class F, class X, Method M>
-  requires Point<std::remove_cvref_t<X>>
-auto partial(F&& f, X&& x, std::size_t i, const M& method) {
-  using T = detail::ElementT<X>;
-  using E = detail::ValueT<F, X>;
-  if (i >= detail::length(x)) detail::throw_coordinate(i, detail::length(x));
-  if constexpr (DifferenceMethod<M>) {
-    using Moving = detail::MovingPoint<std::remove_reference_t<F>, std::remove_reference_t<X>, E>;
-    Moving point(f, x);
-    detail::CoordinateSlice<Moving, E> slice{point, i};
-    auto d = detail::differentiate(slice, point.original(i), method);
-    if (point.modified()) d.status = detail::worse(d.status, Status::kInputModified);
-    return detail::narrowed<T>(d);
-  } else {
-    const auto g = gradient(f, x, method);
-    return Derivative<T>{g.value.data()[i], g.error.data()[i], g.step.data()[i],
-                         g.evaluations,     g.status,          g.method};
-  }
-}
-
-template <class F, class X>
-  requires Point<std::remove_cvref_t<X>>
-auto partial(F&& f, X&& x, std::size_t i) {
-  return partial(f, x, i, detail::default_method<F, X>(ErrorEstimate::kMeasured));
-}
-
-template <class F, std::floating_point T, class... M>
-auto partial(F&& f, std::initializer_list<T> x, std::size_t i, const M&... method) {
-  const std::vector<T> point(x);
-  return partial(f, point, i, method...);
 }
 
 }  // namespace gradatim

@@ -175,9 +175,9 @@ auto hessian(F&& f, X&& x) {
     return hessian(f, x, Ridders{});
 }
 
-template <class F, std::floating_point T, class... M>
+template <class F, Arithmetic T, class... M>
 auto hessian(F&& f, std::initializer_list<T> x, const M&... method) {
-  const std::vector<T> point(x);
+  const auto point = detail::point_of(x);
   return hessian(f, point, method...);
 }
 

@@ -158,22 +158,14 @@ DerivativeMatrix<E> jacobian_by(F& f, X& x, const Tape&) {
 
 template <class E, class F, class X>
 DerivativeMatrix<E> jacobian_by(F& f, X& x, const ComplexStep& method) {
-  using P = std::remove_cvref_t<X>;
   using Z = std::complex<E>;
   const std::size_t n = length(x);
-  ScratchT<StorageT<F, P, Z>> scratch(n);
-  auto& argument = *scratch;
-  std::copy_n(x.data(), n, argument.data());
+  ComplexPoint<E, F, X> point(f, x);
   DerivativeMatrix<E> jacobian{.method = ComplexStep::kName};
+  bool modified = false;
   for (std::size_t j = 0; j < n; ++j) {
-    const auto at = static_cast<E>(x.data()[j]);
-    const auto evaluate = [&](const Z& z) {
-      argument.data()[j] = z;
-      auto values = call_with<F, P, Z>(f, argument);
-      if (argument.data()[j] != z) jacobian.status = worse(jacobian.status, Status::kInputModified);
-      argument.data()[j] = at;
-      return values;
-    };
+    const E at = point.original(j);
+    const auto evaluate = [&](const Z& z) { return point.evaluate(j, z, modified); };
     const E h = complex_step_at(at, method);
     const auto y = evaluate(Z(at, h));
     ++jacobian.evaluations;
@@ -189,6 +181,7 @@ DerivativeMatrix<E> jacobian_by(F& f, X& x, const ComplexStep& method) {
       jacobian.evaluations += d.evaluations;
     }
   }
+  if (modified) jacobian.status = worse(jacobian.status, Status::kInputModified);
   return jacobian;
 }
 
@@ -257,9 +250,9 @@ auto jacobian(F&& f, X&& x) {
     return jacobian(f, x, Ridders{});
 }
 
-template <class F, std::floating_point T, class... M>
+template <class F, Arithmetic T, class... M>
 auto jacobian(F&& f, std::initializer_list<T> x, const M&... method) {
-  const std::vector<T> point(x);
+  const auto point = detail::point_of(x);
   return jacobian(f, point, method...);
 }
 

@@ -21,7 +21,8 @@ enum class ErrorEstimate {
 // number given for |x| <= 16 and proportional to |x| beyond. 0 means the method's own default for
 // the precision in which f is evaluated.
 
-/// (f(x+h) - f(x)) / h: two evaluations, truncation h/2·f''. Default step sqrt(epsilon).
+/// (f(x+h) - f(x)) / h: two evaluations, truncation h/2·f''. Default step 2·sqrt(epsilon), the best
+/// where f and f'' are as large.
 struct Forward {
   double step = 0;
   ErrorEstimate error = ErrorEstimate::kAutomatic;

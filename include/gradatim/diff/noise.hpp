@@ -12,6 +12,12 @@
 // value.
 namespace gradatim::detail {
 
+/// |g(x)|, 0 where that is not finite, as sin(x) / x at 0.
+template <class T>
+T finite_magnitude(T g_x) {
+  return std::isfinite(g_x) ? std::abs(g_x) : T(0);
+}
+
 /// Seven values of g at even spacing beside x, above it for a spacing above 0: if g jumps or bends
 /// at x, that is no noise.
 template <class T, class G>
@@ -60,11 +66,18 @@ struct Look {
 };
 
 template <class T>
-Look<T> look_of(std::array<T, 7> difference) {
+Look<T> look_of(const std::array<T, 7>& values) {
   constexpr std::array<double, 5> kGain{1, 2, 6, 20, 70};  // (2k)! / (k!)²
   Look<T> look{.size = std::numeric_limits<T>::infinity()};
-  for (std::size_t order = 1; order < kGain.size(); ++order) {
-    const std::size_t count = difference.size() - order;
+  std::array<T, 6> difference{};
+  T unit = 0;  // squares stay in range
+  for (std::size_t i = 0; i < difference.size(); ++i) {
+    difference[i] = values[i + 1] - values[i];
+    unit = std::max(unit, std::abs(difference[i]));
+  }
+  for (T& d : difference) d /= unit;
+  for (std::size_t order = 2; order < kGain.size(); ++order) {
+    const std::size_t count = values.size() - order;
     T squares = 0;
     bool rises = false;
     bool falls = false;
@@ -79,6 +92,7 @@ Look<T> look_of(std::array<T, 7> difference) {
     look.size = std::min(look.size,
                          std::sqrt(squares / static_cast<T>(count) / static_cast<T>(kGain[order])));
   }
+  look.size *= unit;
   return std::isfinite(look.size) ? look : Look<T>{};
 }
 
@@ -90,8 +104,8 @@ T noise_spacing(T scale) {
   return std::sqrt(std::numeric_limits<T>::epsilon()) * scale * kShare;
 }
 
-/// The first spacing at which g has stairs, from one on that is near even where g is singular at 0;
-/// 0 if there is none up to `widest`.
+/// The first spacing at which g has stairs: one that is near even where g is singular at 0, the
+/// usual one or wider ones below `widest`; 0 if there is none.
 template <class T, class G>
 T stair_spacing(G&& g, T x, T widest, Stairs<T>& stairs, std::size_t& evaluations) {
   constexpr T kMostOfX = T(1e4);
@@ -130,7 +144,7 @@ T measured_noise(G&& g, T x, T g_x, T widest, std::size_t& evaluations) {
   constexpr std::array<T, 3> kOthers{kWider, T(0.41421356237310L), T(0.1458980337503154L)};
   constexpr T kBelow = T(-0.61803398874989L);
   constexpr T kAgree = 30;
-  const T rounding = 4 * std::max(std::numeric_limits<T>::epsilon() * std::abs(g_x),
+  const T rounding = 4 * std::max(std::numeric_limits<T>::epsilon() * finite_magnitude(g_x),
                                   2 * std::numeric_limits<T>::min());
   Stairs<T> stairs;
   const T spacing = stair_spacing(g, x, widest, stairs, evaluations);

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <initializer_list>
 #include <span>
 #include <type_traits>
 #include <vector>
@@ -55,6 +56,12 @@ struct Rebind<Matrix<T, R, C, O, MR, MC>, S> {
 };
 template <class X, class S>
 using RebindT = typename Rebind<std::remove_cvref_t<X>, S>::type;
+
+/// The point that a list of numbers stands for: integers are doubles, as one number is.
+template <class T>
+auto point_of(std::initializer_list<T> x) {
+  return std::vector<std::conditional_t<std::integral<T>, double, T>>(x.begin(), x.end());
+}
 
 template <class X>
 struct IsSpan : std::false_type {};

@@ -27,6 +27,7 @@ namespace detail {
 
 [[noreturn]] void throw_vanishing_step(std::string_view method, double step, double x,
                                        double smallest, int digits);
+[[noreturn]] void throw_overflowing_step(std::string_view method, double step, double x);
 [[noreturn]] void throw_invalid_step(std::string_view method, double step);
 [[noreturn]] void throw_infinite_point(std::string_view method, double x);
 [[noreturn]] void throw_invalid_order(int order);
@@ -55,23 +56,21 @@ template <class T>
 [[noreturn, gnu::noinline, gnu::cold]] void refuse_step(T x, double step, std::string_view method) {
   if (!std::isfinite(x)) throw_infinite_point(method, static_cast<double>(x));
   if (!(step > 0) || !std::isfinite(step)) throw_invalid_step(method, step);
+  if (!std::isfinite(beside(x, static_cast<T>(step) * step_scale(x)).width()))
+    throw_overflowing_step(method, step, static_cast<double>(x));
   throw_vanishing_step(method, step, static_cast<double>(x), static_cast<double>(smallest_step(x)),
                        std::numeric_limits<T>::digits);
 }
 
-/// Throws InvalidArgument if x is not finite or, naming the smallest usable step, if it does not
-/// change when h is added or subtracted.
+/// Throws InvalidArgument if x is not finite, if x ± h or their difference is not or, naming the
+/// smallest usable step, if x does not change when h is added or subtracted.
 template <class T>
 inline Abscissae<T> around(T x, double relative_step, std::string_view method) {
   // step · |x|/16 is at least a unit in the last place of x.
   constexpr double kMovesEveryX = 16 * static_cast<double>(std::numeric_limits<T>::epsilon());
-  const T magnitude = std::abs(x);
-  const T h = static_cast<T>(relative_step) * step_scale(x);
-  const auto at = beside(x, h);
-  bool is_usable = magnitude <= std::numeric_limits<T>::max();
+  const auto at = beside(x, static_cast<T>(relative_step) * step_scale(x));
+  bool is_usable = at.width() <= std::numeric_limits<T>::max();
   if (!(relative_step >= kMovesEveryX)) is_usable = is_usable && at.moved(x);
-  // step_scale is at most a sixteenth of the largest number.
-  if (!(relative_step <= 16)) is_usable = is_usable && h < std::numeric_limits<T>::infinity();
   if (!is_usable) [[unlikely]]
     refuse_step(x, relative_step, method);
   return at;
@@ -96,21 +95,23 @@ inline double default_step(int root) {
   return std::pow(static_cast<double>(std::numeric_limits<T>::epsilon()), 1.0 / root);
 }
 
-/// The rounding error of (f(above) - f(below)) / width if every value of f is right to one unit in
-/// the last place.
+/// The rounding error of (f(above) - f(below)) · per_width, 1 / width, if every value of f is right
+/// to one unit in the last place.
 template <class T>
-inline T rounding_error(T f_above, T f_below, T width) {
-  const T error =
-      std::numeric_limits<T>::epsilon() * (std::abs(f_above) + std::abs(f_below)) / width;
-  return std::max(error, std::numeric_limits<T>::min());
+inline T rounding_error(T f_above, T f_below, T per_width) {
+  constexpr T kEpsilon = std::numeric_limits<T>::epsilon();
+  // The sum of two large values is infinite.
+  const T error = (kEpsilon * std::abs(f_above) + kEpsilon * std::abs(f_below)) * per_width;
+  return std::max(std::numeric_limits<T>::min(), error);  // that if NaN, as 0 times infinity
 }
 
-/// What (f(above) - f(below)) / width may be off besides, about x, if f rounds a multiple of its
-/// argument first: at its roots sin(10 x) is off by what 10 x was rounded by. `slope` is how steep
-/// f is there. What is rounded in proportion to something larger, as x + 1000 is, remains unseen.
+/// What (f(above) - f(below)) · per_width may be off besides, about x, if f rounds a multiple of
+/// its argument first: at its roots sin(10 x) is off by what 10 x was rounded by. `slope` is how
+/// steep f is there. What is rounded in proportion to something larger, as x + 1000 is, remains
+/// unseen.
 template <class T>
-inline T argument_error(T x, T slope, T width) {
-  return std::abs(std::numeric_limits<T>::epsilon() * x / width * slope);
+inline T argument_error(T x, T slope, T per_width) {
+  return std::abs(std::numeric_limits<T>::epsilon() * x * per_width * slope);
 }
 
 }  // namespace detail

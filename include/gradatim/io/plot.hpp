@@ -49,6 +49,7 @@ struct Panel {
   bool equal_units = false;  // a circle is round
   std::optional<std::pair<double, double>> x_range{};
   std::optional<std::pair<double, double>> y_range{};
+  std::vector<std::string> x_names{};  // of x = 0, 1, ...: in place of numbers
   std::vector<Series> series{};
   std::vector<Arrow> arrows{};
 };

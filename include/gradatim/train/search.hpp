@@ -91,8 +91,17 @@ struct Trial {
   TrialScore result{};
 };
 
+/// By steps reached, then by score; what failed is behind what did not.
+bool is_better(const Trial& a, const Trial& b);
+
+/// `count` trials that differ in their settings: draws that were drawn before are passed over, so
+/// that numbers may have gaps. Fewer where there are no more combinations. A function of its
+/// arguments alone.
+std::vector<Trial> draw_trials(std::span<const SearchKey> keys, std::uint64_t seed,
+                               std::size_t count);
+
 struct SearchOptions {
-  std::size_t trials = 27;
+  std::size_t trials = 27;     // to begin with; fewer where there are not as many combinations
   std::size_t steps = 10'000;  // of the trials of the last rung
   std::size_t factor = 3;
   std::size_t most_rungs = 4;
@@ -110,7 +119,7 @@ using TrainTrial = std::function<std::optional<TrialScore>(const Trial& trial, s
 using TrialReport = std::function<void(const Trial& trial, const Rung& rung)>;
 
 struct SearchResult {
-  std::vector<Trial> trials;  // the best first: by steps reached, then by score
+  std::vector<Trial> trials;  // the best first
   bool complete = false;      // false: stopped
 };
 

@@ -60,8 +60,9 @@ class TrialTrainer {
 void save_trials(const std::filesystem::path& folder, const SearchDescription& description,
                  const std::vector<Trial>& trials);
 
-/// Beside each other: the scores of the trials against the steps they were trained to, and against
-/// the first two keys that are numbers. `history` holds each trial as it was at each of its rungs.
+/// Beside each other: the scores of the trials against the steps they were trained to, the best of
+/// them named, and against the first two keys. `history` holds each trial as it was at each of its
+/// rungs.
 Plot search_plot(const SearchDescription& description, const std::vector<Trial>& history);
 
 }  // namespace gradatim

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <exception>
 #include <mutex>
+#include <set>
 #include <thread>
 
 #include "gradatim/core/error.hpp"
@@ -41,7 +42,11 @@ void for_each_in_parallel(std::span<Trial* const> trials, std::size_t threads,
   if (failure) std::rethrow_exception(failure);
 }
 
-bool better(const Trial& a, const Trial& b) {
+void sort_best_first(std::vector<Trial>& trials) { std::ranges::sort(trials, is_better); }
+
+}  // namespace
+
+bool is_better(const Trial& a, const Trial& b) {
   if (a.result.failure.empty() != b.result.failure.empty()) return a.result.failure.empty();
   if (a.steps != b.steps) return a.steps > b.steps;
   const bool a_is_number = !std::isnan(a.result.score);
@@ -51,9 +56,25 @@ bool better(const Trial& a, const Trial& b) {
   return a.number < b.number;
 }
 
-void sort_best_first(std::vector<Trial>& trials) { std::ranges::sort(trials, better); }
-
-}  // namespace
+std::vector<Trial> draw_trials(std::span<const SearchKey> keys, std::uint64_t seed,
+                               std::size_t count) {
+  std::vector<Trial> trials;
+  std::set<std::string> drawn;
+  std::size_t repeats = 0;  // since the last new one
+  // Were there one more that is as likely as each of these, so many draws would miss it in one of
+  // e^64 searches.
+  const auto are_all = [&] { return repeats >= 64 * (trials.size() + 1); };
+  for (std::size_t number = 1; trials.size() < count && !are_all(); ++number) {
+    std::vector<Setting> settings = draw_settings(keys, seed, number);
+    std::string all;
+    for (const Setting& setting : settings) all += setting.text + '\n';
+    ++repeats;
+    if (!drawn.insert(all).second) continue;
+    repeats = 0;
+    trials.push_back({.number = number, .settings = std::move(settings), .steps = 0, .result = {}});
+  }
+  return trials;
+}
 
 std::vector<Rung> halving(std::size_t trials, std::size_t steps, std::size_t factor,
                           std::size_t most_rungs) {
@@ -75,18 +96,14 @@ std::vector<Rung> halving(std::size_t trials, std::size_t steps, std::size_t fac
 
 SearchResult search(std::span<const SearchKey> keys, const SearchOptions& options,
                     const TrainTrial& train_trial, const TrialReport& report) {
-  SearchResult search;
-  for (std::size_t number = 1; number <= options.trials; ++number)
-    search.trials.push_back({.number = number,
-                             .settings = draw_settings(keys, options.seed, number),
-                             .steps = 0,
-                             .result = {}});
+  halving(options.trials, options.steps, options.factor, options.most_rungs);  // throws
+  SearchResult search{.trials = draw_trials(keys, options.seed, options.trials)};
   const std::size_t threads =
       options.threads != 0 ? options.threads : std::max(1U, std::thread::hardware_concurrency());
   std::mutex reporting;
   std::atomic<bool> stopped = false;
   for (const Rung& rung :
-       halving(options.trials, options.steps, options.factor, options.most_rungs)) {
+       halving(search.trials.size(), options.steps, options.factor, options.most_rungs)) {
     sort_best_first(search.trials);
     std::vector<Trial*> going_on;
     for (Trial& trial : std::span(search.trials).first(rung.trials))

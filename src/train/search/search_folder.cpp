@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -127,52 +128,88 @@ void save_trials(const std::filesystem::path& folder, const SearchDescription& d
   write_file(folder / "best.toml", to_toml(recipe));
 }
 
-Plot search_plot(const SearchDescription& description, const std::vector<Trial>& history) {
-  const auto scored = [](const Trial& trial) { return trial.result.failure.empty(); };
-  Panel by_steps{.title = "validation score of each trial",
-                 .x_label = "steps",
-                 .y_label = "score",
-                 .logarithmic_x = true,
-                 .legend = Legend::outside};
+namespace {
+
+constexpr std::size_t kNamedTrials = 8;  // in the legend
+
+// What is known last of each trial that has a score, the best first.
+std::vector<const Trial*> ranked(const std::vector<Trial>& history) {
+  std::map<std::size_t, const Trial*> last;
+  for (const Trial& trial : history)
+    if (trial.result.failure.empty()) last[trial.number] = &trial;
+  std::vector<const Trial*> trials;
+  for (const auto& [number, trial] : last) trials.push_back(trial);
+  std::ranges::sort(trials, [](const Trial* a, const Trial* b) { return is_better(*a, *b); });
+  return trials;
+}
+
+Panel panel_by_steps(const std::vector<Trial>& history, const std::vector<const Trial*>& best) {
   std::map<std::size_t, Series> lines;
   for (const Trial& trial : history) {
-    if (!scored(trial)) continue;
+    if (!trial.result.failure.empty()) continue;
     Series& line = lines[trial.number];
-    line.style = LineStyle::line_with_points;
-    line.color = static_cast<int>(trial.number);
     line.x.push_back(static_cast<double>(trial.steps));
     line.y.push_back(trial.result.score);
   }
-  for (auto& [number, line] : lines) by_steps.series.push_back(std::move(line));
+  Panel panel{.title = "validation score of each trial",
+              .x_label = "steps",
+              .y_label = "score",
+              .logarithmic_x = true,
+              .legend = Legend::outside};
+  for (std::size_t rank = best.size(); rank-- > 0;) {  // the best is drawn last, above the others
+    Series& line = lines[best[rank]->number];
+    const bool is_named = rank < kNamedTrials;
+    line.style = is_named ? LineStyle::line_with_points : LineStyle::thin;
+    line.color = static_cast<int>(rank);
+    if (is_named) line.label = fmt::format("trial {}", best[rank]->number);
+    panel.series.push_back(std::move(line));
+  }
+  return panel;
+}
+
+// Where a trial's value of a key is drawn: the place of a choice among its values, else the number.
+double place_of(const SearchKey& key, const std::string& value) {
+  const auto* const choice = std::get_if<ChoiceValues>(&key.values);
+  if (choice == nullptr) return std::stod(value);
+  return static_cast<double>(std::ranges::find(choice->values, value) - choice->values.begin());
+}
+
+Panel panel_by_value(const SearchKey& key, std::size_t k, const std::vector<const Trial*>& best) {
+  Panel panel{.title = key.key,
+              .x_label = "value",
+              .y_label = "score",
+              .logarithmic_x = std::holds_alternative<LogUniformValues>(key.values),
+              .legend = Legend::outside};
+  if (const auto* const choice = std::get_if<ChoiceValues>(&key.values)) {
+    panel.x_names = choice->values;
+    panel.x_range = {-0.5, static_cast<double>(choice->values.size()) - 0.5};
+  }
+  std::map<std::size_t, Series> rungs;
+  for (const Trial* const trial : best) {
+    Series& points = rungs[trial->steps];
+    points.x.push_back(place_of(key, value_of(trial->settings[k])));
+    points.y.push_back(trial->result.score);
+  }
+  for (auto& [steps, points] : rungs) {
+    points.label = fmt::format("{} steps", steps);
+    points.style = LineStyle::points;
+    points.color = static_cast<int>(panel.series.size());
+    panel.series.push_back(std::move(points));
+  }
+  return panel;
+}
+
+}  // namespace
+
+Plot search_plot(const SearchDescription& description, const std::vector<Trial>& history) {
+  constexpr std::size_t kPanels = 3;
+  const std::vector<const Trial*> best = ranked(history);
   Plot plot{
       .title = fmt::format("search of {} on {}", description.recipe.name, description.recipe.data),
-      .panels = {std::move(by_steps)}};
-
+      .panels = {panel_by_steps(history, best)}};
   const std::vector<SearchKey> keys = search_keys(description);
-  std::map<std::size_t, const Trial*> last;  // of each trial
-  for (const Trial& trial : history)
-    if (scored(trial)) last[trial.number] = &trial;
-  for (std::size_t k = 0; k < keys.size() && plot.panels.size() < 3; ++k) {
-    if (std::holds_alternative<ChoiceValues>(keys[k].values)) continue;
-    Panel panel{.title = keys[k].key,
-                .x_label = "value",
-                .y_label = "score",
-                .logarithmic_x = std::holds_alternative<LogUniformValues>(keys[k].values),
-                .legend = Legend::outside};
-    std::map<std::size_t, Series> rungs;
-    for (const auto& [number, trial] : last) {
-      Series& points = rungs[trial->steps];
-      points.x.push_back(std::stod(value_of(trial->settings[k])));
-      points.y.push_back(trial->result.score);
-    }
-    for (auto& [steps, points] : rungs) {
-      points.label = fmt::format("{} steps", steps);
-      points.style = LineStyle::points;
-      points.color = static_cast<int>(panel.series.size());
-      panel.series.push_back(std::move(points));
-    }
-    plot.panels.push_back(std::move(panel));
-  }
+  for (std::size_t k = 0; k < keys.size() && plot.panels.size() < kPanels; ++k)
+    plot.panels.push_back(panel_by_value(keys[k], k, best));
   return plot;
 }
 

@@ -131,6 +131,30 @@ TEST(DrawSettings, AKeyMoreChangesNoOther) {
   EXPECT_NE(draw_settings(one, 5, 9)[0].text, draw_settings(one, 6, 9)[0].text);
 }
 
+TEST(DrawTrials, DrawEachCombinationOnce) {
+  const std::vector<SearchKey> few{key_of("a=choice(1,2,3)"), key_of("b=int(0,3)")};
+  const auto texts = [](const std::vector<Trial>& trials) {
+    std::set<std::string> found;
+    for (const Trial& trial : trials)
+      found.insert(trial.settings[0].text + " " + trial.settings[1].text);
+    return found;
+  };
+  for (std::uint64_t seed = 1; seed <= 50; ++seed) {
+    const auto some = draw_trials(few, seed, 7);
+    EXPECT_EQ(some.size(), 7U);
+    EXPECT_EQ(texts(some).size(), 7U);
+    const auto all = draw_trials(few, seed, 1'000);
+    EXPECT_EQ(all.size(), 12U) << seed;
+    EXPECT_EQ(texts(all).size(), 12U);
+  }
+  const std::vector<SearchKey> many{key_of("x=uniform(0,1)"), key_of("b=int(0,3)")};
+  const auto trials = draw_trials(many, 1, 81);
+  for (std::size_t i = 0; i < trials.size(); ++i) {
+    EXPECT_EQ(trials[i].number, i + 1);
+    EXPECT_EQ(trials[i].settings[0].text, draw_settings(many, 1, i + 1)[0].text);
+  }
+}
+
 TEST(Halving, KeepsOneOfThreeForThreeTimesTheSteps) {
   EXPECT_EQ(halving(27, 2'700), (std::vector<Rung>{{27, 100}, {9, 300}, {3, 900}, {1, 2'700}}));
   EXPECT_EQ(halving(20, 900, 3, 3), (std::vector<Rung>{{20, 100}, {6, 300}, {2, 900}}));
@@ -168,6 +192,17 @@ TEST(Search, FindsTheBestWithFarFewerStepsThanTrainingAll) {
   }
   EXPECT_EQ(result.trials[0].steps, 2'700U);
   EXPECT_EQ(cost, 81U * 100 + 27U * 200 + 9U * 600 + 3U * 1'800);
+}
+
+TEST(Search, TrainsNoCombinationTwice) {
+  const std::vector<SearchKey> keys{key_of("x=choice(0.1,0.2,0.3,0.4)")};
+  const auto result =
+      search(keys, {.trials = 27, .steps = 900}, [](const Trial& trial, std::size_t steps) {
+        return std::optional(pretend_to_train(trial, steps));
+      });
+  EXPECT_EQ(result.trials.size(), 4U);
+  EXPECT_EQ(result.trials[0].settings[0].text, "x=0.3");
+  EXPECT_EQ(result.trials[0].steps, 900U);
 }
 
 TEST(Search, IsTheSameForAnyNumberOfThreads) {
