@@ -54,9 +54,9 @@ struct CheckCommand {
 
 struct Subject {
   Recipe recipe;
-  Parameters parameters;             // trained, or as they start but for biases that were moved
-  std::optional<Columns> columns{};  // of a trained model
-  std::string moved_off{};           // the layer at whose kink biases of 0 would be, if any
+  Parameters parameters;         // trained, or as they start but for biases that were moved
+  std::optional<Model> model{};  // that is trained
+  std::string moved_off{};       // the layer at whose kink biases of 0 would be, if any
 };
 
 // The first layer whose derivative jumps at 0, if there is one: "relu". (That of a pool jumps where
@@ -102,7 +102,8 @@ bool move_equal_inputs(const Network& network, std::uint64_t seed, std::span<flo
 Subject load(const CheckCommand& command) {
   if (std::filesystem::is_directory(command.subject)) {
     SavedRun run = load_run(command.subject);
-    return {std::move(run.recipe), std::move(run.model.parameters), std::move(run.model.columns)};
+    Parameters parameters = run.model.parameters;
+    return {std::move(run.recipe), std::move(parameters), std::move(run.model)};
   }
   const auto folders = recipe_folders();
   Recipe recipe = read_recipe(find_recipe(command.subject, folders), {});
@@ -261,7 +262,7 @@ int run_check(const CheckCommand& command) {
   if (!command.data.empty()) with_data.data = command.data;
   const std::string& name = with_data.data;
   const Dataset data = load_recipe_data(with_data, data_paths(command.data_dir),
-                                        subject.columns ? &*subject.columns : nullptr);
+                                        subject.model ? &*subject.model : nullptr);
   const std::size_t whole =
       std::min(command.batch != 0 ? command.batch : recipe.options.batch, data.train.size());
   const std::size_t batch = command.batch != 0 ? whole : affordable_batch(recipe, whole);

@@ -6,6 +6,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 
 #include "commands.hpp"
 #include "exit_codes.hpp"
@@ -100,11 +101,33 @@ void print_table(const SavedRun& run, const Evaluation& evaluation) {
   }
 }
 
+// A table that is named is evaluated whole: none of its rows were trained on.
+Dataset data_of(const EvalCommand& command, const SavedRun& run) {
+  const DataPaths paths = data_paths(command.data_dir);
+  Recipe recipe = run.recipe;
+  if (command.data.empty()) {
+    Dataset data = load_recipe_data(recipe, paths, &run.model);
+    require_data_of_run(command.run, data);
+    if (data.test.size() == 0)
+      throw InvalidArgument(fmt::format(
+          "eval {}: its recipe holds out no test rows; name a table of others with --data FILE",
+          command.run));
+    return data;
+  }
+  recipe.data = command.data;
+  const bool whole = is_table(recipe.data);
+  if (whole) {
+    recipe.table.test = 0;
+    recipe.validation = {};
+  }
+  Dataset data = load_recipe_data(recipe, paths, &run.model);
+  if (whole) data.test = std::exchange(data.train, {});
+  return data;
+}
+
 int run_eval(const EvalCommand& command) {
   const SavedRun run = load_run(command.run);
-  Recipe recipe = run.recipe;
-  if (!command.data.empty()) recipe.data = command.data;
-  const Dataset data = load_recipe_data(recipe, data_paths(command.data_dir), &run.model.columns);
+  const Dataset data = data_of(command, run);
   TaskPool pool(command.threads);
   const Evaluation evaluation =
       evaluate(run.model.network, run.recipe.options.loss, run.model.parameters.theta(), data.test,
@@ -133,7 +156,9 @@ void add_eval_command(CLI::App& app, int& exit_code) {
   auto command = std::make_shared<EvalCommand>();
   CLI::App* sub = app.add_subcommand("eval", "Evaluate a trained run on test samples");
   sub->add_option("run", command->run, "A run folder")->required();
-  sub->add_option("--data", command->data, "Dataset instead of the run's")->check(not_empty());
+  sub->add_option("--data", command->data,
+                  "Dataset instead of the run's; a table of it is evaluated whole")
+      ->check(not_empty());
   sub->add_option("--data-dir", command->data_dir, "Folder to look for data in first")
       ->check(not_empty());
   sub->add_option("--threads", command->threads, "Threads; 0, the default, is one a core")

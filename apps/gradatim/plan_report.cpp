@@ -33,12 +33,13 @@ std::string size_text(std::size_t bytes) {
   return fmt::format("{:.1f} MB", value / 1e6);
 }
 
-// What training remembers between steps besides the weights: the optimizer's memory, the average
-// of the weights and the best of them.
+// What training remembers between steps and their parts besides the weights: the optimizer's
+// memory, the average of the weights, the best of them and the gradient of the parts before.
 std::size_t floats_between_steps(const TrainOptions& options, std::size_t parameters) {
   const OptimizerState optimizer(options.optimizer, parameters);
   const std::size_t copies = optimizer.memory().size() + (options.average.decay > 0 ? 1U : 0U) +
-                             (options.early_stopping.patience > 0 ? 1U : 0U);
+                             (options.early_stopping.patience > 0 ? 1U : 0U) +
+                             (options.accumulation > 1 ? 1U : 0U);
   return copies * parameters;
 }
 

@@ -145,8 +145,6 @@ void draw_search(const Plan& plan, const std::vector<Trial>& history) {
   }
 }
 
-bool is_scored(const Trial& trial) { return trial.steps != 0 && trial.result.failure.empty(); }
-
 std::string to_json(const Plan& plan, const SearchResult& result, double seconds) {
   const Trial& best = result.trials.front();
   nlohmann::ordered_json settings = nlohmann::ordered_json::object();

@@ -29,6 +29,13 @@ void throw_rows(std::size_t expected, std::size_t rows) {
       fmt::format("jacobian: f answered with {} values, and beside x with {}", expected, rows));
 }
 
+void throw_reads_another_x(std::string_view method) {
+  throw InvalidArgument(fmt::format(
+      "{}: f reads another x than the one it is given, which can't be moved: it holds another type "
+      "than f is evaluated in, or is of another kind than f takes; let f use its argument",
+      method));
+}
+
 void throw_output_size(std::size_t n, std::size_t output) {
   throw ShapeError(fmt::format(
       "value_and_gradient: expected room for {} derivatives, as x has values, got {}", n, output));

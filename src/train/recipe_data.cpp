@@ -1,6 +1,7 @@
 #include "gradatim/train/recipe_data.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -23,17 +24,53 @@ TableTargets targets_for(const Loss& loss) {
 }
 
 std::filesystem::path table_file(const Recipe& recipe, const DataPaths& paths) {
-  std::filesystem::path file = recipe.data;
-  if (const auto chosen = paths.chosen / file;
-      !std::filesystem::exists(file) && !paths.chosen.empty() && std::filesystem::exists(chosen))
-    return chosen;
+  const std::filesystem::path file = recipe.data;
+  if (paths.chosen.empty() || std::filesystem::exists(file)) return file;
+  for (const auto& moved : {paths.chosen / file, paths.chosen / file.filename()})
+    if (std::filesystem::exists(moved)) return moved;
   return file;
+}
+
+void check_utf8(const TextTable& table, const Dataset& data, const TableOptions& options) {
+  for (const auto* columns : {&data.columns.features, &data.columns.targets})
+    for (const Column& column : *columns)
+      if (detail::as_utf8(column.name) != column.name)
+        throw DataError(fmt::format("{}:1: expected names in UTF-8, got the column '{}'",
+                                    table.name, detail::as_utf8(column.name)));
+  if (data.class_names.empty()) return;
+  const auto column = static_cast<std::size_t>(
+      std::ranges::find(table.columns, options.targets[0]) - table.columns.begin());
+  for (std::size_t row = 0; row < table.rows(); ++row)
+    if (const std::string& name = table.cell(row, column); detail::as_utf8(name) != name)
+      throw DataError(fmt::format("{}:{}: row {}, column '{}': expected a name in UTF-8, got '{}'",
+                                  table.name, table.lines[row], row + 1, options.targets[0],
+                                  detail::as_utf8(name)));
 }
 
 Dataset load(const Recipe& recipe, const DataPaths& paths) {
   if (!is_table(recipe.data)) return load_dataset(recipe.data, paths);
-  return dataset_of(read_table(table_file(recipe, paths)), recipe.table,
-                    targets_for(recipe.options.loss), recipe.options.seed);
+  const TextTable table = read_table(table_file(recipe, paths));
+  Dataset data =
+      dataset_of(table, recipe.table, targets_for(recipe.options.loss), recipe.options.seed);
+  check_utf8(table, data, recipe.table);
+  return data;
+}
+
+// Labels become places in `classes`.
+void number_as(Dataset& data, const std::vector<std::string>& classes) {
+  if (data.class_names == classes || data.class_names.empty() || classes.empty()) return;
+  std::vector<std::int32_t> numbers;
+  for (const std::string& name : data.class_names) {
+    const auto found = std::ranges::find(classes, name);
+    if (found == classes.end())
+      throw InvalidArgument(
+          fmt::format("{}: expected the classes that the model was trained on ('{}'), got '{}'",
+                      data.name, fmt::join(classes, "', '"), name));
+    numbers.push_back(static_cast<std::int32_t>(found - classes.begin()));
+  }
+  for (Split* split : {&data.train, &data.validation, &data.test})
+    for (std::int32_t& label : split->labels) label = numbers[static_cast<std::size_t>(label)];
+  data.class_names = classes;
 }
 
 std::string names_of(const std::vector<Column>& columns) {
@@ -68,13 +105,14 @@ Recipe with_absolute_table(Recipe recipe, const DataPaths& paths) {
   return recipe;
 }
 
-Dataset load_recipe_data(const Recipe& recipe, const DataPaths& paths, const Columns* trained) {
+Dataset load_recipe_data(const Recipe& recipe, const DataPaths& paths, const Model* trained) {
   Dataset data = hold_out(load(recipe, paths), recipe.validation, recipe.options.seed);
   Columns& columns = data.columns;
   if (trained != nullptr) {
-    check_names(data, "features", columns.features, trained->features);
-    check_names(data, "targets", columns.targets, trained->targets);
-    columns = *trained;
+    check_names(data, "features", columns.features, trained->columns.features);
+    check_names(data, "targets", columns.targets, trained->columns.targets);
+    columns = trained->columns;
+    number_as(data, trained->class_names);
   } else {
     if (!columns.features.empty())
       columns.features = measured(std::move(columns.features), data.train.features);

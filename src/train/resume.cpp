@@ -103,6 +103,12 @@ ResumePoint find_resume_point(const std::filesystem::path& folder, const Recipe&
       .checkpoint = std::move(search.newest), .damaged = std::move(search.damaged), .notes = {}};
   for (const std::string& reason : search.reasons)
     point.notes.push_back(fmt::format("damaged, the one before it is used: {}", reason));
+  std::error_code ignored;
+  if (!point.checkpoint && std::filesystem::exists(folder / "summary.json", ignored))
+    throw DataError(
+        fmt::format("resume {}: it has been trained, but has no checkpoint to go on from, and it "
+                    "is not begun anew over its model",
+                    folder.string()));
   if (!point.checkpoint) {
     check_same_run(folder, recipe, read_recipe(folder / "recipe.toml"), 0);
     return point;

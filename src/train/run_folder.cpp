@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
+
 #include "gradatim/core/error.hpp"
 #include "gradatim/io/file.hpp"
 
@@ -64,6 +66,19 @@ std::filesystem::path recipe_of_run(const std::filesystem::path& folder) {
   if (!std::filesystem::exists(folder / "recipe.toml", ignored))
     throw DataError(fmt::format("run {}: no run, it has no recipe.toml", folder.string()));
   return folder / "recipe.toml";
+}
+
+void require_data_of_run(const std::filesystem::path& folder, const Dataset& data) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(folder / "summary.json", ignored)) return;
+  const auto summary = nlohmann::json::parse(read_file(folder / "summary.json"), nullptr,
+                                             /*allow_exceptions=*/false);
+  const auto hash = summary.is_object() ? summary.find("data_sha256") : summary.end();
+  if (hash == summary.end() || *hash == data_sha256(data)) return;
+  throw InvalidArgument(fmt::format(
+      "run {}: the data '{}' are not those that it was trained on: other samples, or in another "
+      "order. What it was tested on can't be told from the rest; name data of their own",
+      folder.string(), data.name));
 }
 
 SavedRun load_run(const std::filesystem::path& folder) {

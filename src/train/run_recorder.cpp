@@ -39,19 +39,33 @@ RunRecorder::RunRecorder(std::filesystem::path folder, const Recipe& recipe, con
   const std::filesystem::path file = folder_ / "metrics.csv";
   const detail::MetricsFile::Columns columns{.figures = figures_,
                                              .validation = data.validation.size() != 0};
+  write_file(folder_ / "recipe.toml", to_toml(recipe));  // first: it makes the folder a run
+  std::uint64_t kept = 0;
   if (from != nullptr && from->state.step != 0) {
-    detail::read_metrics(file, columns, from->metrics_bytes, epoch_steps_, loss_, scores_);
+    try {
+      detail::read_metrics(file, columns, from->metrics_bytes, epoch_steps_, loss_, scores_);
+      kept = from->metrics_bytes;
+    } catch (const DataError& error) {  // the weights can go on without
+      forget_metrics(file, from->state.step, error.what());
+    }
     pending_ = {.step = from->state.step, .loss = from->state.loss};
     loss_.add(pending_.loss);
   }
-  metrics_ = std::make_unique<detail::MetricsFile>(file, columns,
-                                                   from != nullptr ? from->metrics_bytes : 0);
-  write_file(folder_ / "recipe.toml", to_toml(recipe));
+  metrics_ = std::make_unique<detail::MetricsFile>(file, columns, kept);
   std::error_code ignored;
   std::filesystem::remove(folder_ / "summary.json", ignored);
 }
 
 RunRecorder::~RunRecorder() = default;
+
+void RunRecorder::forget_metrics(const std::filesystem::path& file, std::size_t step,
+                                 std::string_view why) {
+  loss_ = {};
+  scores_.clear();
+  notes_.push_back(fmt::format("{}; metrics and curves begin anew behind step {}", why, step));
+  std::error_code ignored;
+  std::filesystem::rename(file, file.string() + ".damaged", ignored);
+}
 
 bool RunRecorder::on_step(const StepRecord& record) {
   try {
@@ -118,6 +132,7 @@ RunSummary RunRecorder::finish(const TrainResult& result, const std::filesystem:
   metrics_->sync();
   draw_curves(gnuplot);
   RunSummary summary = summarize(recipe_, figures_, result, folder_);
+  summary.data_sha256 = data_sha256_;
   write_file(folder_ / "summary.json", to_json(summary, /*indented=*/true) + "\n");
   return summary;
 }

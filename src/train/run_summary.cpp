@@ -52,9 +52,13 @@ RunSummary summarize(const Recipe& recipe, const std::vector<Figure>& figures,
 
 std::string to_json(const RunSummary& summary, bool indented) {
   nlohmann::ordered_json json{
-      {"recipe", summary.recipe},         {"data", summary.data},
-      {"stopped", summary.stopped},       {"steps", summary.steps},
-      {"seconds", summary.seconds},       {"steps_per_second", summary.steps_per_second},
+      {"recipe", summary.recipe},
+      {"data", summary.data},
+      {"data_sha256", summary.data_sha256},
+      {"stopped", summary.stopped},
+      {"steps", summary.steps},
+      {"seconds", summary.seconds},
+      {"steps_per_second", summary.steps_per_second},
       {"train_loss", summary.train_loss},
   };
   for (const Figure& figure : summary.figures) {

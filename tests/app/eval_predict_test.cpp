@@ -224,6 +224,10 @@ TEST(DoctorCommand, PrintsThePlanOfARecipe) {
   EXPECT_EQ(larger["batch"], 200);
   EXPECT_EQ(larger["state_bytes"], 2 * 4 * 39760);
   EXPECT_GT(larger["workspace_bytes"], plan["workspace_bytes"]);
+  const auto in_parts =
+      workshop.gradatim({"doctor", "two-layer", "--json", "--set", "accumulation=2"}).json();
+  EXPECT_EQ(in_parts["state_bytes"], plan["state_bytes"].get<std::size_t>() + 4 * 39760)
+      << "the gradient of the parts before";
   EXPECT_EQ(workshop.gradatim({"doctor", "--batch", "200"}).exit_code, 2);
   const auto of_a_run = workshop.gradatim({"doctor", "run", "--json"}).json();
   const auto of_its_recipe = workshop.gradatim({"doctor", "run/recipe.toml", "--json"}).json();

@@ -2,6 +2,10 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include <filesystem>
+#include <set>
+#include <string>
+
 #include "app/command.hpp"
 #include "support/mnist.hpp"
 
@@ -9,6 +13,22 @@ namespace gradatim {
 namespace {
 
 using test::Workshop;
+
+// Every recipe that is shipped is one that can be planned and begun.
+TEST(Recipes, AllArePlanned) {
+  const Workshop workshop;
+  std::set<std::string> names;
+  for (const auto& file : std::filesystem::directory_iterator(test::source_folder() / "recipes")) {
+    const std::string path = file.path().string();
+    const auto plan = workshop.gradatim({"doctor", path, "--json"});
+    ASSERT_EQ(plan.exit_code, 0) << plan.err;
+    EXPECT_EQ(plan.json()["recipe"], file.path().stem().string());
+    EXPECT_GT(plan.json()["parameters"].get<std::size_t>(), 0U);
+    names.insert(file.path().stem().string());
+  }
+  EXPECT_EQ(names, (std::set<std::string>{"deep-convnet", "discs", "fashion-convnet", "friedman1",
+                                          "mlp-512", "mnist-fast", "simple-convnet", "two-layer"}));
+}
 
 #if !defined(GRADATIM_SANITIZED)  // slow, and of another memory
 

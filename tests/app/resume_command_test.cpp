@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "app/command.hpp"
 #include "gradatim/core/random.hpp"
 #include "gradatim/io/file.hpp"
@@ -90,6 +92,39 @@ TEST(ResumeCommand, CtrlCIsResumed) {
     ++interrupted;
   }
   EXPECT_GT(interrupted, 0);
+}
+
+TEST(ResumeCommand, BeginsNotAnewOverAModelWithoutCheckpoints) {
+  const Workshop workshop;
+  ASSERT_EQ(workshop.gradatim(kRun).exit_code, 0);
+  const std::string model = read_file(workshop / "run/model.safetensors");
+  std::filesystem::remove_all(workshop / "run/checkpoints");
+  const Outcome outcome = workshop.gradatim(kResume);
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_CONTAINS(outcome.err, "no checkpoint to go on from");
+  EXPECT_EQ(read_file(workshop / "run/model.safetensors"), model);
+}
+
+// The weights are whole, whatever became of what was written of the steps before.
+TEST(ResumeCommand, GoesOnWithoutTheMetricsOfTheStepsBefore) {
+  for (const bool lost : {true, false}) {
+    const Workshop workshop;
+    std::vector<std::string> half = kRun;
+    std::ranges::replace(half, "600", "60");
+    ASSERT_EQ(workshop.gradatim(half).exit_code, 0);
+    if (lost)
+      std::filesystem::remove(workshop / "run/metrics.csv");
+    else
+      write_file(workshop / "run/metrics.csv", "step,loss\n1,2\nnonsense\n");
+    std::vector<std::string> rest = kResume;
+    rest.insert(rest.end(), {"--steps", "80"});
+    const Outcome outcome = workshop.gradatim(rest);
+    ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+    EXPECT_CONTAINS(outcome.err, "metrics and curves begin anew behind step 60");
+    EXPECT_EQ(outcome.json()["steps"], 80);
+    EXPECT_CONTAINS(read_file(workshop / "run/metrics.csv"), "\n61,");
+    EXPECT_EQ(std::filesystem::exists(workshop / "run/metrics.csv.damaged"), !lost);
+  }
 }
 
 TEST(ResumeCommand, AFinishedRunSaysSoAndMoreStepsTrainOn) {

@@ -39,6 +39,47 @@ const std::vector<std::string> kNineTrials{"tiny",
                                            "--trials",
                                            "9"};
 
+// One validation sample has no r2.
+TEST(SearchCommand, NamesNoBestWithoutAScore) {
+  const Workshop workshop;
+  const Outcome outcome =
+      workshop.gradatim({"search", "friedman1", "--set", "optimizer.learning_rate=log(1e-3,1e-1)",
+                         "--set", "validation.fraction=0", "--set", "validation.count=1",
+                         "--trials", "3", "--steps", "9", "--json", "--out", "found"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_TRUE(outcome.json()["best"].is_null());
+  EXPECT_FALSE(std::filesystem::exists(workshop / "found/best.toml"));
+}
+
+TEST(SearchCommand, TrainsFewerTrialsWhereThereAreNoMoreCombinations) {
+  const Workshop workshop;
+  const Outcome outcome = search(workshop, {"tiny", "--set", "layers.0.units=choice(4,8,16)",
+                                            "--set", "steps=30", "--trials", "9"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(outcome.json()["trials"], 3);
+  EXPECT_NE(outcome.err.find("3 trials, not 9"), std::string::npos) << outcome.err;
+}
+
+TEST(SearchCommand, SaysThatItsDescriptionIsDamaged) {
+  const Workshop workshop;
+  ASSERT_EQ(search(workshop, {"tiny", "--set", "layers.0.units=choice(4,8)", "--set", "steps=9",
+                              "--trials", "2", "--out", "found"})
+                .exit_code,
+            0);
+  const std::string good = read_file(workshop / "found/search.json");
+  const auto refusal = [&](const std::string& text) {
+    write_file(workshop / "found/search.json", text);
+    const Outcome outcome =
+        workshop.gradatim({"search", "--resume", "found", "--data-dir", "data"});
+    EXPECT_EQ(outcome.exit_code, 2);
+    return outcome.err;
+  };
+  EXPECT_CONTAINS(refusal(good.substr(0, good.size() / 2)), "search.json: it is damaged");
+  std::string negative = good;
+  negative.replace(negative.find("\"trials\": 2"), 11, "\"trials\": -3");
+  EXPECT_CONTAINS(refusal(negative), "expected a whole number of trials, got -3");
+}
+
 TEST(SearchCommand, FindsALearningRateThatLearnsAndLeavesItsRecipe) {
   const Workshop workshop;
   const Outcome outcome = search(workshop, kNineTrials);

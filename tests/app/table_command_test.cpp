@@ -147,6 +147,48 @@ TEST(Tables, LabelsAndClasses) {
                   fmt::format("--row: right {:.4f}", sure));
 }
 
+// A table of some classes only, of others, and of rows that the run has not seen.
+TEST(Tables, AreEvaluatedWholeByTheClassesOfTheModel) {
+  const Workshop workshop;
+  write_table(workshop);
+  write_file(workshop / "side.toml",
+             recipe("\"side\"", "\"y\", \"big\"", "softmax_cross_entropy", 2));
+  ASSERT_EQ(workshop.gradatim({"train", "./side.toml", "--out", "side"}).exit_code, 0);
+  const std::string header = "id,a,\"b, in mm\",y,big,side\n";
+  write_file(workshop / "rights.csv", header + "1,0.9,5000,0,0,right\n2,0.8,4500,0,0,right\n");
+  const auto rights = workshop.gradatim({"eval", "side", "--data", "rights.csv", "--json"}).json();
+  EXPECT_EQ(rights["samples"], 2);
+  EXPECT_EQ(rights["accuracy"], 1);
+  EXPECT_EQ(rights["classes"][1]["name"], "right");
+  EXPECT_EQ(rights["confusion"][1][1], 2);
+  write_file(workshop / "others.csv", header + "1,0.9,5000,0,0,above\n");
+  const Outcome others = workshop.gradatim({"eval", "side", "--data", "others.csv"});
+  EXPECT_EQ(others.exit_code, 2);
+  EXPECT_CONTAINS(others.err, "trained on ('left', 'right'), got 'above'");
+}
+
+TEST(Tables, ATableThatChangedOrMovedIsToldFromTheRuns) {
+  const Workshop workshop;
+  write_table(workshop);
+  write_file(workshop / "line.toml", recipe("\"y\"", "\"big\", \"side\"", "mean_squared_error", 1));
+  ASSERT_EQ(workshop.gradatim({"train", "./line.toml", "--out", "run"}).exit_code, 0);
+  const auto before = workshop.gradatim({"eval", "run", "--json"}).json();
+  std::filesystem::create_directory(workshop / "there");
+  std::filesystem::rename(workshop / "t.csv", workshop / "there/t.csv");
+  EXPECT_CONTAINS(workshop.gradatim({"eval", "run"}).err, "no such file");
+  const auto moved = workshop.gradatim({"eval", "run", "--data-dir", "there", "--json"}).json();
+  EXPECT_EQ(moved["r2"], before["r2"]);
+  EXPECT_EQ(workshop.gradatim({"train", "--resume", "run", "--epochs", "31", "--data-dir", "there"})
+                .exit_code,
+            0);
+  write_file(workshop / "t.csv",
+             read_file(workshop / "there/t.csv") + "301,0.5,5500,0.5,1,right\n");
+  const Outcome changed = workshop.gradatim({"eval", "run"});
+  EXPECT_EQ(changed.exit_code, 2);
+  EXPECT_CONTAINS(changed.err, "run: the data 't.csv' are not those that it was trained on");
+  EXPECT_EQ(workshop.gradatim({"eval", "run", "--data", "t.csv", "--json"}).json()["samples"], 301);
+}
+
 TEST(Tables, GeneratedDataAreListedAndTrained) {
   const Workshop workshop;
   EXPECT_CONTAINS(workshop.gradatim({"data", "list"}).out, "friedman1");

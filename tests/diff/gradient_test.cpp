@@ -14,6 +14,7 @@
 #include "diff/known_gradients.hpp"
 #include "diff/test_functions.hpp"
 #include "gradatim/core/error.hpp"
+#include "gradatim/diff/check_gradient.hpp"
 #include "gradatim/diff/directional.hpp"
 #include "support/errors.hpp"
 
@@ -233,6 +234,25 @@ TEST(Gradient, OfAGenericFThatReadsXThroughAReference) {
   const auto g_small = gradient([&small](const auto&) { return small[0] * small[1]; }, small);
   EXPECT_NEAR(g_small[0], 4, 1e-11);
   EXPECT_EQ(w, (Vector{3, 4}));
+}
+
+// It is moved in the type that f is evaluated in, and in the kind of container that f takes.
+TEST(Gradient, AnFThatReadsAnXThatCanNotBeMovedIsRefused) {
+  std::vector<float> w{3, 4};
+  const auto loss = [&w](const auto&) {
+    return static_cast<double>(w[0]) * static_cast<double>(w[0]) + static_cast<double>(w[1]);
+  };
+  std::array<double, 2> a{3, 4};
+  const auto of_vector = [&a](const Vector&) { return a[0] * a[0] + a[1]; };
+  EXPECT_THROW(gradient(loss, w), InvalidArgument);
+  EXPECT_THROW(gradient(loss, w, Central{}), InvalidArgument);
+  EXPECT_THROW(gradient(of_vector, a), InvalidArgument);
+  EXPECT_THROW(check_gradient(loss, Vector{0, 0}, w), InvalidArgument);
+  EXPECT_THROW(check_gradient(of_vector, Vector{0, 0}, a), InvalidArgument);
+  EXPECT_EQ(w, (std::vector<float>{3, 4}));
+  EXPECT_EQ(a, (std::array<double, 2>{3, 4}));
+  const auto constant = [](const Vector&) { return 7.0; };
+  EXPECT_EQ(gradient(constant, a)[1], 0) << "a control";
 }
 
 TYPED_TEST(EveryDifference, PartialAndDirectionalAgreeWithTheGradient) {

@@ -106,6 +106,40 @@ TEST(Initialize, AutomaticLooksAtWhatFollows) {
   EXPECT_NEAR(deviation_of(p["dense4.weight"].values()), std::sqrt(2.0 / 400), 0.002);
 }
 
+// Each rectifier, through each layer that only moves, scales or adds values; and what is none.
+TEST(Initialize, AutomaticLooksThroughPassagesForARectifier) {
+  const Dense dense{300};
+  for (const Layer& rectifier :
+       {Layer(Relu{}), Layer(LeakyRelu{}), Layer(Gelu{}), Layer(Silu{}), Layer(Softplus{})})
+    for (const Layer& passage :
+         {Layer(Dropout{}), Layer(LayerNorm{}), Layer(BatchNorm{}), Layer(Flatten{})}) {
+      const Parameters p = initialize({{100}, {dense, passage, rectifier, Dense{2}}}, 7);
+      EXPECT_NEAR(deviation_of(p["dense1.weight"].values()), std::sqrt(2.0 / 100), 0.004)
+          << kind(passage) << " " << kind(rectifier);
+    }
+  for (const Layer& other : {Layer(Sigmoid{}), Layer(Tanh{}), Layer(Softmax{})}) {
+    const Parameters p = initialize({{100}, {dense, other, Relu{}}}, 7);
+    EXPECT_NEAR(deviation_of(p["dense1.weight"].values()), std::sqrt(2.0 / 400), 0.002)
+        << kind(other);
+  }
+}
+
+// A filter of 3 x 3 over 8 channels takes 72 values and gives to 9 values in each of 64.
+TEST(Initialize, OfAConvolutionCountsItsKernel) {
+  const Conv2d filters{.filters = 64, .kernel = 3, .padding = 1};
+  for (const Layer& pool :
+       {Layer(MaxPool2d{}), Layer(AvgPool2d{}), Layer(GlobalAvgPool{}), Layer(BatchNorm{})}) {
+    const Parameters he = initialize({{8, 6, 6}, {filters, pool, Relu{}}}, 7);
+    EXPECT_NEAR(deviation_of(he["conv2d1.weight"].values()), std::sqrt(2.0 / 72), 0.006)
+        << kind(pool);
+  }
+  const Parameters xavier = initialize({{8, 6, 6}, {filters, Tanh{}}}, 7);
+  EXPECT_NEAR(deviation_of(xavier["conv2d1.weight"].values()), std::sqrt(2.0 / (72 + 576)), 0.002);
+  const Conv2d grouped{.filters = 64, .kernel = 3, .padding = 1, .groups = 4};
+  const Parameters of_groups = initialize({{8, 6, 6}, {grouped, Relu{}}}, 7);
+  EXPECT_NEAR(deviation_of(of_groups["conv2d1.weight"].values()), std::sqrt(2.0 / 18), 0.02);
+}
+
 TEST(Initialize, DependsOnTheSeedAndTheTensorOnly) {
   const Parameters a = initialize(kTwoLayer, 1);
   const Parameters again = initialize(kTwoLayer, 1);

@@ -66,6 +66,49 @@ TEST(Allocation, NoneInATrainingStepAfterTheFirst) {
       }
 }
 
+TEST(Allocation, NoneInAStepWithAllThatTrainingOffers) {
+  const Dataset data = test::striped_dataset(28);
+  TrainOptions options{.optimizer = Adam{},
+                       .schedule = CosineSchedule{},
+                       .warmup = 3,
+                       .clipping = ClipByGlobalNorm{1},
+                       .weight_decay = DecoupledDecay{0.01F},
+                       .batch = 50,
+                       .accumulation = 2,
+                       .steps = steps_per_epoch(data.train.size(), 100),
+                       .average = {.decay = 0.9F},
+                       .class_weights = BalancedClasses{},
+                       .augmentation = {.shift = 1, .rotate = 5}};
+  for (const std::size_t threads : {1U, 2U}) {
+    options.threads = threads;
+    AllocationObserver observer;
+    train(kNetwork, data, options, &observer);
+    EXPECT_GT(observer.after_second, 0U);
+    EXPECT_EQ(observer.at_end, observer.after_second) << threads << " threads";
+  }
+}
+
+TEST(Allocation, NoneInAStepOfAnyLoss) {
+  constexpr std::size_t kRows = 70;
+  const Network network({20}, {Dense{30}, Relu{}, Dense{6}});
+  const Parameters parameters = initialize(network, 1);
+  const Tensor x = test::uniform_tensor(network.input.batched(kRows), 1);
+  Tensor targets({kRows, 6});
+  for (std::size_t i = 0; i < kRows; ++i) targets.view()(i, i % 6) = 1;
+  const Batch batch{.inputs = x.view(), .targets = {.values = targets.view()}, .key = StepKey{}};
+  for (const Loss& loss : {Loss(SoftmaxCrossEntropy{0.1F}), Loss(BinaryCrossEntropy{}),
+                           Loss(MeanSquaredError{}), Loss(SumOfSquaredErrors{}), Loss(Huber{})})
+    for (const std::size_t threads : {1U, 2U}) {
+      Program program(network, loss, kRows);
+      std::vector<float> gradient(parameters.theta().size());
+      TaskPool pool(threads);
+      program.gradient(parameters.theta(), batch, gradient, pool);
+      const std::size_t before = test::allocation_count();
+      for (int i = 0; i < 5; ++i) program.gradient(parameters.theta(), batch, gradient, pool);
+      EXPECT_EQ(test::allocation_count(), before) << kind(loss);
+    }
+}
+
 void expect_no_allocation(const Network& network, std::size_t rows = 20, std::size_t threads = 1) {
   const Parameters parameters = initialize(network, 1);
   const Tensor x = test::uniform_tensor(network.input.batched(rows), 1);

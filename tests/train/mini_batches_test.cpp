@@ -43,6 +43,33 @@ TEST(MiniBatches, BytesFromTheShareOfZerosThatPays) {
   }
 }
 
+// What is done to a sample is a function of seed, step and its index, wherever in a batch it is: a
+// step of 70 rows is gathered by several tasks.
+TEST(MiniBatches, AugmentBySeedStepAndSample) {
+  const Split split = test::striped_split(400, 1);
+  MiniBatchPlan plan{.step = {.samples = 400, .batch = 70, .seed = 5}};
+  plan.augmentation = {.shift = 1, .rotate = 20, .scale = 0.2F, .flip = 0.5F};
+  MiniBatchPlan plain = plan;
+  plain.augmentation = {};
+  MiniBatches varied(split, plan, false);
+  BatchSampler sampler(plan.step);
+  std::vector<float> expected(split.sample().size());
+  for (const std::size_t threads : {1U, 3U}) {
+    TaskPool pool(threads);
+    for (std::size_t step = 0; step < 3; ++step) {
+      const Batch batch = varied.batch(step, 0, pool);
+      const auto& floats = std::get<ConstTensorView>(batch.inputs);
+      const auto indices = sampler.indices(step);
+      for (std::size_t i = 0; i < indices.size(); ++i) {
+        const auto change = draw_change(plan.augmentation, 5, step, indices[i]);
+        apply_change(change, {split.images.view().row(indices[i]), split.sample()}, kByteScale,
+                     expected);
+        ASSERT_TRUE(std::ranges::equal(floats.row(i), expected)) << step << " " << i;
+      }
+    }
+  }
+}
+
 TEST(MiniBatches, BothFormsHoldTheSameNumbersAndLabels) {
   const Split split = test::striped_split(400, 1);
   MiniBatches as_bytes(split, kPlan, true);

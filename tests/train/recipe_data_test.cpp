@@ -3,11 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <filesystem>
 
 #include "gradatim/core/error.hpp"
 #include "gradatim/data/generated.hpp"
+#include "gradatim/io/file.hpp"
 #include "gradatim/train/checkpoint.hpp"
 #include "support/errors.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace gradatim {
 namespace {
@@ -30,6 +33,12 @@ void expect_scaled(ConstTensorView values, double tolerance) {
     EXPECT_NEAR(sum / rows, 0, tolerance);
     EXPECT_NEAR(squares / rows, 1, tolerance);
   }
+}
+
+Model model_of(const Columns& columns) {
+  const Network network({1}, {Dense{1}});
+  return {
+      .network = network, .parameters = Parameters(parameter_layout(network)), .columns = columns};
 }
 
 TEST(RecipeData, ScalesFeaturesAndValuesByTheTrainingSamples) {
@@ -56,11 +65,11 @@ TEST(RecipeData, LeavesLabelsAndDistributionsAsTheyAre) {
 
 TEST(RecipeData, TakesTheScalingOfATrainedModel) {
   const Recipe recipe = recipe_of("friedman1", MeanSquaredError{});
-  Columns trained = load_recipe_data(recipe).columns;
-  trained.targets[0].mean = 100;
-  trained.targets[0].deviation = 50;
+  Model trained = model_of(load_recipe_data(recipe).columns);
+  trained.columns.targets[0].mean = 100;
+  trained.columns.targets[0].deviation = 50;
   const Dataset data = load_recipe_data(recipe, {}, &trained);
-  EXPECT_EQ(data.columns.targets, trained.targets);
+  EXPECT_EQ(data.columns.targets, trained.columns.targets);
   const Dataset raw = find_generated("friedman1")->make();
   for (std::size_t i = 0; i < raw.test.size(); ++i)
     ASSERT_EQ(data.test.targets.values()[i], (raw.test.targets.values()[i] - 100) / 50);
@@ -68,7 +77,8 @@ TEST(RecipeData, TakesTheScalingOfATrainedModel) {
 
 TEST(RecipeData, RefusesOtherColumnsThanTheModelsWithBothLists) {
   const Recipe recipe = recipe_of("discs", BinaryCrossEntropy{});
-  const auto refusal = [&](const Columns& trained) {
+  const auto refusal = [&](const Columns& columns) {
+    const Model trained = model_of(columns);
     return test::message_of<InvalidArgument>([&] { load_recipe_data(recipe, {}, &trained); });
   };
   const Columns good = find_generated("discs")->make().columns;
@@ -77,7 +87,52 @@ TEST(RecipeData, RefusesOtherColumnsThanTheModelsWithBothLists) {
   EXPECT_EQ(refusal({good.features, {}}),
             "discs: expected the targets that the model was trained on (none), got 'left', "
             "'right', 'below'");
-  EXPECT_EQ(load_recipe_data(recipe, {}, &good).columns.targets, good.targets);
+  const Model trained = model_of(good);
+  EXPECT_EQ(load_recipe_data(recipe, {}, &trained).columns.targets, good.targets);
+}
+
+// By the names of the model, of which a table may hold some only.
+TEST(RecipeData, NumbersClassesAsTheModelDoes) {
+  const test::TemporaryFolder folder;
+  write_file(folder / "t.csv", "x,side\n1,right\n2,right\n3,above\n");
+  Recipe recipe = recipe_of((folder / "t.csv").string(), SoftmaxCrossEntropy{});
+  recipe.table = {.targets = {"side"}, .test = 0};
+  recipe.validation = {};
+  EXPECT_EQ(load_recipe_data(recipe).train.labels, (std::vector<std::int32_t>{1, 1, 0}));
+  Model trained = model_of({{{"x"}}, {}});
+  trained.class_names = {"above", "left", "right"};
+  const Dataset data = load_recipe_data(recipe, {}, &trained);
+  EXPECT_EQ(data.train.labels, (std::vector<std::int32_t>{2, 2, 0}));
+  EXPECT_EQ(data.class_names, trained.class_names);
+  trained.class_names = {"above", "left"};
+  EXPECT_CONTAINS(
+      test::message_of<InvalidArgument>([&] { load_recipe_data(recipe, {}, &trained); }),
+      "expected the classes that the model was trained on ('above', 'left'), got 'right'");
+}
+
+TEST(RecipeData, RefusesNamesThatAModelCanNotHold) {
+  const test::TemporaryFolder folder;
+  Recipe recipe = recipe_of((folder / "t.csv").string(), SoftmaxCrossEntropy{});
+  recipe.table = {.targets = {"side"}, .test = 0};
+  recipe.validation = {};
+  const auto refusal = [&](const char* text) {
+    write_file(folder / "t.csv", text);
+    return test::message_of<DataError>([&] { load_recipe_data(recipe); });
+  };
+  EXPECT_CONTAINS(refusal("x,side\n1,a\n2,f\xfcr\n"),
+                  "t.csv:3: row 2, column 'side': expected a name in UTF-8");
+  EXPECT_CONTAINS(refusal("\xfc,side\n1,a\n2,b\n"), "t.csv:1: expected names in UTF-8");
+}
+
+TEST(RecipeData, FindsATableThatHasMoved) {
+  const test::TemporaryFolder folder;
+  std::filesystem::create_directory(folder / "there");
+  write_file(folder / "there/t.csv", "x,y\n1,2\n2,3\n3,4\n");
+  Recipe recipe = recipe_of((folder / "here/t.csv").string(), MeanSquaredError{});
+  recipe.table = {.targets = {"y"}, .test = 0};
+  recipe.validation = {};
+  EXPECT_CONTAINS(test::message_of<DataError>([&] { load_recipe_data(recipe); }), "no such file");
+  EXPECT_EQ(load_recipe_data(recipe, {.chosen = folder / "there"}).train.size(), 3U);
 }
 
 // Twice the targets are the same numbers once they are scaled; a run on them is another.

@@ -82,6 +82,8 @@ class CheckedFunction {
   virtual void put_back(std::size_t i) = 0;
   /// Whether f wrote to x since the last question.
   virtual bool was_modified() = 0;
+  /// See MovingPoint.
+  virtual bool reads_original() = 0;
 
  protected:
   ~CheckedFunction() = default;
@@ -104,6 +106,7 @@ class CheckedAt final : public CheckedFunction<E> {
   }
   void put_back(std::size_t i) override { point_.put_back(i); }
   bool was_modified() override { return point_.take_modified(); }
+  bool reads_original() override { return point_.reads_original(); }
 
  private:
   MovingPoint<F, X, E> point_;
@@ -119,9 +122,10 @@ class CheckedAt final : public CheckedFunction<E> {
 /// steep f is at the first step or, where f does not vary at all, within relative_tolerance itself:
 /// a term that drowns in a large f leaves its entry unresolved. Takes some 18 evaluations an entry,
 /// and where f does not agree as many again as it takes to see how noisy f is: stairs of what f
-/// rounds inside are not taken for jumps. Throws InvalidArgument if x is empty, max_entries 0,
-/// relative_tolerance not in [0, 1) or error_factor negative or not finite, ShapeError if the
-/// analytic gradient has another size.
+/// rounds inside are not taken for jumps. Throws InvalidArgument if x is empty, if f reads another
+/// x than it is given, which can't be moved (see gradient()), max_entries 0, relative_tolerance not
+/// in [0, 1) or error_factor negative or not finite, ShapeError if the analytic gradient has
+/// another size.
 template <class F, class A, class X>
   requires Point<std::remove_cvref_t<X>>
 GradientCheck check_gradient(F&& f, const A& analytic, X&& x, CheckOptions options = {}) {

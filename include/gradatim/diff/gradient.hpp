@@ -14,6 +14,7 @@
 namespace gradatim {
 namespace detail {
 
+[[noreturn]] void throw_reads_another_x(std::string_view method);
 [[noreturn]] void throw_output_size(std::size_t n, std::size_t output);
 
 template <class C, class E>
@@ -44,6 +45,10 @@ inline Gradient<C> differentiate_vector(F& f, X& x, const M& method) {
           g.status = worse(g.status, d.status);
         });
     if (point.modified()) g.status = worse(g.status, Status::kInputModified);
+    const bool is_zero =
+        std::all_of(g.value.data(), g.value.data() + n, [](E d) { return d == 0; });
+    if (is_zero && point.reads_original()) [[unlikely]]
+      throw_reads_another_x(M::kName);
   } else {
     using P = std::remove_cv_t<X>;
     static_assert(TakesVector<F, P, VectorCarrierT<M, E, P>>,
@@ -122,7 +127,9 @@ auto default_method(ErrorEstimate error) {
 
 /// By Tape (Dual for arrays of up to 8) with its rounding measured where f takes Variable and
 /// answers in it, otherwise by Ridders: so too if f ignores its argument and reads x itself, which
-/// is then moved in place. Where x is const it cannot be moved, and such an f has gradient 0.
+/// is then moved in place. Where x holds another type than f is evaluated in, or f takes another
+/// kind of container, such an f is refused by InvalidArgument. Where x is const it cannot be moved,
+/// and such an f has gradient 0.
 template <class F, class X>
   requires Point<std::remove_cvref_t<X>>
 auto gradient(F&& f, X&& x) {

@@ -6,6 +6,7 @@
 
 #include "gradatim/diff/callable.hpp"
 #include "gradatim/diff/point.hpp"
+#include "gradatim/diff/step.hpp"
 
 namespace gradatim::detail {
 
@@ -40,7 +41,7 @@ class MovingPoint {
 
  public:
   MovingPoint(F& f, X& x)
-      : f_(f), storage_(adopt(x)), original_(converted<E>(x)), expected_(original_) {}
+      : f_(f), x_(x), storage_(adopt(x)), original_(converted<E>(x)), expected_(original_) {}
   ~MovingPoint() {
     if constexpr (kInPlace) std::copy_n(original_.data(), size(), storage_.data());
   }
@@ -67,7 +68,31 @@ class MovingPoint {
     return value;
   }
 
+  /// Whether f reads the caller's x where that is not what is moved: it is moved now, and put back.
+  bool reads_original() {
+    if constexpr (!kInPlace && requires(X& x) { *x.data() = *x.data(); }) {
+      const auto before = evaluate();
+      for (std::size_t i = 0; i < size(); ++i) {
+        const Restored restored{x_.data() + i};
+        x_.data()[i] += static_cast<ElementT<X>>(step_scale(original(i)));
+        if (evaluate() != before) return true;
+      }
+    }
+    return false;
+  }
+
  private:
+  /// Puts an entry of the caller's x back, also if f throws.
+  struct Restored {
+    using Entry = ElementT<X>;
+    Entry* entry;
+    Entry value = *entry;
+    explicit Restored(Entry* at) : entry(at) {}
+    ~Restored() { *entry = value; }
+    Restored(const Restored&) = delete;
+    Restored& operator=(const Restored&) = delete;
+  };
+
   /// Of a few entries one by one: the compiler then sees that an f which it inlines leaves them.
   bool same_entries(const E* a, const E* b) const {
     constexpr std::size_t kSize = FixedSize<Copy>::value;
@@ -92,6 +117,7 @@ class MovingPoint {
   }
 
   F& f_;
+  X& x_;
   Storage storage_;
   Copy original_;
   Copy expected_;

@@ -26,8 +26,9 @@ class MetricsFile;
 struct RunSummary {
   std::string recipe;
   std::string data;
-  std::string stopped;  // "steps_done", "early_stopped", "interrupted" or "non_finite"
-  std::string message;  // of non_finite
+  std::string data_sha256{};  // see data_sha256()
+  std::string stopped;        // "steps_done", "early_stopped", "interrupted" or "non_finite"
+  std::string message;        // of non_finite
   std::size_t steps = 0;
   double seconds = 0;
   double steps_per_second = 0;
@@ -72,7 +73,8 @@ class RunRecorder final : public TrainObserver {
  public:
   /// `recipe` is resolved; `data` are those it is trained on. With a checkpoint of that folder, it
   /// goes on from there: what metrics.csv says of later steps is dropped, and summary.json is gone:
-  /// from now on the run is not complete.
+  /// from now on the run is not complete. A metrics.csv that is lost or damaged begins anew, which
+  /// notes() say.
   RunRecorder(std::filesystem::path folder, const Recipe& recipe, const Dataset& data,
               const Checkpoint* from = nullptr);
   ~RunRecorder() override;
@@ -87,6 +89,7 @@ class RunRecorder final : public TrainObserver {
   const std::vector<std::string>& notes() const { return notes_; }
 
  private:
+  void forget_metrics(const std::filesystem::path& file, std::size_t step, std::string_view why);
   void save(std::span<const float> theta);
   void draw_curves(const std::filesystem::path& gnuplot);
 
@@ -127,6 +130,10 @@ class ObserverList final : public TrainObserver {
 
 /// The recipe.toml of a run. Throws DataError that names the folder if there is none.
 std::filesystem::path recipe_of_run(const std::filesystem::path& folder);
+
+/// Throws InvalidArgument that names the folder if summary.json says that the run was trained on
+/// other data: rows that are held out by number would be others.
+void require_data_of_run(const std::filesystem::path& folder, const Dataset& data);
 
 /// A run as its folder holds it.
 struct SavedRun {

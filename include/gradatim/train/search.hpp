@@ -91,6 +91,9 @@ struct Trial {
   TrialScore result{};
 };
 
+/// Whether it has come to a score.
+bool is_scored(const Trial& trial);
+
 /// By steps reached, then by score; what failed is behind what did not.
 bool is_better(const Trial& a, const Trial& b);
 

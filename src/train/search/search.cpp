@@ -46,6 +46,10 @@ void sort_best_first(std::vector<Trial>& trials) { std::ranges::sort(trials, is_
 
 }  // namespace
 
+bool is_scored(const Trial& trial) {
+  return trial.steps != 0 && trial.result.failure.empty() && !std::isnan(trial.result.score);
+}
+
 bool is_better(const Trial& a, const Trial& b) {
   if (a.result.failure.empty() != b.result.failure.empty()) return a.result.failure.empty();
   if (a.steps != b.steps) return a.steps > b.steps;

@@ -57,6 +57,10 @@ SearchDescription load_search(const std::filesystem::path& folder) {
   const std::filesystem::path file = folder / "search.json";
   try {
     const auto json = nlohmann::json::parse(read_file(file));
+    for (const char* count : {"trials", "steps", "factor", "rungs"})
+      if (!json.at(count).is_number_unsigned())
+        throw DataError(fmt::format("{}: expected a whole number of {}, got {}", file.string(),
+                                    count, json.at(count).dump()));
     SearchDescription description{
         .recipe = parse_recipe(json.at("recipe").get<std::string>(), file.string()),
         .keys = json.at("keys").get<std::vector<std::string>>(),
@@ -68,8 +72,9 @@ SearchDescription load_search(const std::filesystem::path& folder) {
         .data_sha256 = json.at("data_sha256").get<std::string>()};
     description.recipe.name = json.at("name").get<std::string>();
     return description;
-  } catch (const nlohmann::json::exception& error) {
-    throw DataError(fmt::format("{}: {}", file.string(), error.what()));
+  } catch (const nlohmann::json::exception&) {
+    throw DataError(fmt::format(
+        "{}: it is damaged, or no description of a search; begin the search anew", file.string()));
   }
 }
 
@@ -121,7 +126,7 @@ void save_trials(const std::filesystem::path& folder, const SearchDescription& d
   if (error)
     throw DataError(fmt::format("write {}: {}", (folder / "trials.csv").string(), error.message()));
   const Trial& best = trials.front();
-  if (best.steps == 0 || !best.result.failure.empty()) return;
+  if (!is_scored(best)) return;
   Recipe recipe = trial_recipe(description, best);
   recipe.description =
       fmt::format("Trial {} of {}, the best of a search", best.number, trials.size());

@@ -3,11 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cmath>
 #include <map>
 #include <mutex>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "gradatim/core/error.hpp"
@@ -203,6 +206,38 @@ TEST(Search, TrainsNoCombinationTwice) {
   EXPECT_EQ(result.trials.size(), 4U);
   EXPECT_EQ(result.trials[0].settings[0].text, "x=0.3");
   EXPECT_EQ(result.trials[0].steps, 900U);
+}
+
+// Each of two trainings waits for the other: one after the other they would wait in vain.
+TEST(Search, TrainsSeveralTrialsAtATime) {
+  const std::vector<SearchKey> keys{key_of("x=uniform(0,1)")};
+  for (const std::size_t threads : {1U, 2U, 3U}) {
+    std::atomic<std::size_t> running = 0;
+    std::atomic<std::size_t> most = 0;
+    search(keys, {.trials = 12, .steps = 10, .most_rungs = 1, .threads = threads},
+           [&](const Trial& trial, std::size_t steps) {
+             const std::size_t now = ++running;
+             for (std::size_t seen = most; seen < now && !most.compare_exchange_weak(seen, now);) {
+             }
+             for (int i = 0; most < threads && i < 2'000; ++i)
+               std::this_thread::sleep_for(std::chrono::milliseconds(1));
+             --running;
+             return std::optional(pretend_to_train(trial, steps));
+           });
+    EXPECT_EQ(most, threads);
+  }
+}
+
+TEST(Search, ATrialWithoutANumberIsNotScored) {
+  const std::vector<SearchKey> keys{key_of("x=uniform(0,1)")};
+  const auto result = search(keys, {.trials = 3, .steps = 10}, [](const Trial&, std::size_t) {
+    return std::optional(TrialScore{});  // not a number
+  });
+  for (const Trial& trial : result.trials) EXPECT_FALSE(is_scored(trial));
+  EXPECT_TRUE(is_scored(
+      {.number = 1, .settings = {}, .steps = 1, .result = {.score = 0.5, .failure = {}}}));
+  EXPECT_FALSE(is_scored(
+      {.number = 1, .settings = {}, .steps = 0, .result = {.score = 0.5, .failure = {}}}));
 }
 
 TEST(Search, IsTheSameForAnyNumberOfThreads) {
