@@ -120,12 +120,12 @@ class CheckedAt final : public CheckedFunction<E> {
 /// f is smooth, deterministic and leaves its argument alone, and `error`, that of n, is within the
 /// tolerance; where a is 0 and n is to within its error, within that of the largest entry, of how
 /// steep f is at the first step or, where f does not vary at all, within relative_tolerance itself:
-/// a term that drowns in a large f leaves its entry unresolved. Takes some 18 evaluations an entry,
-/// and where f does not agree as many again as it takes to see how noisy f is: stairs of what f
-/// rounds inside are not taken for jumps. Throws InvalidArgument if x is empty, if f reads another
-/// x than it is given, which can't be moved (see gradient()), max_entries 0, relative_tolerance not
-/// in [0, 1) or error_factor negative or not finite, ShapeError if the analytic gradient has
-/// another size.
+/// a term that drowns in a large f leaves its entry unresolved. Takes some 18 evaluations an entry
+/// where f is smooth, and where f does not agree as many again as it takes to see how noisy f is:
+/// stairs of what f rounds inside are not taken for jumps. Throws InvalidArgument if x is empty, if
+/// f reads another x than it is given, which can't be moved (see gradient()), max_entries 0,
+/// relative_tolerance not in [0, 1) or error_factor negative or not finite, ShapeError if the
+/// analytic gradient has another size.
 template <class F, class A, class X>
   requires Point<std::remove_cvref_t<X>>
 GradientCheck check_gradient(F&& f, const A& analytic, X&& x, CheckOptions options = {}) {

@@ -6,10 +6,11 @@ namespace gradatim {
 
 /// Whether a method that gives one number spends more evaluations to learn how good it is.
 /// Forward and Central measure their truncation with a wider step; ComplexStep, Dual and Tape,
-/// which are exact but for rounding, evaluate at x moved by one unit in the last place both ways.
-/// Errors of differences count what values of f are rounded by, and those of Forward, Richardson,
-/// Ridders and Adaptive also what f loses by rounding a multiple of its argument. Central's do not:
-/// at the roots of sin(10 x) it is up to 31 errors off for x to 10, up to 990 for x to 100.
+/// which are exact but for rounding, evaluate at x moved by one unit in the last place both ways,
+/// of vectors by up to three, at 0 by epsilon. Errors of differences count what values of f are
+/// rounded by, and those of Forward, Richardson, Ridders and Adaptive also what f loses by rounding
+/// a multiple of its argument. Central's do not: at the roots of sin(10 x) it is up to 31 errors
+/// off for x to 10, up to 990 for x to 100.
 enum class ErrorEstimate {
   kAutomatic,  // as kMeasured where f takes float only, since nothing is precise there; else as
                // kNone
@@ -57,8 +58,9 @@ struct Richardson {
 /// Richardson's table grown until rounding outweighs what a smaller step could still gain, giving
 /// the entry whose neighbours agree best (Ridders, "Accurate computation of F'(x) and F'(x)F''(x)",
 /// Adv. Eng. Software 4, 1982), which a look at a far smaller step confirms; where it does not, the
-/// noise of f is measured and taken into account. Beside a straight line it sees a bend of 2e-4 and
-/// wider. Steps at which f is not finite are passed over. Default step 0.37.
+/// noise of f is measured and taken into account. Beside a straight line it sees a bend of 1e-4 and
+/// wider. Steps at which f is not finite are passed over. Where nothing settles, and no step was
+/// asked for, steps up to |x| are taken. Default step 0.37.
 struct Ridders {
   double step = 0;
   double ratio = 2;  // between successive steps
@@ -86,7 +88,7 @@ struct Adaptive {
 
 /// Forward-mode automatic differentiation: f is evaluated on DualNumber. Exact but for rounding. An
 /// infinite slope by one variable leaves the others theirs, at one evaluation more where it made
-/// them NaN.
+/// them NaN. A quotient by what is infinite counts as 0: 1/(1/x + 1/3) has slope 0 at 0, not 1.
 struct Dual {
   ErrorEstimate error = ErrorEstimate::kAutomatic;
   static constexpr std::string_view kName = "dual";
