@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "support/c_file.hpp"
+#include "core/open_file.hpp"
 
 namespace gradatim {
 namespace {
@@ -17,7 +17,7 @@ std::string content_of(std::FILE* file) {
 }
 
 TEST(Progress, AnEpochsLossIsTheMeanOverItsOwnSteps) {
-  const test::File file(std::tmpfile());
+  const detail::OpenFile file(std::tmpfile());
   ASSERT_NE(file, nullptr);
   app::Progress progress(file.get(), 5, 2);
   progress.on_step({.step = 1, .loss = 3});
@@ -41,7 +41,7 @@ TEST(Progress, AnEpochsLossIsTheMeanOverItsOwnSteps) {
 
 // A run that is resumed at an epoch's end has that evaluated again, and no loss to tell.
 TEST(Progress, AnEpochWithoutStepsHasNoLoss) {
-  const test::File file(std::tmpfile());
+  const detail::OpenFile file(std::tmpfile());
   ASSERT_NE(file, nullptr);
   app::Progress progress(file.get(), 4, 2);
   progress.on_epoch(

@@ -10,12 +10,12 @@
 #include <string>
 #include <thread>
 
-#include "support/c_file.hpp"
+#include "core/open_file.hpp"
 
 namespace gradatim {
 namespace {
 
-using test::File;
+using detail::OpenFile;
 
 /// A terminal, and what a program writes to it.
 class Terminal {
@@ -42,7 +42,7 @@ class Terminal {
 
  private:
   int screen_;
-  File file_;
+  OpenFile file_;
 };
 
 constexpr std::chrono::milliseconds kRedraw{110};
@@ -79,7 +79,7 @@ TEST(RedrawnLine, NothingIsClearedThatWasNotDrawnAndAKeptLineStays) {
 }
 
 TEST(RedrawnLine, AFileGetsNothing) {
-  const File file(std::tmpfile());
+  const OpenFile file(std::tmpfile());
   ASSERT_NE(file, nullptr);
   app::RedrawnLine line(file.get());
   std::this_thread::sleep_for(kRedraw);
