@@ -5,6 +5,7 @@
 #include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -39,8 +40,8 @@ void add_classes(const SavedRun& run, const Evaluation& evaluation, Json& json) 
   for (std::size_t c = 0; c < scores.size(); ++c) {
     classes.push_back({{"name", class_name(run.model.class_names, c)},
                        {"samples", scores[c].samples},
-                       {"recall", scores[c].recall},
-                       {"precision", scores[c].precision}});
+                       {"recall", json_number(scores[c].recall)},
+                       {"precision", json_number(scores[c].precision)}});
     const auto row = evaluation.confusion.view().row(c);
     confusion.push_back(std::vector<std::uint64_t>(row.begin(), row.end()));
   }
@@ -81,6 +82,11 @@ void print_outputs(const SavedRun& run, const Evaluation& evaluation) {
   fmt::print("\n");
 }
 
+// "." of nothing.
+std::string share_text(double share) {
+  return std::isnan(share) ? "." : fmt::format("{:.4f}", share);
+}
+
 void print_table(const SavedRun& run, const Evaluation& evaluation) {
   const auto scores = class_scores(evaluation);
   const auto table = evaluation.confusion.view();
@@ -92,36 +98,47 @@ void print_table(const SavedRun& run, const Evaluation& evaluation) {
   for (std::size_t c = 0; c < scores.size(); ++c) fmt::print("{:>6}", c);
   fmt::print("\n");
   for (std::size_t c = 0; c < scores.size(); ++c) {
-    fmt::print("{:>2} {}  {:6.4f}  {:9.4f}", c,
-               padded(class_name(run.model.class_names, c), name_width), scores[c].recall,
-               scores[c].precision);
+    fmt::print("{:>2} {}  {:>6}  {:>9}", c,
+               padded(class_name(run.model.class_names, c), name_width),
+               share_text(scores[c].recall), share_text(scores[c].precision));
     for (std::size_t guess = 0; guess < scores.size(); ++guess)
       table(c, guess) == 0 ? fmt::print("{:>6}", '.') : fmt::print("{:>6}", table(c, guess));
     fmt::print("\n");
   }
 }
 
-// A table that is named is evaluated whole: none of its rows were trained on.
+// The test rows of the table, if it is the one that the run was trained on.
+std::optional<Dataset> own_table(const EvalCommand& command, const SavedRun& run,
+                                 const Recipe& recipe) {
+  try {
+    Dataset data = load_recipe_data(recipe, data_paths(command.data_dir), &run.model);
+    if (is_data_of_run(command.run, data)) return data;
+  } catch (const InvalidArgument&) {  // too few rows to hold any out
+  }
+  return std::nullopt;
+}
+
+// A table that is named is evaluated whole, unless rows of it were trained on.
 Dataset data_of(const EvalCommand& command, const SavedRun& run) {
   const DataPaths paths = data_paths(command.data_dir);
   Recipe recipe = run.recipe;
-  if (command.data.empty()) {
-    Dataset data = load_recipe_data(recipe, paths, &run.model);
-    require_data_of_run(command.run, data);
-    if (data.test.size() == 0)
-      throw InvalidArgument(fmt::format(
-          "eval {}: its recipe holds out no test rows; name a table of others with --data FILE",
-          command.run));
-    return data;
-  }
-  recipe.data = command.data;
-  const bool whole = is_table(recipe.data);
-  if (whole) {
+  if (!command.data.empty()) recipe.data = command.data;
+  if (!command.data.empty() && is_table(recipe.data)) {
+    if (auto own = own_table(command, run, recipe); own && own->test.size() != 0)
+      return *std::move(own);
     recipe.table.test = 0;
     recipe.validation = {};
+    Dataset data = load_recipe_data(recipe, paths, &run.model);
+    data.test = std::exchange(data.train, {});
+    return data;
   }
   Dataset data = load_recipe_data(recipe, paths, &run.model);
-  if (whole) data.test = std::exchange(data.train, {});
+  if (command.data.empty()) require_data_of_run(command.run, data);
+  if (data.test.size() == 0)
+    throw InvalidArgument(
+        fmt::format("eval {}: its recipe holds out no test rows; name a table of others with "
+                    "--data FILE",
+                    command.run));
   return data;
 }
 
@@ -156,8 +173,9 @@ void add_eval_command(CLI::App& app, int& exit_code) {
   auto command = std::make_shared<EvalCommand>();
   CLI::App* sub = app.add_subcommand("eval", "Evaluate a trained run on test samples");
   sub->add_option("run", command->run, "A run folder")->required();
-  sub->add_option("--data", command->data,
-                  "Dataset instead of the run's; a table of it is evaluated whole")
+  sub->add_option(
+         "--data", command->data,
+         "Dataset instead of the run's; a table is evaluated whole, the run's own by its test rows")
       ->check(not_empty());
   sub->add_option("--data-dir", command->data_dir, "Folder to look for data in first")
       ->check(not_empty());

@@ -271,16 +271,20 @@ bool is_doubtful(const Probed<E>& p, E analytic, const ProbeOptions& options) {
   return !p.island && p.shape != Shape1D::kKink && !(p.shape == Shape1D::kSmooth && agrees);
 }
 
-/// What steps up to |x| see, if they agree on three digits: all larger ones may have left the
-/// domain of g, as of log at 1e-20, or have crossed a pole.
+/// What steps up to |x| see, if they agree on three digits, and on more than the larger ones: those
+/// may all have left the domain of g, as of log at 1e-20, or have crossed a pole. Within a stair of
+/// what g rounds they agree too, but over the first of them g does not rise as much.
 template <class E>
 Probed<E> probe_closer(const CheckedSlice<E>& g, E x, E g_x, E analytic, E noise,
                        ProbeOptions options, const Probed<E>& p) {
   options.step *= static_cast<double>(std::abs(x));
   if (!(std::abs(x) < 1) || !(options.step > 16 * static_cast<double>(smallest_step(x)))) return p;
   const auto closer = Probe<E>(g, x, g_x, analytic, noise, options).run();
-  const bool is_clear =
-      closer.shape == Shape1D::kSmooth && 1000 * closer.error < std::abs(closer.value);
+  const bool is_clear = closer.shape == Shape1D::kSmooth &&
+                        1000 * closer.error < std::abs(closer.value) &&
+                        std::abs(closer.value) <= 8 * closer.secant &&
+                        !(p.shape == Shape1D::kSmooth &&
+                          p.error * std::abs(closer.value) <= closer.error * std::abs(p.value));
   return is_clear ? closer : p;
 }
 

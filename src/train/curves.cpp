@@ -11,7 +11,7 @@ Series noise_of(const LossCurve& loss) {
   Series series{.label = "each step", .x = {}, .y = {}, .style = LineStyle::thin};
   for (std::size_t i = 0; i < loss.bins().size(); ++i) {
     const auto& bin = loss.bins()[i];
-    const double first = static_cast<double>(i * loss.width()) + 1;
+    const auto first = static_cast<double>(loss.first() + i * loss.width());
     const double last = first + static_cast<double>(bin.count) - 1;
     series.x.insert(series.x.end(), {first, last});
     series.y.insert(series.y.end(), {bin.high, bin.low});
@@ -31,8 +31,8 @@ Series mean_of(const LossCurve& loss) {
       sum += bins[j].sum;
       count += bins[j].count;
     }
-    series.x.push_back(static_cast<double>(i * loss.width()) +
-                       static_cast<double>(bins[i].count + 1) / 2);
+    series.x.push_back(static_cast<double>(loss.first() + i * loss.width()) +
+                       static_cast<double>(bins[i].count - 1) / 2);
     series.y.push_back(sum / static_cast<double>(count));
   }
   return series;

@@ -77,6 +77,9 @@ void read_metrics(const std::filesystem::path& path, const MetricsFile::Columns&
                   std::uint64_t bytes, std::size_t epoch_steps, LossCurve& loss,
                   std::vector<ScorePoint>& scores) {
   const std::string text = read_file(path, SIZE_MAX - 1);
+  if (text.size() < bytes)
+    throw DataError(
+        fmt::format("{}: expected at least {} bytes, got {}", path.string(), bytes, text.size()));
   std::string_view rest = std::string_view(text).substr(0, bytes);
   const std::size_t width = column_names(columns).size();
   const std::size_t validation = 3 + 2 * columns.figures.size() + 1;  // its first figure
@@ -88,6 +91,7 @@ void read_metrics(const std::filesystem::path& path, const MetricsFile::Columns&
       if (cells.size() != width)
         throw DataError(fmt::format("expected {} cells, got {}", width, cells.size()));
       if (line == 1) continue;
+      if (line == 2) loss = LossCurve(static_cast<std::size_t>(number_of(cells[0])));
       loss.add(number_of(cells[2]));
       if (cells[1].empty()) continue;
       scores.push_back({.epoch = number_of(cells[0]) / static_cast<double>(epoch_steps),

@@ -68,13 +68,17 @@ std::filesystem::path recipe_of_run(const std::filesystem::path& folder) {
   return folder / "recipe.toml";
 }
 
-void require_data_of_run(const std::filesystem::path& folder, const Dataset& data) {
+bool is_data_of_run(const std::filesystem::path& folder, const Dataset& data) {
   std::error_code ignored;
-  if (!std::filesystem::exists(folder / "summary.json", ignored)) return;
+  if (!std::filesystem::exists(folder / "summary.json", ignored)) return true;
   const auto summary = nlohmann::json::parse(read_file(folder / "summary.json"), nullptr,
                                              /*allow_exceptions=*/false);
   const auto hash = summary.is_object() ? summary.find("data_sha256") : summary.end();
-  if (hash == summary.end() || *hash == data_sha256(data)) return;
+  return hash == summary.end() || *hash == data_sha256(data);
+}
+
+void require_data_of_run(const std::filesystem::path& folder, const Dataset& data) {
+  if (is_data_of_run(folder, data)) return;
   throw InvalidArgument(fmt::format(
       "run {}: the data '{}' are not those that it was trained on: other samples, or in another "
       "order. What it was tested on can't be told from the rest; name data of their own",

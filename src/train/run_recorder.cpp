@@ -60,7 +60,7 @@ RunRecorder::~RunRecorder() = default;
 
 void RunRecorder::forget_metrics(const std::filesystem::path& file, std::size_t step,
                                  std::string_view why) {
-  loss_ = {};
+  loss_ = LossCurve(step);
   scores_.clear();
   notes_.push_back(fmt::format("{}; metrics and curves begin anew behind step {}", why, step));
   std::error_code ignored;

@@ -232,6 +232,8 @@ TEST(DoctorCommand, PrintsThePlanOfARecipe) {
   const auto of_a_run = workshop.gradatim({"doctor", "run", "--json"}).json();
   const auto of_its_recipe = workshop.gradatim({"doctor", "run/recipe.toml", "--json"}).json();
   EXPECT_EQ(of_a_run["layers"], of_its_recipe["layers"]);
+  std::filesystem::create_directory(workshop / "two-layer");
+  EXPECT_EQ(workshop.gradatim({"doctor", "two-layer"}).exit_code, 0) << "no run, though a folder";
   const Outcome text = workshop.gradatim({"doctor", "two-layer"});
   EXPECT_EQ(text.exit_code, 0);
   EXPECT_CONTAINS(text.out, "layer 2 (sigmoid)");

@@ -161,6 +161,9 @@ TEST(Tables, AreEvaluatedWholeByTheClassesOfTheModel) {
   EXPECT_EQ(rights["accuracy"], 1);
   EXPECT_EQ(rights["classes"][1]["name"], "right");
   EXPECT_EQ(rights["confusion"][1][1], 2);
+  EXPECT_TRUE(rights["classes"][0]["recall"].is_null()) << "no sample is left";
+  EXPECT_EQ(workshop.gradatim({"eval", "side", "--data", "rights.csv"}).out.find("nan"),
+            std::string::npos);
   write_file(workshop / "others.csv", header + "1,0.9,5000,0,0,above\n");
   const Outcome others = workshop.gradatim({"eval", "side", "--data", "others.csv"});
   EXPECT_EQ(others.exit_code, 2);
@@ -187,6 +190,8 @@ TEST(Tables, ATableThatChangedOrMovedIsToldFromTheRuns) {
   EXPECT_EQ(changed.exit_code, 2);
   EXPECT_CONTAINS(changed.err, "run: the data 't.csv' are not those that it was trained on");
   EXPECT_EQ(workshop.gradatim({"eval", "run", "--data", "t.csv", "--json"}).json()["samples"], 301);
+  const auto own = workshop.gradatim({"eval", "run", "--data", "there/t.csv", "--json"}).json();
+  EXPECT_EQ(own["samples"], 60) << "none of the rows it was trained on";
 }
 
 TEST(Tables, GeneratedDataAreListedAndTrained) {

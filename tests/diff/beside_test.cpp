@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "diff/test_functions.hpp"
 #include "gradatim/diff/check_gradient.hpp"
 #include "gradatim/diff/derivative.hpp"
 
@@ -78,6 +79,29 @@ TEST(BesideAKink, NoMethodIsSureOfTheSlopeOverIt) {
         EXPECT_LE(wrong_slopes(f, slope, low, high, Adaptive{}), 25) << low - 1;
       }
     }
+}
+
+/// Slopes called good, of 500.
+template <class T, class M>
+int good_slopes(const Function<T>& f, double low, double high, const M& method) {
+  int good = 0;
+  for_points<T>(low, high,
+                [&](T x) { good += derivative(f, x, method).status == Status::kOk ? 1 : 0; });
+  return good;
+}
+
+// A method that believed nothing would never be wrong.
+TEST(BesideAKink, MostSlopesAreKnown) {
+  for (const double distance : {1e-10, 1e-8, 1e-6, 1e-4, 1e-2}) {
+    EXPECT_GE(good_slopes(kBentWave, 1 + distance, 1 + 3 * distance, Ridders{}), 490) << distance;
+    EXPECT_GE(good_slopes(kBentWave, 1 + distance, 1 + 3 * distance, Adaptive{}), 400) << distance;
+  }
+  const Function<double> smooth = [](double x) { return std::sin(3 * x); };
+  EXPECT_EQ(good_slopes(smooth, 0, 3, Richardson{}), 500);
+  const Function<double> noisy = [](double x) { return std::sin(x) + 1e-10 * test::hashed(x); };
+  EXPECT_GE(good_slopes(noisy, 0, 3, Ridders{}), 490);
+  EXPECT_GE(good_slopes(noisy, 0, 3, Adaptive{}), 490);
+  EXPECT_GE(good_slopes(noisy, 0, 3, Richardson{}), 300) << "which measures no noise";
 }
 
 TEST(BesideAKink, TheCheckerPassesAndFailsTheRightOnes) {

@@ -1,19 +1,20 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
-#include <cstdint>
 #include <limits>
 #include <numbers>
 
 #include "diff/random_smooth.hpp"
+#include "diff/test_functions.hpp"
 #include "gradatim/diff/gradient.hpp"
 
 // Whether methods that shrink their steps until values agree are right to believe them: steps may
 // all be whole periods of f, and values may agree by chance where f is noisy.
 namespace gradatim {
 namespace {
+
+using test::hashed;
 
 /// sin of `waves` periods over `step`, and its slope.
 struct Wave {
@@ -117,14 +118,6 @@ TEST(Evidence, SmoothFunctionsAreBelieved) {
   }
   EXPECT_LE(refused, gradients / 500);
   EXPECT_LE(uncovered, entries / 500);
-}
-
-/// Uniform in [-1, 1], a function of the bits of x.
-double hashed(double x) {
-  auto bits = std::bit_cast<std::uint64_t>(x);
-  for (const std::uint64_t factor : {0xff51afd7ed558ccdULL, 0xc4ceb9fe1a85ec53ULL})
-    bits = (bits ^ (bits >> 33U)) * factor;
-  return static_cast<double>(bits >> 11U) * 0x1p-52 - 1;
 }
 
 /// How many of `points` slopes of sin, computed by f, are reported as good and are more than 30

@@ -251,8 +251,26 @@ TEST(Gradient, AnFThatReadsAnXThatCanNotBeMovedIsRefused) {
   EXPECT_THROW(check_gradient(of_vector, Vector{0, 0}, a), InvalidArgument);
   EXPECT_EQ(w, (std::vector<float>{3, 4}));
   EXPECT_EQ(a, (std::array<double, 2>{3, 4}));
-  const auto constant = [](const Vector&) { return 7.0; };
-  EXPECT_EQ(gradient(constant, a)[1], 0) << "a control";
+  EXPECT_THROW(partial(loss, w, 0, Central{}), InvalidArgument);
+  EXPECT_THROW(directional(loss, w, Vector{1, 1}, Central{}), InvalidArgument);
+  // Controls: a constant, what is not finite, what is random, and nothing at all.
+  std::size_t calls = 0;
+  const auto constant = [&calls](const Vector&) {
+    ++calls;
+    return 7.0;
+  };
+  const auto g = gradient(constant, a);
+  EXPECT_EQ(g[1], 0);
+  EXPECT_EQ(g.evaluations, calls);
+  std::vector<float> zero{0};
+  const auto sinc = [](const auto& v) {
+    using std::sin;
+    return sin(v[0]) / v[0];
+  };
+  EXPECT_EQ(gradient(sinc, zero, Central{})[0], 0);
+  std::vector<float> none;
+  EXPECT_EQ(gradient([](const std::vector<float>&) { return 7.F; }, none, Central{}).evaluations,
+            0U);
 }
 
 TYPED_TEST(EveryDifference, PartialAndDirectionalAgreeWithTheGradient) {

@@ -1,12 +1,22 @@
 #pragma once
 
+#include <bit>
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "gradatim/diff/elementary.hpp"
 
 // Functions of a vector with known gradients and minima, generic in the vector.
 namespace gradatim::test {
+
+/// Noise: uniform in [-1, 1], a function of the bits of x.
+inline double hashed(double x) {
+  auto bits = std::bit_cast<std::uint64_t>(x);
+  for (const std::uint64_t factor : {0xff51afd7ed558ccdULL, 0xc4ceb9fe1a85ec53ULL})
+    bits = (bits ^ (bits >> 33U)) * factor;
+  return static_cast<double>(bits >> 11U) * 0x1p-52 - 1;
+}
 
 template <class S>
 S square(const S& x) {

@@ -133,7 +133,7 @@ Derivative<T> differentiate(G&& g, T x, const Adaptive& method) {
   const auto from = [&](double first) { return adapt(g, x, f_x, first, method.trials, noise); };
   auto d = from(step);
   d.evaluations += evaluations;
-  if (method.step == 0) look_closer(x, f_x, from, step, d);
+  if (method.step == 0) look_closer(g, x, f_x, from, step, d);
   return d;
 }
 

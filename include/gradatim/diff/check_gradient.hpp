@@ -83,7 +83,7 @@ class CheckedFunction {
   /// Whether f wrote to x since the last question.
   virtual bool was_modified() = 0;
   /// See MovingPoint.
-  virtual bool reads_original() = 0;
+  virtual bool reads_original(std::size_t& evaluations) = 0;
 
  protected:
   ~CheckedFunction() = default;
@@ -106,7 +106,9 @@ class CheckedAt final : public CheckedFunction<E> {
   }
   void put_back(std::size_t i) override { point_.put_back(i); }
   bool was_modified() override { return point_.take_modified(); }
-  bool reads_original() override { return point_.reads_original(); }
+  bool reads_original(std::size_t& evaluations) override {
+    return point_.reads_original(evaluations);
+  }
 
  private:
   MovingPoint<F, X, E> point_;

@@ -81,6 +81,7 @@ Derivative<E> directional_difference(F& f, X& x, const V& v, const M& method) {
     };
     d = differentiate(slice, E(0), method);
   }
+  if (d.value == 0 && point.reads_original(d.evaluations)) throw_reads_another_x(M::kName);
   d.value /= unit;
   d.error /= std::abs(unit);
   d.step *= std::abs(unit);
@@ -206,6 +207,8 @@ auto partial(F&& f, X&& x, std::size_t i, const M& method) {
     detail::CoordinateSlice<Moving, E> slice{point, i};
     auto d = detail::differentiate(slice, point.original(i), method);
     if (point.modified()) d.status = detail::worse(d.status, Status::kInputModified);
+    if (d.value == 0 && point.reads_original(d.evaluations))
+      detail::throw_reads_another_x(M::kName);
     return detail::narrowed<T>(d);
   } else if constexpr (std::same_as<M, ComplexStep>) {
     return detail::narrowed<T>(detail::exact_with_error<E>(x, method, [&](const auto& at) {

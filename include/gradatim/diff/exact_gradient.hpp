@@ -161,15 +161,19 @@ class ComplexPoint {
     const auto slice = [&](const Z& z) {
       ComplexValue<E> y;
       y.value = static_cast<Z>(evaluate(i, z, y.modified));
+      value_ = y.value.real();
       return y;
     };
     return differentiate_complex(slice, original(i), method);
   }
+  /// f(x), as the last derivative found it.
+  E value() const { return value_; }
 
  private:
   F& f_;
   const X& x_;
   ScratchT<StorageT<F, P, Z>> argument_;
+  E value_ = 0;
 };
 
 template <class E, class F, class X>
@@ -182,6 +186,7 @@ ExactValue<E> exact_gradient(F& f, const X& x, E* d_x, const ComplexStep& method
     result.status = worse(result.status, d.status);
     result.evaluations += d.evaluations;
   }
+  result.value = point.value();
   return result;
 }
 

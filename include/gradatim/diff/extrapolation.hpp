@@ -143,6 +143,8 @@ struct SecondLook {
   /// The gap of a smooth g falls with the step, by some hundred times from that over h where g
   /// bends by `wider`; over a kink next to x it stays.
   bool sees_kink(T wider, T h) const { return 2 * bend * h > wider * step; }
+  /// Or rises far more than that of noise, which is as large over any step: an even singularity.
+  bool sees_spike(T wider, T h) const { return bend * h > T(1e4) * wider * step; }
   /// That gap, if it is the same at both steps.
   T kink(T wider, T h) const {
     return sees_kink(wider, h) && bend * h < 2 * wider * step ? gap()
@@ -235,7 +237,10 @@ Derivative<T> differentiate(G&& g, T x, const Richardson& method) {
   const auto look = look_again(g, x, f_x, last_step, table.best());
   const auto evaluations = 3 + 2 * static_cast<std::size_t>(method.levels);
   auto d = extrapolated(table.best(), f_x, secant, evaluations, Richardson::kName);
-  if (look.sees_kink(bend, last_step) || look.disagrees()) mark_unconfirmed(d, look);
+  // Noise, which is not measured here, bends too.
+  const bool is_singular =
+      std::isfinite(look.kink(bend, last_step)) || look.sees_spike(bend, last_step);
+  if (is_singular || look.disagrees()) mark_unconfirmed(d, look);
   return d;
 }
 
@@ -331,20 +336,24 @@ template <Noise N, class T, class G>
 Derivative<T> ridders(G&& g, T x, const Ridders& method, T noise);
 
 /// Where nothing settled at steps up to 1, as of log at 1e-20, which they all leave the domain of,
-/// once more at steps up to |x|: what they agree on to three digits is believed, since differences
-/// so close may all be noise. differentiate_by(first step) gives a Derivative.
-template <class T, class D>
-void look_closer(T x, T g_x, const D& differentiate_by, double step, Derivative<T>& d) {
+/// once more at steps up to |x|. What they agree on to three digits is believed if g rises by as
+/// much over the first of them: within a stair of what g rounds they agree on the stair's slope.
+/// differentiate_by(first step) gives a Derivative.
+template <class T, class G, class D>
+void look_closer(G&& g, T x, T g_x, const D& differentiate_by, double step, Derivative<T>& d) {
+  constexpr T kSteeper = 8;  // than over the first step, as 1/x and 1/x² may be
   const double closer = step * static_cast<double>(std::abs(x));
-  const bool is_unsettled = d.status == Status::kNotConverged || !std::isfinite(d.value);
-  if (!is_unsettled || !std::isfinite(g_x)) return;
+  const bool is_settled = d.status == Status::kOk && d.error <= std::abs(d.value) / 10;
+  if (is_settled || !std::isfinite(g_x)) return;
   if (!(closer < step) || !(closer > 16 * static_cast<double>(smallest_step(x)))) return;
+  const auto at = beside(x, static_cast<T>(closer));
+  const T rise = larger_slope(g(at.above), g_x, g(at.below), at.step());
   auto near = differentiate_by(closer);
-  near.evaluations += d.evaluations;
-  if (near.status == Status::kOk && 1000 * near.error < std::abs(near.value))
+  const std::size_t evaluations = d.evaluations + near.evaluations + 2;
+  if (near.status == Status::kOk && 1000 * near.error < std::abs(near.value) &&
+      std::abs(near.value) <= kSteeper * rise)
     d = near;
-  else
-    d.evaluations = near.evaluations;
+  d.evaluations = evaluations;
 }
 
 /// From the beginning, with the noise of g measured, behind so many evaluations.
@@ -361,7 +370,7 @@ template <class T, class G>
     closer.step = step;
     return ridders<Noise::kKnown>(g, x, closer, noise);
   };
-  look_closer(x, g_x, differentiate_by, 0.37, d);
+  look_closer(g, x, g_x, differentiate_by, 0.37, d);
   return d;
 }
 

@@ -47,7 +47,7 @@ inline Gradient<C> differentiate_vector(F& f, X& x, const M& method) {
     if (point.modified()) g.status = worse(g.status, Status::kInputModified);
     const bool is_zero =
         std::all_of(g.value.data(), g.value.data() + n, [](E d) { return d == 0; });
-    if (is_zero && point.reads_original()) [[unlikely]]
+    if (is_zero && point.reads_original(g.evaluations)) [[unlikely]]
       throw_reads_another_x(M::kName);
   } else {
     using P = std::remove_cv_t<X>;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <type_traits>
 #include <utility>
 
@@ -69,14 +70,18 @@ class MovingPoint {
   }
 
   /// Whether f reads the caller's x where that is not what is moved: it is moved now, and put back.
-  bool reads_original() {
+  /// Not so if f is random, or not finite there.
+  bool reads_original(std::size_t& evaluations) {
     if constexpr (!kInPlace && requires(X& x) { *x.data() = *x.data(); }) {
-      const auto before = evaluate();
-      for (std::size_t i = 0; i < size(); ++i) {
-        const Restored restored{x_.data() + i};
-        x_.data()[i] += static_cast<ElementT<X>>(step_scale(original(i)));
-        if (evaluate() != before) return true;
-      }
+      if (size() == 0) return false;
+      const auto value = [&] {
+        ++evaluations;
+        return static_cast<E>(evaluate());
+      };
+      const E before = value();
+      if (!std::isfinite(before)) return false;
+      for (std::size_t i = 0; i < size(); ++i)
+        if (!same_bits(value_beside_original(i, value), before)) return same_bits(value(), before);
     }
     return false;
   }
@@ -92,6 +97,13 @@ class MovingPoint {
     Restored(const Restored&) = delete;
     Restored& operator=(const Restored&) = delete;
   };
+
+  template <class Value>
+  E value_beside_original(std::size_t i, const Value& value) {
+    const Restored restored{x_.data() + i};
+    x_.data()[i] += static_cast<ElementT<X>>(step_scale(original(i)));
+    return value();
+  }
 
   /// Of a few entries one by one: the compiler then sees that an f which it inlines leaves them.
   bool same_entries(const E* a, const E* b) const {

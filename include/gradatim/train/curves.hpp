@@ -23,18 +23,21 @@ class LossCurve {
     std::size_t count = 0;
   };
 
-  LossCurve() { bins_.reserve(kBins); }
+  /// `first` is the number of the first step that is added.
+  explicit LossCurve(std::size_t first = 1) : first_(first) { bins_.reserve(kBins); }
   void add(double loss);
 
-  /// Bin i stands for steps i·width() + 1 to (i + 1)·width(), the last perhaps for fewer.
+  /// Bin i stands for the width() steps from first() + i·width() on, the last perhaps for fewer.
   const std::vector<Bin>& bins() const { return bins_; }
   std::size_t width() const { return width_; }
+  std::size_t first() const { return first_; }
 
  private:
   void halve();
 
   std::vector<Bin> bins_;
   std::size_t width_ = 1;
+  std::size_t first_;
 };
 
 /// The figure that says most, on each split.

@@ -131,8 +131,10 @@ class ObserverList final : public TrainObserver {
 /// The recipe.toml of a run. Throws DataError that names the folder if there is none.
 std::filesystem::path recipe_of_run(const std::filesystem::path& folder);
 
-/// Throws InvalidArgument that names the folder if summary.json says that the run was trained on
-/// other data: rows that are held out by number would be others.
+/// False if summary.json says that the run was trained on other data: rows that are held out by
+/// number would be others.
+bool is_data_of_run(const std::filesystem::path& folder, const Dataset& data);
+/// Throws InvalidArgument that names the folder if not.
 void require_data_of_run(const std::filesystem::path& folder, const Dataset& data);
 
 /// A run as its folder holds it.

@@ -57,7 +57,7 @@ SearchDescription load_search(const std::filesystem::path& folder) {
   const std::filesystem::path file = folder / "search.json";
   try {
     const auto json = nlohmann::json::parse(read_file(file));
-    for (const char* count : {"trials", "steps", "factor", "rungs"})
+    for (const char* count : {"trials", "steps", "factor", "rungs", "seed"})
       if (!json.at(count).is_number_unsigned())
         throw DataError(fmt::format("{}: expected a whole number of {}, got {}", file.string(),
                                     count, json.at(count).dump()));
