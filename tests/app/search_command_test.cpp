@@ -7,6 +7,7 @@
 
 #include "app/command.hpp"
 #include "gradatim/io/file.hpp"
+#include "gradatim/io/plot.hpp"
 #include "gradatim/train/recipe.hpp"
 #include "support/errors.hpp"
 
@@ -58,6 +59,11 @@ TEST(SearchCommand, TrainsFewerTrialsWhereThereAreNoMoreCombinations) {
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_EQ(outcome.json()["trials"], 3);
   EXPECT_NE(outcome.err.find("3 trials, not 9"), std::string::npos) << outcome.err;
+  if (!gnuplot_version().empty()) {  // a choice has its names for numbers
+    const std::string picture = read_file(workshop / "searches/tiny-1/search.svg");
+    for (const char* text : {"trial 1", "trial 2", "layers.0.units", ">16<"})
+      EXPECT_NE(picture.find(text), std::string::npos) << text;
+  }
 }
 
 TEST(SearchCommand, SaysThatItsDescriptionIsDamaged) {

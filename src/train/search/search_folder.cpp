@@ -135,7 +135,7 @@ void save_trials(const std::filesystem::path& folder, const SearchDescription& d
 
 namespace {
 
-constexpr std::size_t kNamedTrials = 8;  // in the legend
+constexpr std::size_t kNamedTrials = 6;  // in the legend, each in a colour of its own
 
 // What is known last of each trial that has a score, the best first.
 std::vector<const Trial*> ranked(const std::vector<Trial>& history) {
@@ -161,12 +161,16 @@ Panel panel_by_steps(const std::vector<Trial>& history, const std::vector<const 
               .y_label = "score",
               .logarithmic_x = true,
               .legend = Legend::outside};
-  for (std::size_t rank = best.size(); rank-- > 0;) {  // the best is drawn last, above the others
+  for (std::size_t rank = kNamedTrials; rank < best.size(); ++rank) {  // below the named
     Series& line = lines[best[rank]->number];
-    const bool is_named = rank < kNamedTrials;
-    line.style = is_named ? LineStyle::line_with_points : LineStyle::thin;
+    line.style = line.x.size() > 1 ? LineStyle::thin : LineStyle::points;
+    panel.series.push_back(std::move(line));
+  }
+  for (std::size_t rank = 0; rank < std::min(kNamedTrials, best.size()); ++rank) {
+    Series& line = lines[best[rank]->number];
+    line.style = LineStyle::line_with_points;
     line.color = static_cast<int>(rank);
-    if (is_named) line.label = fmt::format("trial {}", best[rank]->number);
+    line.label = fmt::format("trial {}", best[rank]->number);
     panel.series.push_back(std::move(line));
   }
   return panel;
