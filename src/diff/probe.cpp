@@ -281,8 +281,7 @@ Probed<E> probe_closer(const CheckedSlice<E>& g, E x, E g_x, E analytic, E noise
   if (!(std::abs(x) < 1) || !(options.step > 16 * static_cast<double>(smallest_step(x)))) return p;
   const auto closer = Probe<E>(g, x, g_x, analytic, noise, options).run();
   const bool is_clear = closer.shape == Shape1D::kSmooth &&
-                        1000 * closer.error < std::abs(closer.value) &&
-                        std::abs(closer.value) <= 8 * closer.secant &&
+                        is_clear_slope(closer.value, closer.error, closer.secant) &&
                         !(p.shape == Shape1D::kSmooth &&
                           p.error * std::abs(closer.value) <= closer.error * std::abs(p.value));
   return is_clear ? closer : p;
