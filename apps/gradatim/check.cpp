@@ -100,7 +100,7 @@ bool move_equal_inputs(const Network& network, std::uint64_t seed, std::span<flo
 }
 
 Subject load(const CheckCommand& command) {
-  if (std::filesystem::exists(std::filesystem::path(command.subject) / "recipe.toml")) {
+  if (is_run_folder(command.subject)) {
     SavedRun run = load_run(command.subject);
     Parameters parameters = run.model.parameters;
     return {std::move(run.recipe), std::move(parameters), std::move(run.model)};

@@ -49,9 +49,7 @@ std::size_t number(const Json& value) { return value.get<std::size_t>(); }
 
 Json plan_of(const std::string& subject, std::span<const Setting> settings) {
   const std::filesystem::path file =
-      std::filesystem::exists(std::filesystem::path(subject) / "recipe.toml")
-          ? recipe_of_run(subject)
-          : find_recipe(subject, recipe_folders());
+      is_run_folder(subject) ? recipe_of_run(subject) : find_recipe(subject, recipe_folders());
   const Recipe recipe = read_recipe(file, settings);
   const Program program(recipe.network, recipe.options.loss, recipe.options.batch);
   const std::size_t threads = TaskPool(0).threads();

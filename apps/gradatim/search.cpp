@@ -14,6 +14,7 @@
 #include "commands.hpp"
 #include "exit_codes.hpp"
 #include "gradatim/core/error.hpp"
+#include "gradatim/io/file.hpp"
 #include "gradatim/train/checkpoint.hpp"
 #include "gradatim/train/folder_lock.hpp"
 #include "gradatim/train/recipe_data.hpp"
@@ -241,6 +242,7 @@ int run_search(const SearchCommand& command) {
                       ? create_numbered_run_folder("searches", plan.description.recipe.name)
                       : create_run_folder(command.out);
   const FolderLock lock(plan.folder);
+  remove_temporaries(plan.folder);
   if (command.resume.empty()) save_search(plan.folder, plan.description);
   const Interrupt interrupt;
   return Search(command, std::move(plan)).run();

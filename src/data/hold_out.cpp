@@ -22,18 +22,17 @@ BasicTensor<T> select_rows(const BasicTensor<T>& all, std::span<const std::uint3
   return rows;
 }
 
-std::size_t count_of(const HoldOut& part, std::size_t samples) {
+std::size_t count_of(const HoldOut& part, std::size_t samples, std::string_view key) {
   if (!(part.fraction >= 0 && part.fraction < 1) || (part.fraction > 0 && part.count > 0))
-    throw InvalidArgument(
-        fmt::format("hold_out: expected a fraction in [0, 1) or a count, got {} and {}",
-                    part.fraction, part.count));
+    throw InvalidArgument(fmt::format("{}: expected a fraction in [0, 1) or a count, got {} and {}",
+                                      key, part.fraction, part.count));
   const std::size_t count =
       part.count != 0 ? part.count
                       : static_cast<std::size_t>(std::lround(static_cast<double>(part.fraction) *
                                                              static_cast<double>(samples)));
   if (count != 0 && count >= samples)
     throw InvalidArgument(
-        fmt::format("hold_out: {} of {} training samples leave none to train on", count, samples));
+        fmt::format("{}: {} of {} training samples leave none to train on", key, count, samples));
   return count;
 }
 
@@ -53,12 +52,12 @@ Split select(const Split& split, std::span<const std::uint32_t> indices) {
   return selected;
 }
 
-Dataset hold_out(Dataset data, const HoldOut& part, std::uint64_t seed) {
+Dataset hold_out(Dataset data, const HoldOut& part, std::uint64_t seed, std::string_view key) {
   const std::size_t samples = data.train.size();
-  const std::size_t count = count_of(part, samples);
+  const std::size_t count = count_of(part, samples, key);
   if (count == 0) return data;
   if (data.validation.size() != 0)
-    throw InvalidArgument("hold_out: the data have validation samples already");
+    throw InvalidArgument(fmt::format("{}: the data have validation samples already", key));
   std::vector<std::uint32_t> order =
       permutation(static_cast<std::uint32_t>(samples), {.seed = seed, .stream = kHoldOutStream});
   const auto middle = order.begin() + static_cast<std::ptrdiff_t>(count);

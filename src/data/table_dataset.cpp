@@ -112,6 +112,10 @@ void check_options(const TextTable& table, const TableOptions& options, TableTar
     throw InvalidArgument(
         fmt::format("{}: expected the target columns by name: table = {{ targets = [\"{}\"] }}",
                     table.name, table.columns.back()));
+  for (const std::string& target : options.targets)
+    if (std::ranges::count(options.targets, target) > 1)
+      throw InvalidArgument(
+          fmt::format("{}: the target column '{}' is named twice", table.name, target));
   if (kind == TableTargets::classes && options.targets.size() != 1)
     throw InvalidArgument(fmt::format("{}: expected one target column of classes, got {}",
                                       table.name, options.targets.size()));
@@ -142,7 +146,7 @@ Dataset dataset_of(const TextTable& table, const TableOptions& options, TableTar
     if (kind == TableTargets::answers) check_answers(table, targets, data.train.targets);
   }
   // The test rows are held out as validation samples are, by another seed.
-  data = hold_out(std::move(data), {.fraction = options.test}, ~seed);
+  data = hold_out(std::move(data), {.fraction = options.test}, ~seed, "table.test");
   data.test = std::exchange(data.validation, {});
   return data;
 }

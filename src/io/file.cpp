@@ -76,6 +76,13 @@ void write_file(const std::filesystem::path& path, std::string_view text) {
   file.commit();
 }
 
+void remove_temporaries(const std::filesystem::path& folder) {
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored))
+    if (entry.path().filename().string().starts_with('.') && entry.path().extension() == ".tmp")
+      std::filesystem::remove(entry.path(), ignored);
+}
+
 std::string read_file(const std::filesystem::path& path, std::size_t max_bytes) {
   // Without O_NONBLOCK, to open a FIFO would wait for someone to write.
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "gradatim/core/error.hpp"
+#include "gradatim/core/joining.hpp"
 #include "gradatim/core/kernels.hpp"
 #include "nn/layers.hpp"
 
@@ -105,10 +106,22 @@ void DenseOperation::parameter_gradient(std::size_t task, ConstTensorView x, Con
   if (task == 0) kernels::sum_rows(dy, bias(d_theta));
 }
 
-// dy = dx W
+// dy = dx W, a few inputs at a time: behind batch normalisation a change is large at one input and
+// small at all others, and each of these would be rounded to the sum's digits.
 void DenseOperation::change(std::span<const float> theta, ConstTensorView, ConstTensorView,
                             ConstTensorView dx, TensorView<float> dy) const {
-  kernels::gemm(Transpose::no, Transpose::no, dx, weight(theta), dy);
+  constexpr std::size_t kTogether = 64;
+  thread_local AlignedVector<float> part;
+  part.resize(dy.size());
+  const kernels::MatrixView changes(dx);
+  for (std::size_t first = 0; first < inputs_; first += kTogether) {
+    const std::size_t count = std::min(kTogether, inputs_ - first);
+    const ConstTensorView w(theta.subspan(first * layer_.units, count * layer_.units),
+                            {count, layer_.units});
+    const TensorView<float> sums = first == 0 ? dy : TensorView<float>(part, dy.shape());
+    kernels::gemm(Transpose::no, Transpose::no, changes.slice_columns(first, count), w, sums);
+    if (first != 0) kernels::add_to(part, dy.values());
+  }
 }
 
 // dy = amount W[unit, :]

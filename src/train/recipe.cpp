@@ -38,6 +38,20 @@ void check_description(const Network& network, std::string_view name) {
                     detail::kLongestNetwork));
 }
 
+void check_recipe_file(const std::filesystem::path& given) {
+  const auto refuse = [&given](std::string_view why) {
+    throw InvalidArgument(fmt::format("recipe {}: {}", given.string(), why));
+  };
+  std::error_code ignored;
+  if (!std::filesystem::exists(given, ignored)) refuse("no such file");
+  if (given.extension() == ".safetensors")
+    refuse("expected a recipe (.toml), got a model; its run is named by its folder");
+  if (!std::filesystem::is_directory(given, ignored)) return;
+  if (std::filesystem::exists(given / "recipe.toml", ignored))
+    refuse("expected a recipe, got the folder of a run, whose recipe is recipe.toml in it");
+  refuse("expected a recipe, got a folder, which is no run's: it has no recipe.toml");
+}
+
 }  // namespace
 
 Recipe parse_recipe(std::string_view text, std::string_view name,
@@ -72,8 +86,7 @@ std::filesystem::path find_recipe(std::string_view name_or_path,
                                   std::span<const std::filesystem::path> folders) {
   std::filesystem::path given(name_or_path);
   if (name_or_path.find('/') != std::string_view::npos || given.extension() == ".toml") {
-    if (!std::filesystem::exists(given))
-      throw InvalidArgument(fmt::format("recipe {}: no such file", name_or_path));
+    check_recipe_file(given);
     return given;
   }
   std::vector<std::string> names;

@@ -82,13 +82,6 @@ std::string how_it_stopped(const std::filesystem::path& folder) {
   }
 }
 
-void remove_temporaries(const std::filesystem::path& folder) {
-  std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored))
-    if (entry.path().filename().string().starts_with('.') && entry.path().extension() == ".tmp")
-      std::filesystem::remove(entry.path(), ignored);
-}
-
 }  // namespace
 
 ResumePoint find_resume_point(const std::filesystem::path& folder, const Recipe& recipe,

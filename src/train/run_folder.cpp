@@ -59,11 +59,16 @@ std::filesystem::path create_numbered_run_folder(const std::filesystem::path& pa
   }
 }
 
+bool is_run_folder(const std::filesystem::path& path) {
+  std::error_code ignored;
+  return std::filesystem::exists(path / "recipe.toml", ignored);
+}
+
 std::filesystem::path recipe_of_run(const std::filesystem::path& folder) {
   std::error_code ignored;
   if (!std::filesystem::is_directory(folder, ignored))
     throw DataError(fmt::format("run {}: no such folder", folder.string()));
-  if (!std::filesystem::exists(folder / "recipe.toml", ignored))
+  if (!is_run_folder(folder))
     throw DataError(fmt::format("run {}: no run, it has no recipe.toml", folder.string()));
   return folder / "recipe.toml";
 }

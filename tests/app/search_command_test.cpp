@@ -168,9 +168,11 @@ TEST(SearchCommand, GoesOnAfterAKill) {
     workshop.gradatim_under({"timeout", "-s", "KILL", std::to_string(seconds)}, killed);
   }
   ASSERT_TRUE(in_the_midst());
+  write_file(workshop / "killed/.search.png.1-0.tmp", "cut");
   const Outcome resumed = search(workshop, {"--resume", "killed"});
   ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
   EXPECT_EQ(read_file(workshop / "killed/trials.csv"), read_file(workshop / "whole/trials.csv"));
+  EXPECT_FALSE(std::filesystem::exists(workshop / "killed/.search.png.1-0.tmp"));
 }
 
 TEST(SearchCommand, OptionsStandForKeysAsTheyDoForTrain) {

@@ -82,6 +82,14 @@ TEST(Table, NamesValuesByRowAndColumn) {
   EXPECT_CONTAINS(message_of<InvalidArgument>(
                       [&] { dataset_of(table, {.targets = {"z"}}, TableTargets::values, 1); }),
                   "no column is called 'z'");
+  EXPECT_EQ(message_of<InvalidArgument>([&] {
+              dataset_of(table, {.targets = {"y", "y"}}, TableTargets::values, 1);
+            }),
+            "t.csv: the target column 'y' is named twice");
+  EXPECT_EQ(message_of<InvalidArgument>([&] {
+              dataset_of(table, {.targets = {"y"}, .test = 0.8F}, TableTargets::values, 1);
+            }),
+            "table.test: 2 of 2 training samples leave none to train on");
   EXPECT_CONTAINS(
       message_of<InvalidArgument>([&] { dataset_of(table, {}, TableTargets::values, 1); }),
       "expected the target columns by name");
@@ -173,7 +181,7 @@ TEST(HoldOut, PartsTheSamplesBySeed) {
   EXPECT_NE(values(hold_out(data, {.count = 15}, 2).validation), held);
   EXPECT_EQ(values(hold_out(data, {}, 1).train), values(data.train));
   EXPECT_CONTAINS(message_of<InvalidArgument>([&] { hold_out(data, {.count = 50}, 1); }),
-                  "leave none to train on");
+                  "validation: 50 of 50 training samples leave none to train on");
   constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
   for (const float fraction : {kNan, -0.1F, 1.0F})
     EXPECT_CONTAINS(message_of<InvalidArgument>([&] { hold_out(data, {.fraction = fraction}, 1); }),

@@ -120,6 +120,28 @@ TEST(Jacobian, OfAGenericFThatReadsXThroughAReference) {
   EXPECT_NEAR(j(1, 1), 1, 1e-11);
 }
 
+// Moved in the type that f is evaluated in, and in the kind of container that f takes, as
+// gradients.
+TEST(Jacobian, AnFThatReadsAnXThatCanNotBeMovedIsRefused) {
+  std::vector<float> w{3, 4};
+  const auto map = [&w](const auto&) { return Vector{1.0, static_cast<double>(w[0] * w[1])}; };
+  std::array<double, 2> a{3, 4};
+  const auto of_vector = [&a](const Vector&) { return Vector{a[0] * a[1], a[1]}; };
+  EXPECT_THROW(jacobian(map, w), InvalidArgument);
+  EXPECT_THROW(jacobian(map, w, Central{}), InvalidArgument);
+  EXPECT_THROW(jacobian(of_vector, a), InvalidArgument);
+  EXPECT_EQ(w, (std::vector<float>{3, 4}));
+  EXPECT_EQ(a, (std::array<double, 2>{3, 4}));
+  std::size_t calls = 0;
+  const auto constant = [&calls](const Vector&) {
+    ++calls;
+    return Vector{7, 8};
+  };
+  const auto j = jacobian(constant, a, Central{});
+  EXPECT_EQ(j(1, 1), 0);
+  EXPECT_EQ(j.evaluations, calls);
+}
+
 TEST(Jacobian, DifferencesReportTheirError) {
   const auto j = jacobian([](Vector& x) { return Map{}(x); }, Vector{2.0, 0.7});
   EXPECT_EQ(j.method, "ridders");
@@ -154,6 +176,23 @@ TEST(Hessian, OfAnFThatReadsXThroughAReference) {
   EXPECT_NEAR(h(0, 1), 6, 1e-9);
   EXPECT_NEAR(h(1, 1), 0, 1e-9);
   EXPECT_EQ(x, (Vector{3, 4}));
+}
+
+TEST(Hessian, AnFThatReadsAnXThatCanNotBeMovedIsRefused) {
+  std::vector<float> w{3, 4};
+  const auto f = [&w](const auto&) { return static_cast<double>(w[0] * w[0] * w[1]); };
+  std::array<double, 2> a{3, 4};
+  const auto of_vector = [&a](const Vector&) { return a[0] * a[0] * a[1]; };
+  EXPECT_THROW(hessian(f, w, Central{}), InvalidArgument);
+  EXPECT_THROW(hessian(of_vector, a), InvalidArgument);
+  std::size_t calls = 0;
+  const auto constant = [&calls](const Vector&) {
+    ++calls;
+    return 7.0;
+  };
+  const auto h = hessian(constant, w, Central{});
+  EXPECT_EQ(h(0, 1), 0);
+  EXPECT_EQ(h.evaluations, calls);
 }
 
 TEST(Hessian, ZeroEntriesAreNoReasonForDoubt) {

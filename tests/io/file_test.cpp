@@ -42,6 +42,17 @@ TEST(AtomicFile, LeavesNothingWithoutCommit) {
   EXPECT_EQ(entries(folder.path()), 0U);
 }
 
+TEST(AtomicFile, WhatAKilledProcessLeftIsRemovedAndNothingElse) {
+  const test::TemporaryFolder folder;
+  for (const char* name : {".a.txt.12-0.tmp", ".b.tmp", "kept.tmp", ".kept", "a.txt"})
+    write_file(folder / name, "x");
+  remove_temporaries(folder.path());
+  EXPECT_EQ(entries(folder.path()), 3U);
+  for (const char* name : {"kept.tmp", ".kept", "a.txt"})
+    EXPECT_TRUE(std::filesystem::exists(folder / name)) << name;
+  EXPECT_NO_THROW(remove_temporaries(folder / "nowhere"));
+}
+
 TEST(AtomicFile, KeepsTheOldFileWhenTheDiskIsFull) {
   const test::TemporaryFolder folder;
   const auto path = folder / "a.txt";

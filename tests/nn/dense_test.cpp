@@ -115,5 +115,33 @@ TEST(Dense, ARowsGradientOfOneInputHangsOnNoOtherRow) {
   EXPECT_EQ(dx.values()[5], dx_alone.values()[5]);
 }
 
+// As what comes out of batch normalisation where one of its inputs moves. In one sum from the first
+// input to the last it would be off by 5e-7.
+TEST(Dense, AChangeOfManyInputsKeepsTheDigitsOfThoseThatAreSmall) {
+  constexpr std::size_t kWide = 784;
+  constexpr std::size_t kUnits = 20;
+  const auto layer = std::move(make_operations(Network({kWide}, {Dense{kUnits}})).front());
+  const Tensor theta = uniform_tensor({(kWide + 1) * kUnits}, 2);
+  Tensor changes({kWide, kWide});
+  for (float& change : changes.values()) change = -1.0F / 2352;
+  for (std::size_t i = 0; i < kWide; ++i) changes.view()(i, i) = 1;
+  const Tensor x({kWide, kWide});
+  const Tensor y({kWide, kUnits});
+  Tensor dy({kWide, kUnits});
+  layer->change(theta.values(), x, y, changes, dy);
+  double errors = 0;
+  double squares = 0;
+  for (std::size_t i = 0; i < kWide; ++i)
+    for (std::size_t k = 0; k < kUnits; ++k) {
+      double sum = 0;
+      for (std::size_t j = 0; j < kWide; ++j)
+        sum += static_cast<double>(changes.view()(i, j)) *
+               static_cast<double>(theta.values()[j * kUnits + k]);
+      errors += std::pow(static_cast<double>(dy.view()(i, k)) - sum, 2);
+      squares += sum * sum;
+    }
+  EXPECT_LT(std::sqrt(errors / squares), 2e-7);
+}
+
 }  // namespace
 }  // namespace gradatim

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <cmath>
 
 #include "gradatim/core/error.hpp"
@@ -337,6 +339,26 @@ TEST(Program, RejectsWhatDoesNotFit) {
       no_bytes.loss(std::vector<float>(8),
                     {.inputs = ByteInputs{bytes.view()}, .targets = {.labels = two.labels}}, pool),
       InvalidArgument);
+}
+
+TEST(Program, RunsEachTaskAsideOnceAndChangesNothingByIt) {
+  const Network network({7}, {dense(5), Sigmoid{}, dense(3)});
+  const Parameters parameters = initialize(network, 1);
+  const Tensor x = uniform_tensor({6, 7}, 1, -1, 1);
+  const std::vector<std::int32_t> labels{0, 1, 2, 0, 1, 2};
+  const Batch batch{.inputs = ConstTensorView(x), .targets = {.labels = labels}};
+  Program program(network, SoftmaxCrossEntropy{}, 6);
+  std::vector<float> alone(program.layout().size);
+  std::vector<float> beside(program.layout().size);
+  for (const std::size_t threads : {1U, 2U, 3U}) {
+    TaskPool pool(threads);
+    const double loss = program.gradient(parameters.theta(), batch, alone, pool);
+    std::array<std::atomic<int>, 5> runs{};
+    const Aside aside{runs.size(), [&runs](std::size_t i) { ++runs.at(i); }};
+    EXPECT_EQ(program.gradient(parameters.theta(), batch, beside, pool, aside), loss);
+    EXPECT_EQ(beside, alone);
+    for (const auto& count : runs) EXPECT_EQ(count, 1) << threads;
+  }
 }
 
 }  // namespace

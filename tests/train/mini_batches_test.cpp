@@ -9,6 +9,7 @@
 
 #include "gradatim/core/kernels.hpp"
 #include "support/datasets.hpp"
+#include "train/step_gradient.hpp"
 
 namespace gradatim {
 namespace {
@@ -141,6 +142,26 @@ TEST(MiniBatches, WhatWasPreparedInPartIsGatheredAnew) {
     ASSERT_EQ(next.tasks, 2U);
     for (std::size_t task = 0; task < tasks; ++task) next.run(task);
     expect_same(dropped.batch(1, 0, pool), asked.batch(1, 0, pool), fmt::format("{} tasks", tasks));
+  }
+}
+
+// While a step's gradient is computed: samples that change behind it are those of the step after
+// the next.
+TEST(StepGradient, TheNextBatchIsPreparedWithinAStep) {
+  const Split split = test::striped_split(120, 1);
+  const Network network({36}, {Dense{4, Xavier{}}});
+  const Parameters parameters = initialize(network, 1);
+  const TrainOptions options{.batch = 50};
+  for (const std::size_t threads : {1U, 2U}) {
+    TaskPool pool(threads);
+    Split changing = split;
+    StepGradient ahead(network, changing, options);
+    StepGradient plain(network, split, options);
+    std::vector<float> theta(parameters.theta().begin(), parameters.theta().end());
+    ahead.at(0, theta, pool);
+    std::ranges::fill(changing.images.values(), std::uint8_t{0});
+    EXPECT_EQ(ahead.at(1, theta, pool), plain.at(1, theta, pool));
+    EXPECT_NE(ahead.at(2, theta, pool), plain.at(2, theta, pool));
   }
 }
 

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 #include "gradatim/data/dataset.hpp"
 
@@ -17,8 +18,9 @@ struct HoldOut {
 
 /// Moves samples from data.train to data.validation, drawn by the seed, both in their former order.
 /// Throws InvalidArgument if that would leave no training sample, or if the data have validation
-/// samples already.
-Dataset hold_out(Dataset data, const HoldOut& part, std::uint64_t seed);
+/// samples already; messages name the recipe's key that asks for it.
+Dataset hold_out(Dataset data, const HoldOut& part, std::uint64_t seed,
+                 std::string_view key = "validation");
 
 /// The samples of these numbers, in this order. Throws InvalidArgument if there is no such sample.
 Split select(const Split& split, std::span<const std::uint32_t> indices);

@@ -53,7 +53,10 @@ DerivativeMatrix<E> hessian_by(F& f, X& x, const M& method) {
     return hessian_by_gradients<E>(f, x, method);
   } else {
     auto point = converted<E>(x);
-    return hessian_by_gradients<E>(f, point, method);
+    auto h = hessian_by_gradients<E>(f, point, method);
+    if (is_zero(h) && MovingPoint<F, X, E>(f, x).reads_original(h.evaluations))
+      throw_reads_another_x(M::kName);
+    return h;
   }
 }
 

@@ -59,6 +59,11 @@ void resize(DerivativeMatrix<T>& m, std::size_t rows, std::size_t columns) {
   m.step = m.error;
 }
 
+template <class E>
+bool is_zero(const DerivativeMatrix<E>& m) {
+  return std::ranges::all_of(m.value, [](E value) { return value == 0; });
+}
+
 /// entry(g, x_j, i) differentiates g(t) = f_i(x with x_j = t).
 template <class E, class F, class X, class Entry>
 DerivativeMatrix<E> jacobian_by_columns(F& f, X& x, std::string_view method, const Entry& entry) {
@@ -79,6 +84,8 @@ DerivativeMatrix<E> jacobian_by_columns(F& f, X& x, std::string_view method, con
     jacobian.evaluations += column.evaluations();
   }
   if (point.modified()) jacobian.status = worse(jacobian.status, Status::kInputModified);
+  if (is_zero(jacobian) && point.reads_original(jacobian.evaluations))
+    throw_reads_another_x(method);
   return jacobian;
 }
 

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "gradatim/diff/callable.hpp"
 #include "gradatim/diff/point.hpp"
@@ -24,6 +26,15 @@ template <bool IsShort, class X, class Action>
     }(std::make_index_sequence<kSize>());
   else
     for (std::size_t i = 0; i < length(x); ++i) action(i);
+}
+
+/// The values that f answered with: one, or those of a container.
+template <class E, class Y>
+auto values_of(const Y& y) {
+  if constexpr (std::is_convertible_v<Y, E>)
+    return std::array<E, 1>{static_cast<E>(y)};
+  else
+    return std::vector<E>(y.data(), y.data() + length(y));
 }
 
 /// x, whose coordinates are moved while f is evaluated there. If the caller's x may be written to
@@ -74,14 +85,17 @@ class MovingPoint {
   bool reads_original(std::size_t& evaluations) {
     if constexpr (!kInPlace && requires(X& x) { *x.data() = *x.data(); }) {
       if (size() == 0) return false;
-      const auto value = [&] {
+      const auto values = [&] {
         ++evaluations;
-        return static_cast<E>(evaluate());
+        return values_of<E>(evaluate());
       };
-      const E before = value();
-      if (!std::isfinite(before)) return false;
+      const auto before = values();
+      if (!std::ranges::all_of(before, [](E y) { return std::isfinite(y); })) return false;
+      const auto are_as_before = [&before](const auto& y) {
+        return y.size() == before.size() && same_bits(y.data(), before.data(), y.size());
+      };
       for (std::size_t i = 0; i < size(); ++i)
-        if (!same_bits(value_beside_original(i, value), before)) return same_bits(value(), before);
+        if (!are_as_before(beside_original(i, values))) return are_as_before(values());
     }
     return false;
   }
@@ -98,11 +112,11 @@ class MovingPoint {
     Restored& operator=(const Restored&) = delete;
   };
 
-  template <class Value>
-  E value_beside_original(std::size_t i, const Value& value) {
+  template <class Values>
+  auto beside_original(std::size_t i, const Values& values) {
     const Restored restored{x_.data() + i};
     x_.data()[i] += static_cast<ElementT<X>>(step_scale(original(i)));
-    return value();
+    return values();
   }
 
   /// Of a few entries one by one: the compiler then sees that an f which it inlines leaves them.

@@ -35,6 +35,10 @@ class AtomicFile {
 /// An AtomicFile of one write.
 void write_file(const std::filesystem::path& path, std::string_view text);
 
+/// Removes what AtomicFiles left in a folder whose process was killed. Only for who has the folder
+/// to itself. A folder that is not there has none.
+void remove_temporaries(const std::filesystem::path& folder);
+
 /// A whole file. Throws DataError naming the path if it cannot be read, is not a regular file (of
 /// a FIFO one may wait for ever) or holds more than max_bytes.
 std::string read_file(const std::filesystem::path& path, std::size_t max_bytes = 1U << 24U);

@@ -128,6 +128,9 @@ class ObserverList final : public TrainObserver {
   std::vector<TrainObserver*> observers_;
 };
 
+/// Whether it is a folder that has a recipe.toml.
+bool is_run_folder(const std::filesystem::path& path);
+
 /// The recipe.toml of a run. Throws DataError that names the folder if there is none.
 std::filesystem::path recipe_of_run(const std::filesystem::path& folder);
 

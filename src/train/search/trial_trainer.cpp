@@ -40,8 +40,10 @@ RungScores read_scores(const std::filesystem::path& file) {
     }
     scores.failure = json.at("failure").get<std::string>();
     scores.ended = json.at("ended").get<bool>();
-  } catch (const nlohmann::json::exception& error) {
-    throw DataError(fmt::format("{}: {}", file.string(), error.what()));
+  } catch (const nlohmann::json::exception&) {
+    throw DataError(fmt::format(
+        "{}: it is damaged, or holds no scores of a trial; without it the trial is scored anew",
+        file.string()));
   }
   return scores;
 }
@@ -113,6 +115,8 @@ std::optional<TrialScore> TrialTrainer::operator()(const Trial& trial, std::size
   std::filesystem::create_directories(folder, error);
   if (error)
     throw DataError(fmt::format("make the folder {}: {}", folder.string(), error.message()));
+  remove_temporaries(folder);
+  remove_temporaries(folder / "checkpoints");
   RungScores scores = read_scores(folder / "scores.json");
   if (auto known = scores.at(steps)) return known;
 

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "gradatim/core/random.hpp"
+#include "gradatim/io/file.hpp"
 #include "gradatim/train/search_folder.hpp"
 #include "support/errors.hpp"
 #include "support/temporary_folder.hpp"
@@ -69,6 +70,24 @@ TEST(TrialTrainer, ATrialThatWasTrainedButNotScoredIsOnlyScored) {
   EXPECT_EQ(steps, 0U);
   EXPECT_NE(trainer(first_trial(search), 20), score);
   EXPECT_EQ(steps, 9U);  // the last is not asked about
+}
+
+TEST(TrialTrainer, DamagedScoresAreNamedAndWhatAKillLeftIsRemoved) {
+  const test::TemporaryFolder folder;
+  const SearchDescription search = description();
+  const Dataset data{
+      .name = "line", .train = numbers(20, 1), .test = numbers(5, 2), .validation = numbers(9, 3)};
+  const TrialTrainer trainer(folder.path(), search, data, [] { return false; });
+  std::filesystem::create_directories(folder / "trials/1");
+  write_file(folder / "trials/1/.scores.json.7-0.tmp", "{");
+  for (const char* damaged : {"{", "[]", R"({"rungs":[{"steps":10}]})"}) {
+    write_file(folder / "trials/1/scores.json", damaged);
+    EXPECT_EQ(test::message_of<DataError>([&] { trainer(first_trial(search), 10); }),
+              (folder / "trials/1/scores.json").string() +
+                  ": it is damaged, or holds no scores of a trial; without it the trial is scored "
+                  "anew");
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder / "trials/1/.scores.json.7-0.tmp"));
 }
 
 TEST(TrialTrainer, KeysThatOneAnswerWouldNotHoldForAreRefusedByName) {
