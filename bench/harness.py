@@ -1,5 +1,6 @@
 """What the scripts of bench/ share: where the data is, how a program is run, a busy core."""
 
+import functools
 import json
 import os
 import pathlib
@@ -34,6 +35,8 @@ DATA = {
     ),
 }
 ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("OPENBLAS_")}
+# What OpenBLAS takes by itself, None, is a slow fallback on processors newer than it knows.
+OPENBLAS_CORES = (None, "SkylakeX", "Haswell")
 
 
 def run(command, **environment):
@@ -41,6 +44,36 @@ def run(command, **environment):
         command, env={**ENVIRONMENT, **environment}, capture_output=True, text=True, check=True
     )
     return json.loads(result.stdout.strip().splitlines()[-1])
+
+
+def openblas(core, threads):
+    """The environment in which OpenBLAS takes the kernels of that core."""
+    named = {} if core is None else {"OPENBLAS_CORETYPE": core}
+    return {"OPENBLAS_NUM_THREADS": str(threads), **named}
+
+
+@functools.cache
+def best_openblas_core():
+    """That whose product 1024³ is fastest here, said once; kernels that this processor has not are
+    passed over."""
+    peaks = {}
+    for core in OPENBLAS_CORES:
+        try:
+            command = ["/usr/bin/python3", ROOT / "bench/peers/openblas_peak.py"]
+            peaks[core] = run(command, **openblas(core, 1))["gflops"]
+        except subprocess.CalledProcessError:
+            pass
+    if not peaks:
+        return None
+    shown = ", ".join(f"{core or 'by itself'} {peak:.0f}" for core, peak in peaks.items())
+    best = max(peaks, key=peaks.get)
+    print(f"OpenBLAS, sgemm 1024³ in GFLOP/s: {shown}; the peers take {best or 'it by itself'}")
+    return best
+
+
+def run_peer(command, threads):
+    """With OpenBLAS at its best, and torch's two thread pools at peace."""
+    return run(command, OMP_WAIT_POLICY="PASSIVE", **openblas(best_openblas_core(), threads))
 
 
 def per_second(result, clock="wall"):

@@ -128,7 +128,8 @@ ExactValue<E> exact_gradient(F& f, const X& x, E* d_x, const Tape&) {
   });
   result.value = y.value;
   result.status = modified_status<E>(argument, x);
-  std::ranges::copy(recording.gradient(y), d_x);
+  const auto gradient = recording.gradient(y);
+  std::copy(gradient.begin(), gradient.end(), d_x);
   return result;
 }
 

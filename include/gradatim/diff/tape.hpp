@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -24,6 +26,25 @@ namespace detail {
 /// Where a Variable of scalar S is recorded on this thread; null outside a Recording.
 template <class S>
 inline constinit thread_local TapeArena<S>* active_tape = nullptr;
+
+template <class S>
+bool any_nan(std::span<const S> values) {
+  return std::any_of(values.begin(), values.end(), [](const S& v) { return has_nan(v); });
+}
+/// Several at a time: v - v is 0 where v is finite, and only what is not is looked at one by one.
+template <std::floating_point S>
+bool any_nan(std::span<const S> values) {
+  constexpr std::size_t kTogether = 4;
+  S zeros[kTogether]{};
+  std::size_t i = 0;
+  for (; i + kTogether <= values.size(); i += kTogether)
+    for (std::size_t k = 0; k < kTogether; ++k) zeros[k] += values[i + k] - values[i + k];
+  for (; i < values.size(); ++i) zeros[0] += values[i] - values[i];
+  if (zeros[0] + zeros[1] + zeros[2] + zeros[3] == 0) [[likely]]
+    return false;
+  return std::any_of(values.begin(), values.end(), [](S v) { return std::isnan(v); });
+}
+
 }  // namespace detail
 
 /// What a function computed, for reverse-mode differentiation (Griewank and Walther, "Evaluating
@@ -74,9 +95,8 @@ class TapeArena {
     propagate<false>(output, seed, first, count);
     // 0·inf, where a branch that was not taken has an infinite slope: once more, stepping over
     // zeros.
-    bool nan = false;
-    for (const S& d : leaves) nan |= detail::has_nan(d);
-    if (nan) propagate<true>(output, seed, first, count);
+    if (detail::any_nan(leaves)) [[unlikely]]
+      propagate<true>(output, seed, first, count);
     return leaves;
   }
 
