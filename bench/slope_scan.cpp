@@ -89,6 +89,12 @@ std::vector<Case> cases() {
                                (1 - square * 3 / 112 * (1 - square / 67.5 * (1 - square / 110))));
                  },
                  1e-4, 1, true});
+  all.push_back({"(1 - cos x) / x", [](double x) { return (1 - std::cos(x)) / x; },
+                 [](double x) {
+                   const double square = x * x;
+                   return 0.5 - square / 8 * (1 - square / 18 * (1 - square / 40));
+                 },
+                 1e-9, 1e-1, true});
   all.push_back({"x³ - 3x² + 3x - 1", [](double x) { return ((x - 3) * x + 3) * x - 1; },
                  [](double x) { return 3 * (x - 1) * (x - 1); }, 0.9, 1.1});
   all.push_back({"x log(x² + 1)", [](double x) { return x * std::log(x * x + 1); },

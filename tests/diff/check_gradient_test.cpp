@@ -234,6 +234,8 @@ TEST(CheckGradient, WhatFRoundsInsideIsNoFault) {
                      [](double x) { return std::cos(x + 1e5); }, -2, 2)[Verdict::kPass],
             500);
   verdicts([](double x) { return 1 - std::cos(x); }, [](double x) { return std::sin(x); }, 1e-4, 1);
+  verdicts([](double x) { return (1 - std::cos(x)) / x; },
+           [](double x) { return 0.5 - x * x / 8 * (1 - x * x / 18); }, 2e-8, 1e-6);
   for (const double x : {1.0, 5.0, 12.0, 15.0, 18.0, 20.0})
     for (const double factor : {1.1, -1.0, 0.0})
       EXPECT_EQ(

@@ -104,16 +104,13 @@ T noise_spacing(T scale) {
   return std::sqrt(std::numeric_limits<T>::epsilon()) * scale * kShare;
 }
 
-/// The first spacing at which g has stairs: one that is near even where g is singular at 0, the
-/// usual one or wider ones below `widest`; 0 if there is none.
+/// The first spacing from `first` on, then the usual one or wider ones below `widest`, at which g
+/// has stairs; 0 if there is none.
 template <class T, class G>
-T stair_spacing(G&& g, T x, T widest, Stairs<T>& stairs, std::size_t& evaluations) {
-  constexpr T kMostOfX = T(1e4);
+T stair_spacing(G&& g, T x, T first, T widest, Stairs<T>& stairs, std::size_t& evaluations) {
   constexpr T kWider = T(12.9);  // no power of 2
   const T usual = noise_spacing(step_scale(x));
-  const T near_zero = noise_spacing(kMostOfX * std::abs(x));
-  T spacing = x == 0 ? usual : std::max(std::min(near_zero, usual), std::numeric_limits<T>::min());
-  for (;;) {
+  for (T spacing = first;;) {
     stairs.add(values_beside(g, x, spacing));
     evaluations += 7;
     if (stairs.are_seen()) return spacing;
@@ -133,22 +130,16 @@ struct NoiseOnOneSide {
   bool grows() const { return here.size > 10 * closer.size; }
 };
 
-/// The standard deviation of the noise of g near x, if that is more than the rounding of its
-/// values, otherwise 0. It is noise only if it is much the same on both sides, since a jump, a bend
-/// or a pole beside x is on one, and does not grow with the spacing, as differences of a curve do.
-/// A look at a spacing that is in step with the stairs of g sees none: another is taken then.
+/// The noise of g by looks at a spacing and at others beside it: 0 if it is not much the same on
+/// both sides, or grows with the spacing. A look that is in step with the stairs of g sees none:
+/// another is taken then.
 template <class T, class G>
-T measured_noise(G&& g, T x, T g_x, T widest, std::size_t& evaluations) {
+T noise_at(G&& g, T x, T spacing, T rounding, std::size_t& evaluations) {
   constexpr T kCloser = T(0.28656405346L);
   constexpr T kWider = T(1.7320508075688773L);
   constexpr std::array<T, 3> kOthers{kWider, T(0.41421356237310L), T(0.1458980337503154L)};
   constexpr T kBelow = T(-0.61803398874989L);
   constexpr T kAgree = 30;
-  const T rounding = 4 * std::max(std::numeric_limits<T>::epsilon() * finite_magnitude(g_x),
-                                  2 * std::numeric_limits<T>::min());
-  Stairs<T> stairs;
-  const T spacing = stair_spacing(g, x, widest, stairs, evaluations);
-  if (!(spacing > 0)) return 0;
   const auto look = [&](T at) {
     evaluations += 7;
     return look_of(values_beside(g, x, at));
@@ -165,8 +156,32 @@ T measured_noise(G&& g, T x, T g_x, T widest, std::size_t& evaluations) {
     weaker = std::max(weaker, look((above < below ? 1 : kBelow) * other * spacing).noise());
   }
   const T noise = std::max(above, below);
-  if (noise > kAgree * std::min(above, below)) return 0;
-  return std::max(noise, std::isfinite(stairs.height) ? stairs.height / 2 : T(0));
+  return noise > kAgree * std::min(above, below) ? T(0) : noise;
+}
+
+/// The standard deviation of the noise of g near x, if that is more than the rounding of its
+/// values, otherwise 0. It is noise only if it is much the same on both sides, since a jump, a bend
+/// or a pole beside x is on one, and does not grow with the spacing, as differences of a curve do.
+/// Next to 0 it is looked for at a spacing that is near even where g is singular at 0, and if there
+/// is none, at the usual one: within a stair of 1 - cos x that is divided by x, g is a curve.
+template <class T, class G>
+T measured_noise(G&& g, T x, T g_x, T widest, std::size_t& evaluations) {
+  constexpr T kMostOfX = T(1e4);
+  const T rounding = 4 * std::max(std::numeric_limits<T>::epsilon() * finite_magnitude(g_x),
+                                  2 * std::numeric_limits<T>::min());
+  const T usual = noise_spacing(step_scale(x));
+  const T near_zero =
+      std::max(noise_spacing(kMostOfX * std::abs(x)), std::numeric_limits<T>::min());
+  Stairs<T> stairs;
+  T first = x == 0 ? usual : std::min(near_zero, usual);
+  for (;;) {
+    const T spacing = stair_spacing(g, x, first, widest, stairs, evaluations);
+    if (!(spacing > 0)) return 0;
+    const T noise = noise_at(g, x, spacing, rounding, evaluations);
+    if (noise > 0) return std::max(noise, std::isfinite(stairs.height) ? stairs.height / 2 : T(0));
+    if (!(spacing < usual)) return 0;
+    first = usual;
+  }
 }
 
 }  // namespace gradatim::detail
