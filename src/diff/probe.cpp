@@ -59,6 +59,7 @@ class Probe {
     p.slope_above = last.slope_above;
     p.slope_below = last.slope_below;
     p.shape = shape();
+    if (p.shape == Shape1D::kSmooth && !settled_) p.lasting_gap = lasting_gap();
     return p;
   }
 
@@ -217,6 +218,20 @@ class Probe {
     return high < 1.4 * low ? (low + high) / 2 : 0;
   }
 
+  /// The largest gap between the slopes of the last kTail samples, if it falls with the step no
+  /// more than by chance, as that of x sin(1/x) at 0, whose differences are 0; otherwise 0.
+  E lasting_gap() const {
+    if (samples_.size() < kTail) return 0;
+    E largest[2] = {0, 0};  // of the first half and the second
+    for (std::size_t i = 0; i < kTail; ++i) {
+      const Sample<E>& s = samples_[samples_.size() - kTail + i];
+      if (!is_significant(s)) return 0;
+      E& half = largest[2 * i / kTail];
+      half = std::max(half, std::abs(s.gap()));
+    }
+    return 2 * largest[1] > largest[0] ? std::max(largest[0], largest[1]) : E(0);
+  }
+
   /// Constant next to x, but not as far as the first step: whether a step of a step function lies
   /// between, found by bisection. Its derivative 0 would say nothing of it.
   bool jumps_beyond_a_flat() {
@@ -288,8 +303,8 @@ Probed<E> probe_closer(const CheckedSlice<E>& g, E x, E g_x, E analytic, E noise
 }
 
 template <class E>
-Probed<E> probe(const CheckedSlice<E>& g, E x, E g_x, double analytic,
-                const ProbeOptions& options) {
+Probed<E> best_probe(const CheckedSlice<E>& g, E x, E g_x, double analytic,
+                     const ProbeOptions& options) {
   const E slope = static_cast<E>(analytic);
   auto p = Probe<E>(g, x, g_x, slope, 0, options).run();
   if (!std::isfinite(g_x) || !is_doubtful(p, slope, options)) return p;
@@ -298,6 +313,14 @@ Probed<E> probe(const CheckedSlice<E>& g, E x, E g_x, double analytic,
   const E noise = measured_noise(g, x, g_x, first_step / 1024, unused);
   if (noise > 0) p = Probe<E>(g, x, g_x, slope, noise, options).run();
   return is_doubtful(p, slope, options) ? probe_closer(g, x, g_x, slope, noise, options, p) : p;
+}
+
+template <class E>
+Probed<E> probe(const CheckedSlice<E>& g, E x, E g_x, double analytic,
+                const ProbeOptions& options) {
+  Probed<E> p = best_probe(g, x, g_x, analytic, options);
+  if (p.lasting_gap > 0) p.error = std::max(p.error, p.lasting_gap / 2);
+  return p;
 }
 
 template Probed<float> probe(const CheckedSlice<float>&, float, float, double, const ProbeOptions&);

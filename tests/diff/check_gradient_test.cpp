@@ -244,6 +244,19 @@ TEST(CheckGradient, WhatFRoundsInsideIsNoFault) {
           << x;
 }
 
+// No derivative at 0, where one-sided slopes swing between -1 and 1 at every scale, although
+// differences are exactly 0; x² sin(1/x) has one.
+TEST(CheckGradient, SlopesThatNeverSettleArePassedByNothing) {
+  const auto swing = [](double x) { return x == 0 ? 0.0 : x * std::sin(1 / x); };
+  for (const double slope : {0.0, 2.0, -3.0}) {
+    const auto f = [&](const Vector& x) { return slope * x[0] + swing(x[0]); };
+    EXPECT_EQ(verdict(f, {slope}, {0.0}), Verdict::kUnresolved) << slope;
+    EXPECT_EQ(verdict(f, {slope + 1}, {0.0}), Verdict::kFail) << slope;
+  }
+  const auto settles = [&](const Vector& x) { return 2 * x[0] + x[0] * swing(x[0]); };
+  EXPECT_EQ(verdict(settles, {2.0}, {0.0}), Verdict::kPass);
+}
+
 // Beside a jump a wrong gradient is as wrong.
 TEST(CheckGradient, AJumpBesideXExcusesNothing) {
   for (double distance = 1e-3; distance > 1e-9; distance /= 3)
