@@ -8,6 +8,7 @@
 #include "gradatim/optim/optimizer.hpp"
 #include "gradatim/train/recipe.hpp"
 #include "gradatim/train/run_folder.hpp"
+#include "memory.hpp"
 #include "recipe_folders.hpp"
 
 namespace gradatim::app {
@@ -51,6 +52,7 @@ Json plan_of(const std::string& subject, std::span<const Setting> settings) {
   const std::filesystem::path file =
       is_run_folder(subject) ? recipe_of_run(subject) : find_recipe(subject, recipe_folders());
   const Recipe recipe = read_recipe(file, settings);
+  require_memory(recipe);
   const Program program(recipe.network, recipe.options.loss, recipe.options.batch);
   const std::size_t threads = TaskPool(0).threads();
   const std::size_t thread_bytes = program.thread_bytes();

@@ -17,6 +17,7 @@
 #include "gradatim/train/resume.hpp"
 #include "gradatim/train/run_folder.hpp"
 #include "interrupt.hpp"
+#include "memory.hpp"
 #include "named_settings.hpp"
 #include "paths.hpp"
 #include "progress.hpp"
@@ -144,6 +145,7 @@ Plan plan_of(const TrainCommand& command) {
       command.resume.empty() ? find_recipe(command.recipe, folders) : recipe_of_run(command.resume);
   Plan plan{.recipe = read_recipe(file, settings_of(command)), .data = {}, .from = {}};
   plan.recipe.options.threads = command.threads;
+  require_memory(plan.recipe);
   const DataPaths paths = data_paths(command.data_dir);
   if (command.resume.empty()) plan.recipe = with_absolute_table(std::move(plan.recipe), paths);
   plan.data = load_recipe_data(plan.recipe, paths);

@@ -69,6 +69,7 @@ TEST(BadInput, RecipesAndOptions) {
       {{"--seed", "-99999999999999999999"},
        "seed: expected an integer in [0, 9223372036854774784], got -1e+20"},
       {{"--batch", "1.5"}, "--batch 1.5: batch: expected an integer, got 1.5"},
+      {{"--batch", "4000000000"}, "tiny: a step of 4000000000 samples takes at least "},
       {{"--lr", "0"}, "--lr 0: optimizer.learning_rate: expected a float32 number above 0, got 0"},
       {{"--lr", "nan"}, "--lr nan: optimizer.learning_rate"},
       {{"--seed", "-1"}, "--seed -1: seed: expected an integer in [0, "},

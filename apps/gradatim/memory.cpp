@@ -1,0 +1,40 @@
+#include "memory.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "gradatim/core/error.hpp"
+#include "gradatim/nn/operation.hpp"
+#include "gradatim/nn/parameters.hpp"
+
+namespace gradatim::app {
+namespace {
+
+double bytes_of_parameters(const Network& network) {
+  return 2.0 * sizeof(float) * static_cast<double>(parameter_layout(network).size);
+}
+
+double bytes_of_sample(const Network& network) {
+  std::size_t widest = 0;
+  for (const auto& operation : make_operations(network))
+    widest = std::max(widest, operation->output().size());
+  return 2.0 * static_cast<double>(network.input.size()) +
+         static_cast<double>(sizeof(float) * widest);
+}
+
+}  // namespace
+
+void require_memory(const Recipe& recipe) {
+  const double needed = bytes_of_parameters(recipe.network) +
+                        bytes_of_sample(recipe.network) * static_cast<double>(recipe.options.batch);
+  const double memory =
+      static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
+  if (!(needed > memory)) return;
+  throw InvalidArgument(fmt::format(
+      "{}: a step of {} samples takes at least {:.1f} GB, and this machine has {:.1f} GB of memory",
+      recipe.name, recipe.options.batch, needed / 1e9, memory / 1e9));
+}
+
+}  // namespace gradatim::app
