@@ -1,7 +1,8 @@
 // Whether reported errors of slopes cover the true ones, over many points of functions that are
 // hard to differentiate: for each method, how many of 20,000 slopes are good by their status, how
 // many of those are more than 10 errors off, how many are off by more than 1e-3 (of the slope, if
-// that is above 1), the worst, and evaluations. And what check_gradient says of 2,000 right slopes.
+// that is above 1), the worst, and evaluations. And what check_gradient says of 2,000 right slopes,
+// and of their negatives.
 //   slope_scan [PART]     every function, or those whose name has PART in it
 #include <algorithm>
 #include <cmath>
@@ -108,6 +109,19 @@ std::vector<Case> cases() {
   all.push_back({"cbrt x, near 0", [](double x) { return std::cbrt(x); },
                  [](double x) { return 1 / (3 * std::cbrt(x) * std::cbrt(x)); }, 1e-100, 1e-2,
                  true});
+  // As narrow as noise is looked for next to 0.
+  all.push_back({"1 / (1 + (1e8 x)²)", [](double x) { return 1 / (1 + 1e16 * x * x); },
+                 [](double x) { return -2e16 * x / std::pow(1 + 1e16 * x * x, 2); }, 1e-12, 1e-5,
+                 true});
+  all.push_back({"tanh(1e8 x)", [](double x) { return std::tanh(1e8 * x); },
+                 [](double x) { return 1e8 / std::pow(std::cosh(1e8 * x), 2); }, 1e-12, 1e-7,
+                 true});
+  all.push_back({"(exp x - 1) / x", [](double x) { return (std::exp(x) - 1) / x; },
+                 [](double x) {
+                   return x < 1e-3 ? 0.5 + x / 3 + x * x / 8 + x * x * x / 30
+                                   : (std::exp(x) * (x - 1) + 1) / (x * x);
+                 },
+                 1e-9, 1e-1, true});
   for (const double far : {1e5, 1e6, 1e7, 1e8})
     all.push_back({"sin x, far out", [](double x) { return std::sin(x); }, cosine, far, 10 * far});
   return all;
@@ -138,16 +152,16 @@ void scan(const Case& c, const M& method) {
               static_cast<double>(evaluations) / kPoints);
 }
 
-void scan_check(const Case& c) {
+void scan_check(const Case& c, double factor) {
   constexpr int kPoints = 2'000;
   std::map<std::string_view, int> verdicts;
   const auto f = [&c](const std::vector<double>& x) { return c.f(x[0]); };
   for (int i = 0; i < kPoints; ++i) {
     const double x = c.point(i, kPoints);
-    const auto check = gd::check_gradient(f, std::vector<double>{c.slope(x)}, {x});
+    const auto check = gd::check_gradient(f, std::vector<double>{factor * c.slope(x)}, {x});
     ++verdicts[gd::to_string(check.worst().verdict)];
   }
-  std::printf("check     %-26s", c.name.c_str());
+  std::printf("%-9s %-26s", factor == 1 ? "check" : "negated", c.name.c_str());
   for (const auto& [verdict, count] : verdicts)
     std::printf(" %s %d", std::string(verdict).c_str(), count);
   std::printf("\n");
@@ -160,6 +174,7 @@ int main(int argc, char** argv) {
     if (argc > 1 && c.name.find(argv[1]) == std::string::npos) continue;
     scan(c, gd::Ridders{});
     scan(c, gd::Adaptive{});
-    scan_check(c);
+    scan_check(c, 1);
+    scan_check(c, -1);
   }
 }

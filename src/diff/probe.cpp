@@ -52,6 +52,7 @@ class Probe {
     const auto best = conclusion(doubted_, table_.best());
     p.value = best.value;
     p.error = best.error;
+    p.doubted = std::isfinite(doubted_.error);
     p.flat = std::ranges::all_of(samples_, [this](const auto& s) { return is_flat(s); });
     p.secant =
         std::max(std::abs(samples_.front().slope_above), std::abs(samples_.front().slope_below));
@@ -218,18 +219,20 @@ class Probe {
     return high < 1.4 * low ? (low + high) / 2 : 0;
   }
 
-  /// The largest gap between the slopes of the last kTail samples, if it falls with the step no
-  /// more than by chance, as that of x sin(1/x) at 0, whose differences are 0; otherwise 0.
+  /// The largest gap between the slopes of the last kTail samples in which it is seen, if it
+  /// neither falls with the step, as a curve's, nor rises as rounding does, as that of x sin(1/x)
+  /// at 0, whose differences are 0; otherwise 0.
   E lasting_gap() const {
-    if (samples_.size() < kTail) return 0;
+    std::size_t end = samples_.size();
+    while (end > 0 && !is_significant(samples_[end - 1])) --end;
+    if (end < kTail) return 0;
     E largest[2] = {0, 0};  // of the first half and the second
     for (std::size_t i = 0; i < kTail; ++i) {
-      const Sample<E>& s = samples_[samples_.size() - kTail + i];
-      if (!is_significant(s)) return 0;
       E& half = largest[2 * i / kTail];
-      half = std::max(half, std::abs(s.gap()));
+      half = std::max(half, std::abs(samples_[end - kTail + i].gap()));
     }
-    return 2 * largest[1] > largest[0] ? std::max(largest[0], largest[1]) : E(0);
+    const bool lasts = 2 * largest[1] > largest[0] && largest[1] < 4 * largest[0];
+    return lasts ? std::max(largest[0], largest[1]) : E(0);
   }
 
   /// Constant next to x, but not as far as the first step: whether a step of a step function lies
@@ -302,23 +305,39 @@ Probed<E> probe_closer(const CheckedSlice<E>& g, E x, E g_x, E analytic, E noise
   return is_clear ? closer : p;
 }
 
+/// Where what was seen first is looked at anew until it agrees with `analytic`, that may be chance:
+/// it is as uncertain as it is far from what steps that ask nothing of it agree on to three digits.
 template <class E>
-Probed<E> best_probe(const CheckedSlice<E>& g, E x, E g_x, double analytic,
+void hold_against_unbiased(const Probed<E>& unbiased, Probed<E>& p) {
+  const E apart = std::abs(unbiased.value - p.value);
+  const bool is_clear =
+      unbiased.shape == Shape1D::kSmooth && 1000 * unbiased.error < std::abs(unbiased.value);
+  if (is_clear && apart > 10 * (unbiased.error + p.error)) p.error = apart;
+}
+
+template <class E>
+Probed<E> best_probe(const CheckedSlice<E>& g, E x, E g_x, E analytic,
                      const ProbeOptions& options) {
-  const E slope = static_cast<E>(analytic);
-  auto p = Probe<E>(g, x, g_x, slope, 0, options).run();
-  if (!std::isfinite(g_x) || !is_doubtful(p, slope, options)) return p;
+  auto p = Probe<E>(g, x, g_x, analytic, 0, options).run();
+  const bool is_settled = !p.doubted && !is_doubtful(p, analytic, options);
+  if (!std::isfinite(g_x) || is_settled) return p;
   std::size_t unused = 0;  // g counts
   const E first_step = around(x, options.step, "check_gradient").step();
   const E noise = measured_noise(g, x, g_x, first_step / 1024, unused);
-  if (noise > 0) p = Probe<E>(g, x, g_x, slope, noise, options).run();
-  return is_doubtful(p, slope, options) ? probe_closer(g, x, g_x, slope, noise, options, p) : p;
+  if (is_doubtful(p, analytic, options)) {
+    if (noise > 0) p = Probe<E>(g, x, g_x, analytic, noise, options).run();
+    if (is_doubtful(p, analytic, options)) p = probe_closer(g, x, g_x, analytic, noise, options, p);
+  }
+  if (is_doubtful(p, analytic, options)) return p;
+  constexpr E kNothing = std::numeric_limits<E>::quiet_NaN();
+  hold_against_unbiased(Probe<E>(g, x, g_x, kNothing, noise, options).run(), p);
+  return p;
 }
 
 template <class E>
 Probed<E> probe(const CheckedSlice<E>& g, E x, E g_x, double analytic,
                 const ProbeOptions& options) {
-  Probed<E> p = best_probe(g, x, g_x, analytic, options);
+  Probed<E> p = best_probe(g, x, g_x, static_cast<E>(analytic), options);
   if (p.lasting_gap > 0) p.error = std::max(p.error, p.lasting_gap / 2);
   return p;
 }

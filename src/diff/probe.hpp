@@ -30,10 +30,11 @@ struct Probed {
   E error = std::numeric_limits<E>::quiet_NaN();
   E slope_below = std::numeric_limits<E>::quiet_NaN();
   E slope_above = std::numeric_limits<E>::quiet_NaN();
-  E lasting_gap = 0;    // between one-sided slopes that never settle, of no kink
-  E secant = 0;         // the largest slope at the outermost step: the scale of the derivative
-  bool flat = false;    // every sample equal to g(x)
-  bool island = false;  // g is finite on a speck about x only
+  E lasting_gap = 0;     // between one-sided slopes that never settle, of no kink
+  E secant = 0;          // the largest slope at the outermost step: the scale of the derivative
+  bool doubted = false;  // something else was seen before
+  bool flat = false;     // every sample equal to g(x)
+  bool island = false;   // g is finite on a speck about x only
 };
 
 struct ProbeOptions {

@@ -27,6 +27,16 @@ std::filesystem::path temporary_beside(const std::filesystem::path& target) {
   return target.parent_path() / name;
 }
 
+// As temporary_beside names them.
+bool is_temporary(std::string_view name) {
+  constexpr std::string_view kEnd = ".tmp";
+  if (!name.starts_with('.') || !name.ends_with(kEnd)) return false;
+  name.remove_suffix(kEnd.size());
+  const std::string_view unique = name.substr(name.rfind('.') + 1);  // process-counter
+  return unique.find('-') != std::string_view::npos && name.size() > unique.size() + 2 &&
+         unique.find_first_not_of("0123456789-") == std::string_view::npos;
+}
+
 // The rename is on the disk once the folder is.
 void flush_folder(const std::filesystem::path& folder) {
   const int descriptor =
@@ -78,9 +88,11 @@ void write_file(const std::filesystem::path& path, std::string_view text) {
 
 void remove_temporaries(const std::filesystem::path& folder) {
   std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored))
-    if (entry.path().filename().string().starts_with('.') && entry.path().extension() == ".tmp")
-      std::filesystem::remove(entry.path(), ignored);
+  std::filesystem::directory_iterator entry(folder, ignored);
+  for (; entry != std::filesystem::directory_iterator(); entry.increment(ignored))
+    if (entry->symlink_status(ignored).type() == std::filesystem::file_type::regular &&
+        is_temporary(entry->path().filename().string()))
+      std::filesystem::remove(entry->path(), ignored);
 }
 
 std::string read_file(const std::filesystem::path& path, std::size_t max_bytes) {

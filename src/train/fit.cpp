@@ -36,19 +36,6 @@ void check_targets(const Dataset& data, const Shape& output) {
   }
 }
 
-bool gives_probabilities(const Layer& layer) {
-  return std::holds_alternative<Softmax>(layer) || std::holds_alternative<Sigmoid>(layer);
-}
-
-void check_loss(const Network& network, const Loss& loss) {
-  if (!std::holds_alternative<CrossEntropy>(loss) || gives_probabilities(network.layers.back()))
-    return;
-  throw InvalidArgument(
-      fmt::format("train: cross_entropy is of probabilities, and {} gives any number: end the "
-                  "layers with softmax, or take the loss softmax_cross_entropy",
-                  layer_label(network, network.layers.size() - 1)));
-}
-
 // The samples of the smallest batch that training comes to.
 std::size_t smallest_batch(const Split& split, const TrainOptions& options) {
   const bool whole_epoch =
@@ -89,7 +76,6 @@ void check_fit(const Network& network, const Dataset& data, const TrainOptions& 
   if (is_active(options.augmentation) && !data.train.has_images())
     throw InvalidArgument(
         fmt::format("train: augmentation is of images, '{}' has none", data.name));
-  check_loss(network, options.loss);
   check_targets(data, output_shape(network));
   check_batches(network, data.train, options);
 }

@@ -45,11 +45,11 @@ void check_recipe_file(const std::filesystem::path& given) {
   std::error_code ignored;
   if (!std::filesystem::exists(given, ignored)) refuse("no such file");
   if (given.extension() == ".safetensors")
-    refuse("expected a recipe (.toml), got a model; its run is named by its folder");
+    refuse("expected a recipe (.toml), got a model; a run is named by its folder");
   if (!std::filesystem::is_directory(given, ignored)) return;
   if (std::filesystem::exists(given / "recipe.toml", ignored))
     refuse("expected a recipe, got the folder of a run, whose recipe is recipe.toml in it");
-  refuse("expected a recipe, got a folder, which is no run's: it has no recipe.toml");
+  refuse("expected a recipe, got a folder");
 }
 
 }  // namespace
@@ -98,6 +98,9 @@ std::filesystem::path find_recipe(std::string_view name_or_path,
       names.push_back(entry.path().stem().string());
     }
   }
+  std::error_code ignored;
+  if (std::filesystem::is_directory(given, ignored) || given.extension() == ".safetensors")
+    check_recipe_file(given);
   if (names.empty())
     throw InvalidArgument(
         fmt::format("unknown recipe '{}', and no folder with recipes was found", name_or_path));

@@ -112,14 +112,16 @@ TEST(BadInput, RecipeFilesWithLineAndColumn) {
   expect_refused(workshop, workshop.gradatim({"train", "tny"}),
                  "unknown recipe 'tny'; did you mean 'tiny'?");
   expect_refused(workshop, workshop.gradatim({"train", "recipes/"}),
-                 "recipe recipes/: expected a recipe, got a folder, which is no run's");
+                 "recipe recipes/: expected a recipe, got a folder");
   std::filesystem::create_directory(workshop / "a_run");
   write_file(workshop / "a_run/recipe.toml", "");
   write_file(workshop / "a_run/model.safetensors", "x");
   expect_refused(workshop, workshop.gradatim({"train", "./a_run"}),
                  "expected a recipe, got the folder of a run, whose recipe is recipe.toml in it");
+  expect_refused(workshop, workshop.gradatim({"train", "a_run"}), "got the folder of a run");
+  expect_refused(workshop, workshop.gradatim({"train", "data"}), "expected a recipe, got a folder");
   expect_refused(workshop, workshop.gradatim({"check", "a_run/model.safetensors"}),
-                 "expected a recipe (.toml), got a model; its run is named by its folder");
+                 "expected a recipe (.toml), got a model; a run is named by its folder");
 }
 
 TEST(BadInput, RecipesThatWouldTakeTheStackOrTheTime) {

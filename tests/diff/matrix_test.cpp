@@ -130,6 +130,13 @@ TEST(Jacobian, AnFThatReadsAnXThatCanNotBeMovedIsRefused) {
   EXPECT_THROW(jacobian(map, w), InvalidArgument);
   EXPECT_THROW(jacobian(map, w, Central{}), InvalidArgument);
   EXPECT_THROW(jacobian(of_vector, a), InvalidArgument);
+  EXPECT_THROW(jacobian(
+                   [&a](const Vector& v) {
+                     return Vector{v[0], a[0] * a[1]};
+                   },
+                   a),
+               InvalidArgument);
+  EXPECT_EQ(jacobian([&a](const Vector& v) { return Vector{v[0], a[0] * v[1]}; }, a)(0, 0), 1);
   EXPECT_EQ(w, (std::vector<float>{3, 4}));
   EXPECT_EQ(a, (std::array<double, 2>{3, 4}));
   std::size_t calls = 0;
@@ -185,6 +192,16 @@ TEST(Hessian, AnFThatReadsAnXThatCanNotBeMovedIsRefused) {
   const auto of_vector = [&a](const Vector&) { return a[0] * a[0] * a[1]; };
   EXPECT_THROW(hessian(f, w, Central{}), InvalidArgument);
   EXPECT_THROW(hessian(of_vector, a), InvalidArgument);
+  // It may read it besides, as a constant.
+  const auto product = [&w](const auto& v) {
+    return v[0] * static_cast<double>(w[0]) + v[1] * static_cast<double>(w[1]);
+  };
+  const auto flat = hessian(product, w, Central{});
+  const auto also_flat = hessian([&a](const Vector& v) { return v[0] * a[0] + v[1] * a[1]; }, a);
+  for (std::size_t i = 0; i < 4; ++i) {
+    EXPECT_NEAR(flat.value[i], 0, 1e-3) << i;
+    EXPECT_NEAR(also_flat.value[i], 0, 1e-9) << i;
+  }
   std::size_t calls = 0;
   const auto constant = [&calls](const Vector&) {
     ++calls;

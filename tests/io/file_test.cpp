@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <string>
+#include <vector>
 
 #include "support/errors.hpp"
 #include "support/full_disk.hpp"
@@ -44,11 +45,13 @@ TEST(AtomicFile, LeavesNothingWithoutCommit) {
 
 TEST(AtomicFile, WhatAKilledProcessLeftIsRemovedAndNothingElse) {
   const test::TemporaryFolder folder;
-  for (const char* name : {".a.txt.12-0.tmp", ".b.tmp", "kept.tmp", ".kept", "a.txt"})
-    write_file(folder / name, "x");
+  const std::vector<std::string> others{"kept.tmp", ".kept", "a.txt", ".vim.tmp", ".a.b-1.tmp"};
+  for (const std::string& name : others) write_file(folder / name, "x");
+  write_file(folder / ".a.txt.12-0.tmp", "x");
+  write_file(folder / ".search.png.4711-13.tmp", "x");
   remove_temporaries(folder.path());
-  EXPECT_EQ(entries(folder.path()), 3U);
-  for (const char* name : {"kept.tmp", ".kept", "a.txt"})
+  EXPECT_EQ(entries(folder.path()), others.size());
+  for (const std::string& name : others)
     EXPECT_TRUE(std::filesystem::exists(folder / name)) << name;
   EXPECT_NO_THROW(remove_temporaries(folder / "nowhere"));
 }

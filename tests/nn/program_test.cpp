@@ -10,6 +10,7 @@
 #include "gradatim/core/error.hpp"
 #include "gradatim/core/reference.hpp"
 #include "gradatim/nn/operation.hpp"
+#include "support/errors.hpp"
 #include "support/numbers.hpp"
 
 namespace gradatim {
@@ -339,6 +340,23 @@ TEST(Program, RejectsWhatDoesNotFit) {
       no_bytes.loss(std::vector<float>(8),
                     {.inputs = ByteInputs{bytes.view()}, .targets = {.labels = two.labels}}, pool),
       InvalidArgument);
+}
+
+TEST(Program, RefusesALogarithmOfNegativeNumbers) {
+  const auto refusal = [](const Network& network) {
+    return test::message_of<InvalidArgument>([&] { Program(network, CrossEntropy{}, 1); });
+  };
+  EXPECT_EQ(refusal({{7}, {Relu{}, dense(3)}}),
+            "layer 2 (dense): the loss cross_entropy is of probabilities, and this layer gives "
+            "negative numbers too; put softmax or sigmoid behind it, or use the loss "
+            "softmax_cross_entropy");
+  EXPECT_CONTAINS(refusal({{1, 4, 4}, {Conv2d{3, 1}, MaxPool2d{4}, Flatten{}}}),
+                  "layer 1 (conv2d)");
+  const std::vector<Network> right{{{7}, {dense(3), Softmax{}, Dropout{0.5F}}},
+                                   {{7}, {dense(3), Softplus{}}},
+                                   {{7}, {dense(3), Sigmoid{}, Flatten{}}}};
+  for (const Network& network : right) EXPECT_NO_THROW(Program(network, CrossEntropy{}, 1));
+  EXPECT_THROW(Program({{4}, {}}, CrossEntropy{}, 1), ShapeError);
 }
 
 TEST(Program, RunsEachTaskAsideOnceAndChangesNothingByIt) {

@@ -9,7 +9,6 @@
 #include "gradatim/core/error.hpp"
 #include "gradatim/nn/program.hpp"
 #include "support/datasets.hpp"
-#include "support/errors.hpp"
 
 namespace gradatim {
 namespace {
@@ -128,16 +127,6 @@ TEST(Train, EveryLossLearns) {
   EXPECT_GT(train(with_softmax, striped_dataset(), options).test.accuracy, 0.98);
   options.loss = SumOfSquaredErrors{};
   EXPECT_GT(train(with_sigmoid, striped_dataset(), options).test.accuracy, 0.98);
-}
-
-TEST(Train, ALogarithmOfWhatIsNoProbabilityIsRefused) {
-  TrainOptions options = kOptions;
-  options.loss = CrossEntropy{};
-  const Network bare({36}, {Dense{4, Xavier{}}});
-  EXPECT_CONTAINS(
-      test::message_of<InvalidArgument>([&] { train(bare, striped_dataset(), options); }),
-      "cross_entropy is of probabilities, and layer 1 (dense) gives any number: end the layers "
-      "with softmax, or take the loss softmax_cross_entropy");
 }
 
 // The last update is looked at too, though no loss is computed after it.

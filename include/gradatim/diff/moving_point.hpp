@@ -44,10 +44,15 @@ auto values_of(const Y& y) {
 template <class F, class X, class E>
 class MovingPoint {
   static constexpr Argument kArgument = vector_argument<F, X, E>();
+
+ public:
+  /// Whether the caller's x itself is moved.
   static constexpr bool kInPlace =
       std::is_same_v<decltype(std::declval<X&>().data()), E*> &&
       (kArgument == Argument::kSpan ||
        (kArgument == Argument::kOwn && std::is_same_v<RebindT<X, E>, std::remove_cv_t<X>>));
+
+ private:
   using Storage = std::conditional_t<kInPlace, X&, StorageT<F, X, E>>;
   using Copy = RebindT<X, E>;
 
@@ -81,8 +86,10 @@ class MovingPoint {
   }
 
   /// Whether f reads the caller's x where that is not what is moved: it is moved now, and put back.
-  /// Not so if f is random, or not finite there.
-  bool reads_original(std::size_t& evaluations) {
+  /// Of f's values, those are asked that `is_asked(row)` names. Not so if f is random, or not
+  /// finite there.
+  template <class IsAsked>
+  bool reads_original(std::size_t& evaluations, const IsAsked& is_asked) {
     if constexpr (!kInPlace && requires(X& x) { *x.data() = *x.data(); }) {
       if (size() == 0) return false;
       const auto values = [&] {
@@ -90,14 +97,21 @@ class MovingPoint {
         return values_of<E>(evaluate());
       };
       const auto before = values();
-      if (!std::ranges::all_of(before, [](E y) { return std::isfinite(y); })) return false;
-      const auto are_as_before = [&before](const auto& y) {
-        return y.size() == before.size() && same_bits(y.data(), before.data(), y.size());
+      const auto are_as_before = [&](const auto& y) {
+        if (y.size() != before.size()) return false;
+        for (std::size_t row = 0; row < y.size(); ++row)
+          if (is_asked(row) && !same_bits(y[row], before[row])) return false;
+        return true;
       };
+      for (std::size_t row = 0; row < before.size(); ++row)
+        if (is_asked(row) && !std::isfinite(before[row])) return false;
       for (std::size_t i = 0; i < size(); ++i)
         if (!are_as_before(beside_original(i, values))) return are_as_before(values());
     }
     return false;
+  }
+  bool reads_original(std::size_t& evaluations) {
+    return reads_original(evaluations, [](std::size_t) { return true; });
   }
 
  private:

@@ -134,7 +134,7 @@ struct NoiseOnOneSide {
 /// both sides, or grows with the spacing. A look that is in step with the stairs of g sees none:
 /// another is taken then.
 template <class T, class G>
-T noise_at(G&& g, T x, T spacing, T rounding, std::size_t& evaluations) {
+T noise_at(G&& g, T x, T spacing, bool is_wide, T rounding, std::size_t& evaluations) {
   constexpr T kCloser = T(0.28656405346L);
   constexpr T kWider = T(1.7320508075688773L);
   constexpr std::array<T, 3> kOthers{kWider, T(0.41421356237310L), T(0.1458980337503154L)};
@@ -149,7 +149,8 @@ T noise_at(G&& g, T x, T spacing, T rounding, std::size_t& evaluations) {
   T above = up.noise();
   T below = down.noise();
   if (std::max(above, below) <= rounding) return 0;
-  if (up.grows() && down.grows() && look(kWider * spacing).size > 3 * up.here.size) return 0;
+  if (up.grows() && down.grows() && (is_wide || look(kWider * spacing).size > 3 * up.here.size))
+    return 0;
   for (const T other : kOthers) {
     if (kAgree * std::min(above, below) >= std::max(above, below)) break;
     T& weaker = above < below ? above : below;
@@ -174,13 +175,12 @@ T measured_noise(G&& g, T x, T g_x, T widest, std::size_t& evaluations) {
       std::max(noise_spacing(kMostOfX * std::abs(x)), std::numeric_limits<T>::min());
   Stairs<T> stairs;
   T first = x == 0 ? usual : std::min(near_zero, usual);
-  for (;;) {
+  for (bool is_again = false;; is_again = true, first = usual) {
     const T spacing = stair_spacing(g, x, first, widest, stairs, evaluations);
     if (!(spacing > 0)) return 0;
-    const T noise = noise_at(g, x, spacing, rounding, evaluations);
+    const T noise = noise_at(g, x, spacing, is_again, rounding, evaluations);
     if (noise > 0) return std::max(noise, std::isfinite(stairs.height) ? stairs.height / 2 : T(0));
     if (!(spacing < usual)) return 0;
-    first = usual;
   }
 }
 

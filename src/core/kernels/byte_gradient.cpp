@@ -88,7 +88,8 @@ class NonZeros {
       hn::StoreU(hn::Compress(hn::Or(place, value), is_some), d, list_ + count_);
       count_ += hn::CountTrue(d, is_some);
     }
-    // What makes the last one a pair is zero, at a place that there is.
+    // What makes the last one a pair is zero, at a place that there is (an infinity there, which
+    // is in the sum already, may so become NaN).
     list_[count_] = static_cast<std::uint16_t>(count_ == 0 ? 0 : list_[count_ - 1] & ~kValue);
   }
 
