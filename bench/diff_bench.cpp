@@ -42,6 +42,7 @@ struct ExpSin {
 };
 
 constexpr double kAt = 1.3;
+constexpr double kBoostsStep = 8.7334765819235827e-06;  // cbrt(3 epsilon)
 
 /// Makes the compiler forget what it knows of x. (benchmark::DoNotOptimize of a variable that it
 /// may write to goes wrong with GCC 12.)
@@ -196,11 +197,11 @@ void register_derivatives(const std::string& f) {
   add("forward_with_error/boost_order_1", boost_difference_with_error<F, 1>);
   add_ours("central/gradatim", [] { return gd::Central{}; });
   // Boost's step, for its accuracy: the default is the smaller one of the course's tradition.
-  add_ours("central/gradatim_step_6e-6", [] { return gd::Central{.step = 6e-6}; });
+  add_ours("central/gradatim_boosts_step", [] { return gd::Central{.step = kBoostsStep}; });
   add("central/ceres", ceres_difference<F, ceres::CENTRAL>);
   add("central/boost_order_2", boost_difference<F, 2>);
-  add_ours_with_error("central_with_error/gradatim_step_6e-6",
-                      [] { return gd::Central{.step = 6e-6, .error = kMeasured}; });
+  add_ours_with_error("central_with_error/gradatim_boosts_step",
+                      [] { return gd::Central{.step = kBoostsStep, .error = kMeasured}; });
   add("central_with_error/boost_order_2", boost_difference_with_error<F, 2>);
   add_ours_with_error("stencil/gradatim_order_4", [] { return gd::Stencil{.order = 4}; });
   add("stencil/gsl_deriv_central", gsl_central<F>);

@@ -11,6 +11,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "gradatim/diff/check_gradient.hpp"
@@ -110,9 +111,14 @@ std::vector<Case> cases() {
                  [](double x) { return 1 / (3 * std::cbrt(x) * std::cbrt(x)); }, 1e-100, 1e-2,
                  true});
   // As narrow as noise is looked for next to 0.
-  all.push_back({"1 / (1 + (1e8 x)²)", [](double x) { return 1 / (1 + 1e16 * x * x); },
-                 [](double x) { return -2e16 * x / std::pow(1 + 1e16 * x * x, 2); }, 1e-12, 1e-5,
-                 true});
+  for (const auto& [name, rate] : {std::pair{"1 / (1 + (1e8 x)²)", 1e8},
+                                   {"1 / (1 + (3e8 x)²)", 3e8},
+                                   {"1 / (1 + (1e9 x)²)", 1e9}})
+    all.push_back({name, [rate = rate](double x) { return 1 / (1 + std::pow(rate * x, 2)); },
+                   [rate = rate](double x) {
+                     return -2 * rate * rate * x / std::pow(1 + std::pow(rate * x, 2), 2);
+                   },
+                   1e-12, 1e-5, true});
   all.push_back({"tanh(1e8 x)", [](double x) { return std::tanh(1e8 * x); },
                  [](double x) { return 1e8 / std::pow(std::cosh(1e8 * x), 2); }, 1e-12, 1e-7,
                  true});

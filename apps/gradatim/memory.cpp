@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <variant>
 
 #include "gradatim/core/error.hpp"
 #include "gradatim/nn/operation.hpp"
@@ -18,8 +19,10 @@ double bytes_of_parameters(const Network& network) {
 
 double bytes_of_sample(const Network& network) {
   std::size_t widest = 0;
-  for (const auto& operation : make_operations(network))
-    widest = std::max(widest, operation->output().size());
+  const auto operations = make_operations(network);
+  for (std::size_t i = 0; i < operations.size(); ++i)  // convolutions may be fused with their pool
+    if (!std::holds_alternative<Conv2d>(network.layers[i]))
+      widest = std::max(widest, operations[i]->output().size());
   return 2.0 * static_cast<double>(network.input.size()) +
          static_cast<double>(sizeof(float) * widest);
 }
@@ -31,7 +34,7 @@ void require_memory(const Recipe& recipe) {
                         bytes_of_sample(recipe.network) * static_cast<double>(recipe.options.batch);
   const double memory =
       static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
-  if (!(needed > memory)) return;
+  if (!(memory > 0) || !(needed > memory)) return;
   throw InvalidArgument(fmt::format(
       "{}: a step of {} samples takes at least {:.1f} GB, and this machine has {:.1f} GB of memory",
       recipe.name, recipe.options.batch, needed / 1e9, memory / 1e9));

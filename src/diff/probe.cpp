@@ -219,7 +219,7 @@ class Probe {
     return high < 1.4 * low ? (low + high) / 2 : 0;
   }
 
-  /// The largest gap between the slopes of the last kTail samples in which it is seen, if it
+  /// The largest gap between the slopes of the kTail samples up to the last where it is seen, if it
   /// neither falls with the step, as a curve's, nor rises as rounding does, as that of x sin(1/x)
   /// at 0, whose differences are 0; otherwise 0.
   E lasting_gap() const {
@@ -328,7 +328,7 @@ Probed<E> best_probe(const CheckedSlice<E>& g, E x, E g_x, E analytic,
     if (noise > 0) p = Probe<E>(g, x, g_x, analytic, noise, options).run();
     if (is_doubtful(p, analytic, options)) p = probe_closer(g, x, g_x, analytic, noise, options, p);
   }
-  if (is_doubtful(p, analytic, options)) return p;
+  if (p.shape != Shape1D::kSmooth || p.island || is_doubtful(p, analytic, options)) return p;
   constexpr E kNothing = std::numeric_limits<E>::quiet_NaN();
   hold_against_unbiased(Probe<E>(g, x, g_x, kNothing, noise, options).run(), p);
   return p;

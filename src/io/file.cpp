@@ -32,9 +32,13 @@ bool is_temporary(std::string_view name) {
   constexpr std::string_view kEnd = ".tmp";
   if (!name.starts_with('.') || !name.ends_with(kEnd)) return false;
   name.remove_suffix(kEnd.size());
-  const std::string_view unique = name.substr(name.rfind('.') + 1);  // process-counter
-  return unique.find('-') != std::string_view::npos && name.size() > unique.size() + 2 &&
-         unique.find_first_not_of("0123456789-") == std::string_view::npos;
+  const std::size_t dot = name.rfind('.');
+  const std::size_t dash = name.rfind('-');
+  if (dot == 0 || dash == std::string_view::npos || dash < dot) return false;
+  const auto is_number = [](std::string_view text) {
+    return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+  };
+  return is_number(name.substr(dot + 1, dash - dot - 1)) && is_number(name.substr(dash + 1));
 }
 
 // The rename is on the disk once the folder is.

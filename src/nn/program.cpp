@@ -266,7 +266,7 @@ double Program::Plan::mean_loss() const {
 
 namespace {
 
-// Whether it may give negative numbers whatever it is given, and keeps nobody's sign.
+// Negative ones too, whatever it is given.
 bool gives_any_number(const Layer& layer) {
   return std::visit(
       [](const auto& each) {
@@ -278,12 +278,17 @@ bool gives_any_number(const Layer& layer) {
 }
 
 bool passes_signs_on(const Layer& layer) {
-  return std::holds_alternative<Flatten>(layer) || std::holds_alternative<Dropout>(layer) ||
-         std::holds_alternative<MaxPool2d>(layer) || std::holds_alternative<AvgPool2d>(layer) ||
-         std::holds_alternative<GlobalAvgPool>(layer);
+  return std::visit(
+      [](const auto& each) {
+        using L = std::decay_t<decltype(each)>;
+        return std::same_as<L, Flatten> || std::same_as<L, Dropout> || std::same_as<L, MaxPool2d> ||
+               std::same_as<L, AvgPool2d> || std::same_as<L, GlobalAvgPool> ||
+               std::same_as<L, LeakyRelu> || std::same_as<L, Gelu> || std::same_as<L, Silu>;
+      },
+      layer);
 }
 
-// Refuses at once what no batch could satisfy.
+// Refuses at once losses that are of something else than the network, which has layers, gives.
 void check_end(const Network& network, const Loss& loss) {
   std::size_t last = network.layers.size() - 1;
   if (std::holds_alternative<SoftmaxCrossEntropy>(loss) &&

@@ -235,10 +235,6 @@ TEST(CheckGradient, WhatFRoundsInsideIsNoFault) {
                      [](double x) { return std::cos(x + 1e5); }, -2, 2)[Verdict::kPass],
             500);
   verdicts([](double x) { return 1 - std::cos(x); }, [](double x) { return std::sin(x); }, 1e-4, 1);
-  EXPECT_GE(verdicts([](double x) { return (1 - std::cos(x)) / x; },
-                     [](double x) { return 0.5 - x * x / 8 * (1 - x * x / 18); }, 4e-8,
-                     1e-6)[Verdict::kPass],
-            400);
   for (const double x : {1.0, 5.0, 12.0, 15.0, 18.0, 20.0})
     for (const double factor : {1.1, -1.0, 0.0})
       EXPECT_EQ(
@@ -266,16 +262,19 @@ TEST(CheckGradient, SlopesThatNeverSettleArePassedByNothing) {
 // checked: on the curve c / x within a stair of cos, -0.5 would pass where 0.5 does.
 TEST(CheckGradient, SeesTheSameWhateverIsChecked) {
   int passed = 0;
+  int failed = 0;
   for (int i = 0; i < 300; ++i) {
     const double x = 1e-8 * std::pow(1e4, i / 300.0);
     const auto stairs = [](const Vector& v) { return (1 - std::cos(v[0])) / v[0]; };
     EXPECT_TRUE(x < 1e-6 || verdict(stairs, {-0.5}, {x}) != Verdict::kPass) << x;
+    failed += verdict(stairs, {0.5 - x * x / 8}, {x}) == Verdict::kFail ? 1 : 0;
     const auto curve = [](const Vector& v) { return (std::exp(v[0]) - 1) / v[0]; };
     const Verdict right = verdict(curve, {0.5 + x / 3}, {x});
     EXPECT_TRUE(right == Verdict::kPass || right == Verdict::kUnresolved) << x;
     passed += right == Verdict::kPass ? 1 : 0;
   }
   EXPECT_GE(passed, 180);
+  EXPECT_LE(failed, 30) << "of curves within a stair: 137 without a look for noise wide next to x";
 }
 
 // Beside a jump a wrong gradient is as wrong.

@@ -183,6 +183,10 @@ TEST(Gradient, AnFThatReadsAnXThatCanNotBeMovedIsRefused) {
   EXPECT_EQ(a, (std::array<double, 2>{3, 4}));
   EXPECT_THROW(partial(loss, w, 0, Central{}), InvalidArgument);
   EXPECT_THROW(directional(loss, w, Vector{1, 1}, Central{}), InvalidArgument);
+  const auto distance = [&a](const Vector& v) {
+    return std::pow(v[0] - a[0], 2) + std::pow(v[1] - a[1], 2);
+  };
+  EXPECT_EQ(gradient(distance, a, Central{})[1], 0) << "it varies with its argument";
   // Controls: a constant, what is not finite, what is random, and nothing at all.
   std::size_t calls = 0;
   const auto constant = [&calls](const Vector&) {

@@ -136,6 +136,13 @@ TEST(Jacobian, AnFThatReadsAnXThatCanNotBeMovedIsRefused) {
                    },
                    a),
                InvalidArgument);
+  // A row that varies with its argument is no such f, although its derivative is 0 at x.
+  const auto distance = [&a](const Vector& v) {
+    return Vector{v[0] + v[1], std::pow(v[0] - a[0], 2) + std::pow(v[1] - a[1], 2)};
+  };
+  const auto at_a = jacobian(distance, a, Central{});
+  EXPECT_NEAR(at_a(0, 1), 1, 1e-9);
+  EXPECT_EQ(at_a(1, 1), 0);
   // Rows that are 0 are asked, others may read it as a constant.
   EXPECT_NEAR(jacobian([&a](const Vector& v) { return Vector{a[0] * v[0], 7}; }, a)(0, 0), 3, 1e-9);
   EXPECT_EQ(w, (std::vector<float>{3, 4}));
@@ -193,6 +200,11 @@ TEST(Hessian, AnFThatReadsAnXThatCanNotBeMovedIsRefused) {
   const auto of_vector = [&a](const Vector&) { return a[0] * a[0] * a[1]; };
   EXPECT_THROW(hessian(f, w, Central{}), InvalidArgument);
   EXPECT_THROW(hessian(of_vector, a), InvalidArgument);
+  const auto distance = [&w](const auto& v) {
+    const double off = static_cast<double>(v[0]) - static_cast<double>(w[0]);
+    return off * off;
+  };
+  EXPECT_NEAR(hessian(distance, w, Central{})(0, 0), 2, 1e-3);
   // It may read it besides, as a constant.
   const auto product = [&w](const auto& v) {
     return v[0] * static_cast<double>(w[0]) + v[1] * static_cast<double>(w[1]);

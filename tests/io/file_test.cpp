@@ -45,7 +45,8 @@ TEST(AtomicFile, LeavesNothingWithoutCommit) {
 
 TEST(AtomicFile, WhatAKilledProcessLeftIsRemovedAndNothingElse) {
   const test::TemporaryFolder folder;
-  const std::vector<std::string> others{"kept.tmp", ".kept", "a.txt", ".vim.tmp", ".a.b-1.tmp"};
+  const std::vector<std::string> others{"kept.tmp",   ".kept",    "a.txt",   ".vim.tmp",
+                                        ".a.b-1.tmp", ".a.-.tmp", ".1-2.tmp"};
   for (const std::string& name : others) write_file(folder / name, "x");
   write_file(folder / ".a.txt.12-0.tmp", "x");
   write_file(folder / ".search.png.4711-13.tmp", "x");

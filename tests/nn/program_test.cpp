@@ -350,6 +350,7 @@ TEST(Program, RefusesALogarithmOfNegativeNumbers) {
             "layer 2 (dense): the loss cross_entropy is of probabilities, and this layer gives "
             "negative numbers too; put softmax or sigmoid behind it, or use the loss "
             "softmax_cross_entropy");
+  EXPECT_CONTAINS(refusal({{7}, {dense(3), LeakyRelu{}}}), "layer 1 (dense)");
   EXPECT_CONTAINS(refusal({{1, 4, 4}, {Conv2d{3, 1}, MaxPool2d{4}, Flatten{}}}),
                   "layer 1 (conv2d)");
   const std::vector<Network> right{{{7}, {dense(3), Softmax{}, Dropout{0.5F}}},

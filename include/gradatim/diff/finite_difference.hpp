@@ -28,17 +28,17 @@ template <class T, class G>
 inline Derivative<T> differentiate(G&& g, T x, const Forward& method) {
   constexpr T kEpsilon = std::numeric_limits<T>::epsilon();
   const double step = method.step == 0 ? 2 * default_step<T>(2) : method.step;
-  const auto at = around(x, step, Forward::kName);
-  const T h = at.above - x;
+  const T above = ahead(x, step, Forward::kName);
+  const T h = above - x;
   const T f_x = g(x);
-  const T f_above = g(at.above);
+  const T f_above = g(above);
   const T rise = f_above - f_x;
   const T value = rise / h;
   T error = std::numeric_limits<T>::quiet_NaN();
   const bool measured = measures<T>(method.error);
   if (measured) {
     // Twice as far as the first rise but for the last place of x.
-    const T wide_rise = g(at.above + h) - f_x;
+    const T wide_rise = g(above + h) - f_x;
     const T truncation = std::abs(wide_rise / 2 - rise);
     const T rounding =
         kEpsilon * std::abs(f_above) + kEpsilon * std::abs(f_x) + kEpsilon * std::abs(x * value);

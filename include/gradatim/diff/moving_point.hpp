@@ -85,9 +85,9 @@ class MovingPoint {
     return value;
   }
 
-  /// Whether f reads the caller's x where that is not what is moved: it is moved now, and put back.
-  /// Of f's values, those are asked that `is_asked(row)` names. Not so if f is random, or not
-  /// finite there.
+  /// Whether f reads the caller's x where that is not what is moved, and not its argument: each is
+  /// moved now, and put back. Of f's values, those are asked that `is_asked(row)` names. Not so if
+  /// f is random, or not finite there.
   template <class IsAsked>
   bool reads_original(std::size_t& evaluations, const IsAsked& is_asked) {
     if constexpr (!kInPlace && requires(X& x) { *x.data() = *x.data(); }) {
@@ -97,16 +97,22 @@ class MovingPoint {
         return values_of<E>(evaluate());
       };
       const auto before = values();
-      const auto are_as_before = [&](const auto& y) {
-        if (y.size() != before.size()) return false;
-        for (std::size_t row = 0; row < y.size(); ++row)
-          if (is_asked(row) && !same_bits(y[row], before[row])) return false;
-        return true;
-      };
+      std::vector<std::size_t> rows;
       for (std::size_t row = 0; row < before.size(); ++row)
-        if (is_asked(row) && !std::isfinite(before[row])) return false;
-      for (std::size_t i = 0; i < size(); ++i)
-        if (!are_as_before(beside_original(i, values))) return are_as_before(values());
+        if (is_asked(row) && std::isfinite(before[row])) rows.push_back(row);
+      const auto varies = [&before](const auto& y, std::size_t row) {
+        return y.size() != before.size() || !same_bits(y[row], before[row]);
+      };
+      for (std::size_t i = 0; i < size() && !rows.empty(); ++i) {
+        move(i, original(i) + step_scale(original(i)));
+        std::erase_if(rows, [&, y = values()](std::size_t row) { return varies(y, row); });
+        put_back(i);
+      }
+      for (std::size_t i = 0; i < size() && !rows.empty(); ++i)
+        if (const auto y = beside_original(i, values);
+            std::ranges::any_of(rows, [&](std::size_t row) { return varies(y, row); }))
+          return std::ranges::none_of(
+              rows, [&, again = values()](std::size_t row) { return varies(again, row); });
     }
     return false;
   }

@@ -132,7 +132,9 @@ struct NoiseOnOneSide {
 
 /// The noise of g by looks at a spacing and at others beside it: 0 if it is not much the same on
 /// both sides, or grows with the spacing. A look that is in step with the stairs of g sees none:
-/// another is taken then.
+/// another is taken then. `is_wide`: next to x, so that a feature of g about 0 may be as narrow as
+/// the spacing and look like noise: it must be seen at eight times that, and be as large at a
+/// closer one.
 template <class T, class G>
 T noise_at(G&& g, T x, T spacing, bool is_wide, T rounding, std::size_t& evaluations) {
   constexpr T kCloser = T(0.28656405346L);
@@ -140,6 +142,7 @@ T noise_at(G&& g, T x, T spacing, bool is_wide, T rounding, std::size_t& evaluat
   constexpr std::array<T, 3> kOthers{kWider, T(0.41421356237310L), T(0.1458980337503154L)};
   constexpr T kBelow = T(-0.61803398874989L);
   constexpr T kAgree = 30;
+  constexpr T kFar = 8;
   const auto look = [&](T at) {
     evaluations += 7;
     return look_of(values_beside(g, x, at));
@@ -150,6 +153,8 @@ T noise_at(G&& g, T x, T spacing, bool is_wide, T rounding, std::size_t& evaluat
   T below = down.noise();
   if (std::max(above, below) <= rounding) return 0;
   if (up.grows() && down.grows() && (is_wide || look(kWider * spacing).size > 3 * up.here.size))
+    return 0;
+  if (is_wide && !(look(kFar * spacing).alternates && look(kFar * kBelow * spacing).alternates))
     return 0;
   for (const T other : kOthers) {
     if (kAgree * std::min(above, below) >= std::max(above, below)) break;

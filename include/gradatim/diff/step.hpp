@@ -62,15 +62,28 @@ template <class T>
                        std::numeric_limits<T>::digits);
 }
 
+// step · |x|/16 is at least a unit in the last place of x.
+template <class T>
+inline constexpr double kMovesEveryX = 16 * static_cast<double>(std::numeric_limits<T>::epsilon());
+
+/// x + h as it is representable. Throws as around().
+template <class T>
+inline T ahead(T x, double relative_step, std::string_view method) {
+  const T above = x + static_cast<T>(relative_step) * step_scale(x);
+  bool is_usable = above - x <= std::numeric_limits<T>::max();
+  if (!(relative_step >= kMovesEveryX<T>)) is_usable = is_usable && above > x;
+  if (!is_usable) [[unlikely]]
+    refuse_step(x, relative_step, method);
+  return above;
+}
+
 /// Throws InvalidArgument if x is not finite, if x ± h or their difference is not or, naming the
 /// smallest usable step, if x does not change when h is added or subtracted.
 template <class T>
 inline Abscissae<T> around(T x, double relative_step, std::string_view method) {
-  // step · |x|/16 is at least a unit in the last place of x.
-  constexpr double kMovesEveryX = 16 * static_cast<double>(std::numeric_limits<T>::epsilon());
   const auto at = beside(x, static_cast<T>(relative_step) * step_scale(x));
   bool is_usable = at.width() <= std::numeric_limits<T>::max();
-  if (!(relative_step >= kMovesEveryX)) is_usable = is_usable && at.moved(x);
+  if (!(relative_step >= kMovesEveryX<T>)) is_usable = is_usable && at.moved(x);
   if (!is_usable) [[unlikely]]
     refuse_step(x, relative_step, method);
   return at;
