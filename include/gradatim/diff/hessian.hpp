@@ -54,7 +54,7 @@ DerivativeMatrix<E> hessian_by(F& f, X& x, const M& method) {
     return hessian_by_gradients<E>(f, x, method);
   } else {
     std::size_t asked = 0;
-    if constexpr (DifferenceMethod<M> && requires { *x.data() = *x.data(); })
+    if constexpr (DifferenceMethod<M> && MovingPoint<F, X, E>::kIsCopied)
       asked = differentiate_vector<E, RebindT<X, E>>(f, x, method).evaluations;
     auto point = converted<E>(x);
     auto h = hessian_by_gradients<E>(f, point, method);

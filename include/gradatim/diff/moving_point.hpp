@@ -51,6 +51,8 @@ class MovingPoint {
       std::is_same_v<decltype(std::declval<X&>().data()), E*> &&
       (kArgument == Argument::kSpan ||
        (kArgument == Argument::kOwn && std::is_same_v<RebindT<X, E>, std::remove_cv_t<X>>));
+  /// Whether a copy is, of an x that could be written to.
+  static constexpr bool kIsCopied = !kInPlace && requires(X& x) { *x.data() = *x.data(); };
 
  private:
   using Storage = std::conditional_t<kInPlace, X&, StorageT<F, X, E>>;
@@ -90,7 +92,7 @@ class MovingPoint {
   /// f is random, or not finite there.
   template <class IsAsked>
   bool reads_original(std::size_t& evaluations, const IsAsked& is_asked) {
-    if constexpr (!kInPlace && requires(X& x) { *x.data() = *x.data(); }) {
+    if constexpr (kIsCopied) {
       if (size() == 0) return false;
       const auto values = [&] {
         ++evaluations;
@@ -105,14 +107,15 @@ class MovingPoint {
       };
       for (std::size_t i = 0; i < size() && !rows.empty(); ++i) {
         move(i, original(i) + step_scale(original(i)));
-        std::erase_if(rows, [&, y = values()](std::size_t row) { return varies(y, row); });
+        const auto y = values();
+        std::erase_if(rows, [&](std::size_t row) { return varies(y, row); });
         put_back(i);
       }
+      const auto any_varies = [&](const auto& y) {
+        return std::ranges::any_of(rows, [&](std::size_t row) { return varies(y, row); });
+      };
       for (std::size_t i = 0; i < size() && !rows.empty(); ++i)
-        if (const auto y = beside_original(i, values);
-            std::ranges::any_of(rows, [&](std::size_t row) { return varies(y, row); }))
-          return std::ranges::none_of(
-              rows, [&, again = values()](std::size_t row) { return varies(again, row); });
+        if (any_varies(beside_original(i, values))) return !any_varies(values());
     }
     return false;
   }

@@ -136,7 +136,7 @@ class NonZeros {
 
  private:
   std::size_t count_ = 0;
-  std::uint64_t masks_[kTileRows / kMaskBits];
+  std::uint64_t masks_[kTileRows / kMaskBits] = {};
 };
 #endif
 

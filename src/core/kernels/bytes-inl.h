@@ -70,16 +70,17 @@ struct RowPanel {
     const auto add_first = [&](FloatVector(&to)[V]) HWY_ATTR {
       const auto i = static_cast<std::size_t>(std::countr_zero(mask));
       AddProduct(bytes[i], rows + i * stride, to);
-      mask &= mask - 1;
     };
     if constexpr (V > 4) {
-      while (mask != 0) add_first(sum);
+      for (; mask != 0; mask &= mask - 1) add_first(sum);
     } else {
       FloatVector odd[V];
       for (FloatVector& vector : odd) vector = hn::Zero(FloatTag());
       for (int pairs = std::popcount(mask) / 2; pairs > 0; --pairs) {
         add_first(sum);
+        mask &= mask - 1;
         add_first(odd);
+        mask &= mask - 1;
       }
       if (mask != 0) add_first(sum);
       for (std::size_t v = 0; v < V; ++v) sum[v] = hn::Add(sum[v], odd[v]);
