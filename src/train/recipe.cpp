@@ -5,6 +5,7 @@
 #include "gradatim/core/error.hpp"
 #include "gradatim/core/nearest.hpp"
 #include "gradatim/io/file.hpp"
+#include "gradatim/train/run_folder.hpp"
 #include "train/recipe_reader.hpp"
 #include "train/recipe_settings.hpp"
 #include "train/recipe_writer.hpp"
@@ -47,7 +48,7 @@ void check_recipe_file(const std::filesystem::path& given) {
   if (given.extension() == ".safetensors")
     refuse("expected a recipe (.toml), got a model; a run is named by its folder");
   if (!std::filesystem::is_directory(given, ignored)) return;
-  if (std::filesystem::exists(given / "recipe.toml", ignored))
+  if (is_run_folder(given))
     refuse("expected a recipe, got the folder of a run, whose recipe is recipe.toml in it");
   refuse("expected a recipe, got a folder");
 }
