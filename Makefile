@@ -10,6 +10,7 @@ help:
 	@echo "make train         install what is missing, build, train recipes/$(RECIPE).toml and show the result"
 	@echo "make test          install what is missing, build and run every test"
 	@echo "make bench         measure gradatim and its peers in one run (see bench/METHOD.md)"
+	@echo "make build | deps | clean   build alone; install every package; remove build/"
 	@echo "make asan | tsan   the tests under AddressSanitizer + UBSan, or ThreadSanitizer"
 	@echo "make tidy          clang-tidy over the whole tree, warnings as errors"
 	@echo "make format        clang-format in place; format-check only reports"
@@ -54,11 +55,11 @@ tidy:
 	cmake --build --preset tidy -j $(JOBS)
 
 format:
-	git ls-files '*.cpp' '*.hpp' | xargs clang-format-16 -i
+	git ls-files '*.cpp' '*.hpp' '*-inl.h' | xargs clang-format-16 -i
 
 format-check:
 	@scripts/install-deps format
-	git ls-files '*.cpp' '*.hpp' | xargs clang-format-16 --dry-run --Werror
+	git ls-files '*.cpp' '*.hpp' '*-inl.h' | xargs clang-format-16 --dry-run --Werror
 
 clean:
 	rm -rf build

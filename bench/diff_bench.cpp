@@ -8,6 +8,7 @@
 #include <array>
 #include <boost/math/differentiation/finite_difference.hpp>
 #include <cmath>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -42,7 +43,10 @@ struct ExpSin {
 };
 
 constexpr double kAt = 1.3;
+// Boost's steps of orders 2, 4 and 8; that of order 1 is our own, 2 sqrt(epsilon).
 constexpr double kBoostsStep = 8.7334765819235827e-06;  // cbrt(3 epsilon)
+const double kBoostsStepOf4 = std::pow(11.25 * std::numeric_limits<double>::epsilon(), 1.0 / 5);
+const double kBoostsStepOf8 = std::pow(551.25 * std::numeric_limits<double>::epsilon(), 1.0 / 9);
 
 /// Makes the compiler forget what it knows of x. (benchmark::DoNotOptimize of a variable that it
 /// may write to goes wrong with GCC 12.)
@@ -205,10 +209,14 @@ void register_derivatives(const std::string& f) {
   add("central_with_error/boost_order_2", boost_difference_with_error<F, 2>);
   add_ours_with_error("stencil/gradatim_order_4", [] { return gd::Stencil{.order = 4}; });
   add("stencil/gsl_deriv_central", gsl_central<F>);
+  add_ours_with_error("stencil/gradatim_order_4_boosts_step",
+                      [] { return gd::Stencil{.order = 4, .step = kBoostsStepOf4}; });
   add("stencil/boost_order_4", boost_difference_with_error<F, 4>);
   add_ours_with_error("stencil/gradatim_order_6", [] { return gd::Stencil{.order = 6}; });
   add("stencil/boost_order_6", boost_difference_with_error<F, 6>);
   add_ours_with_error("stencil/gradatim_order_8", [] { return gd::Stencil{.order = 8}; });
+  add_ours_with_error("stencil/gradatim_order_8_boosts_step",
+                      [] { return gd::Stencil{.order = 8, .step = kBoostsStepOf8}; });
   add("stencil/boost_order_8", boost_difference_with_error<F, 8>);
   add_ours_with_error("ridders/gradatim", [] { return gd::Ridders{}; });
   add("ridders/ceres", ceres_difference<F, ceres::RIDDERS>);

@@ -110,6 +110,11 @@ std::vector<Case> cases() {
   all.push_back({"cbrt x, near 0", [](double x) { return std::cbrt(x); },
                  [](double x) { return 1 / (3 * std::cbrt(x) * std::cbrt(x)); }, 1e-100, 1e-2,
                  true});
+  // What 1 ± x rounds away is magnified by a slope that is steep there.
+  all.push_back({"acos(1 - x)", [](double x) { return std::acos(1 - x); },
+                 [](double x) { return 1 / std::sqrt(x * (2 - x)); }, 1e-14, 1e-4, true});
+  all.push_back({"acosh(1 + x)", [](double x) { return std::acosh(1 + x); },
+                 [](double x) { return 1 / std::sqrt(x * (2 + x)); }, 1e-12, 1e-3, true});
   // As narrow as noise is looked for next to 0.
   for (const auto& [name, rate] : {std::pair{"1 / (1 + (1e8 x)²)", 1e8},
                                    {"1 / (1 + (3e8 x)²)", 3e8},

@@ -3,7 +3,7 @@ add_library(gradatim_options INTERFACE)
 target_compile_options(
   gradatim_options
   INTERFACE -Wall -Wextra -Wconversion -Wshadow -Wpedantic
-            # Products and sums are rounded as written, on every processor (design.md, P4).
+            # Products and sums are rounded as written, on every processor (docs/principles.md, P4).
             -ffp-contract=off $<$<BOOL:${GRADATIM_WERROR}>:-Werror>)
 if(GRADATIM_SANITIZED)
   target_compile_definitions(gradatim_options INTERFACE GRADATIM_SANITIZED=1)

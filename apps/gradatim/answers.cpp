@@ -19,10 +19,13 @@ Tensor answers(const std::string& run, const Model& model,
   Tensor outputs({rows, output_shape(network).size()});
   const Predictor predictor(folded.network);
   std::visit([&](const auto& x) { predictor.predict(folded.theta, x, outputs); }, inputs);
-  if (!kernels::all_finite(outputs.values()))
-    throw DataError(fmt::format(
-        "predict: {} answers with values that are not finite; its training has diverged", run));
+  if (!kernels::all_finite(outputs.values())) throw_diverged("predict", run);
   return outputs;
+}
+
+void throw_diverged(std::string_view command, const std::string& run) {
+  throw DataError(fmt::format(
+      "{}: {} answers with values that are not finite; its training has diverged", command, run));
 }
 
 }  // namespace gradatim::app

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <variant>
 
 #include "gradatim/core/batch.hpp"
@@ -14,5 +15,8 @@ namespace gradatim::app {
 /// are folded, as in evaluation. Throws DataError that names the `run` if an answer is not finite.
 Tensor answers(const std::string& run, const Model& model,
                const std::variant<ConstTensorView, ByteInputs>& inputs);
+
+/// Throws DataError: the run's answers to `command` are not finite.
+[[noreturn]] void throw_diverged(std::string_view command, const std::string& run);
 
 }  // namespace gradatim::app

@@ -3,7 +3,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -21,7 +20,7 @@
 #include "gradatim/nn/operation.hpp"
 #include "gradatim/train/recipe_data.hpp"
 #include "gradatim/train/run_folder.hpp"
-#include "json_number.hpp"
+#include "json.hpp"
 #include "paths.hpp"
 #include "recipe_folders.hpp"
 #include "redrawn_line.hpp"
@@ -277,9 +276,8 @@ int run_check(const CheckCommand& command) {
                   subject.parameters.theta().size(), batch, name);
   if (!command.plot.empty()) draw_errors(check, title, command.plot);
   if (command.json) {
-    fmt::print("{}\n", as_json(check, command.subject, name, batch, !subject.moved_off.empty(),
-                               inputs_moved)
-                           .dump(-1, ' ', false, Json::error_handler_t::replace));
+    fmt::print("{}\n", json_line(as_json(check, command.subject, name, batch,
+                                         !subject.moved_off.empty(), inputs_moved)));
   } else {
     fmt::print("{}\n", title);
     if (batch < whole)

@@ -8,11 +8,13 @@
 #include <vector>
 
 #include "commands.hpp"
+#include "exit_codes.hpp"
 #include "fetch_progress.hpp"
 #include "gradatim/core/error.hpp"
 #include "gradatim/data/catalogue.hpp"
 #include "gradatim/data/fetch.hpp"
 #include "gradatim/data/generated.hpp"
+#include "json.hpp"
 #include "paths.hpp"
 #include "validators.hpp"
 
@@ -67,8 +69,8 @@ int list(const DataOptions& options) {
     datasets.push_back(
         {{"name", generated.name}, {"title", generated.title}, {"formula", generated.formula}});
   }
-  if (options.json) fmt::print("{}\n", Json{{"datasets", datasets}}.dump());
-  return 0;
+  if (options.json) fmt::print("{}\n", json_line({{"datasets", datasets}}));
+  return kDone;
 }
 
 Json describe(const DatasetEntry& entry) {
@@ -108,14 +110,13 @@ void print_info(const Json& info, const std::string& whereabouts) {
 
 int info_generated(const GeneratedDataset& generated, const DataOptions& options) {
   if (options.json)
-    fmt::print("{}\n", Json{{"name", generated.name},
-                            {"title", generated.title},
-                            {"formula", generated.formula},
-                            {"verified", true}}
-                           .dump());
+    fmt::print("{}\n", json_line({{"name", generated.name},
+                                  {"title", generated.title},
+                                  {"formula", generated.formula},
+                                  {"verified", true}}));
   else
     fmt::print("{}\nformula  {}\n", generated.title, generated.formula);
-  return 0;
+  return kDone;
 }
 
 int info(const DataOptions& options) {
@@ -134,10 +135,10 @@ int info(const DataOptions& options) {
     }
   result["verified"] = whereabouts.location && verified;
   if (options.json)
-    fmt::print("{}\n", result.dump());
+    fmt::print("{}\n", json_line(result));
   else
     print_info(result, whereabouts.text);
-  return verified ? 0 : 1;
+  return verified ? kDone : kFailed;
 }
 
 int fetch_named(const DataOptions& options) {
@@ -153,10 +154,10 @@ int fetch_named(const DataOptions& options) {
          .on_progress = [&](const FetchProgress& progress) { printer.show(progress); }});
   printer.finish();
   if (options.json)
-    fmt::print("{}\n", Json{{"name", entry.name}, {"folder", folder.string()}}.dump());
+    fmt::print("{}\n", json_line({{"name", entry.name}, {"folder", folder.string()}}));
   else
     fmt::print("{} is in {}, verified\n", entry.name, folder.string());
-  return 0;
+  return kDone;
 }
 
 // The callback keeps the options alive that the command line is parsed into.

@@ -18,7 +18,7 @@
 #include "gradatim/core/error.hpp"
 #include "gradatim/diff/check_gradient.hpp"
 #include "gradatim/diff/gradient.hpp"
-#include "json_number.hpp"
+#include "json.hpp"
 #include "validators.hpp"
 
 namespace gradatim::app {
@@ -132,7 +132,11 @@ Json as_json(const GradientCheck& check) {
                        {"verdict", to_string(entry.verdict)},
                        {"analytic", json_number(entry.analytic)},
                        {"numerical", json_number(entry.numerical)},
-                       {"error", json_number(entry.error)}});
+                       {"error", json_number(entry.error)},
+                       {"ratio", json_number(entry.ratio)},
+                       {"slope_below", json_number(entry.slope_below)},
+                       {"slope_above", json_number(entry.slope_above)},
+                       {"between_slopes", entry.between_slopes}});
   return {{"passed", check.passed()}, {"entries", entries}};
 }
 
@@ -172,6 +176,7 @@ void print(const DeriveCommand& command, double value, const std::vector<Derived
 /// The number that `text` is; NaN if it is none.
 double parse_number(std::string_view text) {
   text.remove_prefix(std::min(text.find_first_not_of(" +"), text.size()));
+  text = text.substr(0, text.find_last_not_of(' ') + 1);
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   const bool whole = error == std::errc{} && end == text.data() + text.size();
@@ -203,6 +208,7 @@ int run_derive(DeriveCommand command) {
   const Values exact = gradient(f, command.at, Tape{}).value;
   const auto check = check_gradient(f, exact, command.at);
   const auto results = derive(command, f, exact, check);
+  if (!command.json) print(command, value, results, check);  // also where no picture can be drawn
   if (!command.plot.empty())
     draw_derivative({.formula = command.expression,
                      .f = f,
@@ -220,9 +226,7 @@ int run_derive(DeriveCommand command) {
                 {"methods", methods},
                 {"check", as_json(check)}};
     if (!command.plot.empty()) output["plot"] = command.plot;
-    fmt::print("{}\n", output.dump(-1, ' ', false, Json::error_handler_t::replace));
-  } else {
-    print(command, value, results, check);
+    fmt::print("{}\n", json_line(output));
   }
   const bool exists =
       check.count(Verdict::kPass) + check.count(Verdict::kUnresolved) == check.entries.size();

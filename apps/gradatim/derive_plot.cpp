@@ -33,6 +33,10 @@ Series straight_line(double x0, double value, double slope, double below, double
           .color = 1};
 }
 
+bool has_slope(const CheckedEntry& entry) {
+  return entry.verdict == Verdict::kPass || entry.verdict == Verdict::kUnresolved;
+}
+
 /// The tangent; at a kink one from either side, and nothing where there is none.
 std::vector<Series> tangents(double x0, double value, double reach,
                              const std::optional<Range>& window, const CheckedEntry& entry) {
@@ -44,8 +48,7 @@ std::vector<Series> tangents(double x0, double value, double reach,
   if (entry.verdict == Verdict::kKink)
     return {straight_line(x0, value, below, reach, 0, window, labelled(" from the left", below)),
             straight_line(x0, value, above, 0, reach, window, labelled(" from the right", above))};
-  const bool exists = entry.verdict == Verdict::kPass || entry.verdict == Verdict::kUnresolved;
-  if (!exists) return {};
+  if (!has_slope(entry)) return {};
   return {straight_line(x0, value, entry.analytic, reach, reach, window,
                         "tangent, " + labelled("", entry.analytic))};
 }
@@ -108,7 +111,9 @@ Plot contour_plot(const DerivativePicture& d) {
   const double reach = 1.5 * std::max({1.0, std::abs(x), std::abs(y)});
   const double length = std::hypot(d.gradient[0], d.gradient[1]);
   const double scale = length > 0 ? 0.4 * reach / length : 0;
-  Panel panel{.title = fmt::format("{}, and minus its gradient", d.formula),
+  Panel panel{.title = fmt::format(
+                  "{}{}", d.formula,
+                  has_slope(d.worst) ? ", and minus its gradient" : ", which has no gradient here"),
               .x_label = "x0",
               .y_label = "x1",
               .equal_units = true,
@@ -120,7 +125,8 @@ Plot contour_plot(const DerivativePicture& d) {
       },
       *panel.x_range, *panel.y_range, 12);
   panel.series.push_back({.x = {x}, .y = {y}, .style = LineStyle::points, .color = 1});
-  panel.arrows.push_back({x, y, -scale * d.gradient[0], -scale * d.gradient[1]});
+  if (has_slope(d.worst))
+    panel.arrows.push_back({x, y, -scale * d.gradient[0], -scale * d.gradient[1]});
   return {.title = "", .panels = {panel}};
 }
 

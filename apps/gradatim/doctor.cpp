@@ -21,6 +21,7 @@
 #include "gradatim/core/kernels.hpp"
 #include "gradatim/data/catalogue.hpp"
 #include "gradatim/io/plot.hpp"
+#include "json.hpp"
 #include "named_settings.hpp"
 #include "paths.hpp"
 #include "plan_report.hpp"
@@ -51,9 +52,8 @@ std::string cpu_info(const std::string& key) {
 
 // Those that the kernels can make use of.
 std::vector<std::string> cpu_features() {
-  constexpr std::string_view kOfInterest[] = {"sse4_2",   "avx",      "avx2",        "fma",
-                                              "avx512f",  "avx512bw", "avx512_vnni", "avx512_bf16",
-                                              "amx_tile", "asimd",    "sve"};
+  constexpr std::string_view kOfInterest[] = {"sse4_2",   "avx",          "avx2",  "fma", "avx512f",
+                                              "avx512bw", "avx512_vbmi2", "asimd", "sve"};
   std::istringstream flags(cpu_info("flags"));
   std::vector<std::string> found;
   for (std::string flag; flags >> flag;)
@@ -136,7 +136,7 @@ Json plan(const DoctorCommand& command) {
 int run_doctor(const DoctorCommand& command) {
   const Json found = command.recipe.empty() ? diagnosis(command) : plan(command);
   if (command.json)
-    fmt::print("{}\n", found.dump(-1, ' ', false, Json::error_handler_t::replace));
+    fmt::print("{}\n", json_line(found));
   else if (command.recipe.empty())
     print(found);
   else

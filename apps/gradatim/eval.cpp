@@ -9,13 +9,14 @@
 #include <string>
 #include <utility>
 
+#include "answers.hpp"
 #include "commands.hpp"
 #include "exit_codes.hpp"
 #include "gradatim/core/error.hpp"
 #include "gradatim/train/evaluation.hpp"
 #include "gradatim/train/recipe_data.hpp"
 #include "gradatim/train/run_folder.hpp"
-#include "json_number.hpp"
+#include "json.hpp"
 #include "paths.hpp"
 #include "text.hpp"
 #include "validators.hpp"
@@ -123,6 +124,7 @@ Dataset data_of(const EvalCommand& command, const SavedRun& run) {
   const DataPaths paths = data_paths(command.data_dir);
   Recipe recipe = run.recipe;
   if (!command.data.empty()) recipe.data = command.data;
+  if (!is_table(recipe.data)) recipe.table = {};
   if (!command.data.empty() && is_table(recipe.data)) {
     if (auto own = own_table(command, run, recipe); own && own->test.size() != 0)
       return *std::move(own);
@@ -149,13 +151,9 @@ int run_eval(const EvalCommand& command) {
   const Evaluation evaluation =
       evaluate(run.model.network, run.recipe.options.loss, run.model.parameters.theta(), data.test,
                pool, data.columns.targets);
-  if (std::isnan(evaluation.scores.loss))
-    throw DataError(
-        fmt::format("eval: {} answers with values that are not finite; its training has diverged",
-                    command.run));
+  if (std::isnan(evaluation.scores.loss)) throw_diverged("eval", command.run);
   if (command.json) {
-    fmt::print("{}\n", as_json(command, run, data, evaluation)
-                           .dump(-1, ' ', false, Json::error_handler_t::replace));
+    fmt::print("{}\n", json_line(as_json(command, run, data, evaluation)));
     return kDone;
   }
   fmt::print("{} on the {} test samples of {}\n", command.run, evaluation.samples, data.name);

@@ -66,7 +66,8 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   app.footer(
       "Every command takes --json: one JSON object as the last line of stdout.\n"
-      "Exit codes: 0 done, 1 a failed verdict or training, 2 bad usage or input, 130 Ctrl-C.");
+      "Exit codes: 0 done, 1 a failed verdict or training, 2 bad usage, input or disk; 128 + n if "
+      "signal n stopped it: 130 Ctrl-C, 143 SIGTERM.");
   add_train_command(app, exit_code);
   add_search_command(app, exit_code);
   add_eval_command(app, exit_code);

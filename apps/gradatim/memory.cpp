@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <variant>
 
 #include "gradatim/core/error.hpp"
@@ -29,9 +30,14 @@ double bytes_of_sample(const Network& network) {
 
 }  // namespace
 
+double least_bytes_of_step(const Recipe& recipe) {
+  return bytes_of_parameters(recipe.network) +
+         bytes_of_sample(recipe.network) * static_cast<double>(recipe.options.batch) +
+         sizeof(std::uint32_t) * static_cast<double>(samples_per_step(recipe.options));
+}
+
 void require_memory(const Recipe& recipe) {
-  const double needed = bytes_of_parameters(recipe.network) +
-                        bytes_of_sample(recipe.network) * static_cast<double>(recipe.options.batch);
+  const double needed = least_bytes_of_step(recipe);
   const double memory =
       static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
   if (!(memory > 0) || !(needed > memory)) return;

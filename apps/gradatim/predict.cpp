@@ -5,7 +5,6 @@
 #include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <numeric>
 #include <string>
 #include <vector>
 
@@ -17,6 +16,7 @@
 #include "gradatim/data/dataset.hpp"
 #include "gradatim/io/png.hpp"
 #include "gradatim/train/run_folder.hpp"
+#include "json.hpp"
 #include "predict_rows.hpp"
 #include "text.hpp"
 
@@ -122,8 +122,7 @@ int run_predict(const PredictCommand& command) {
       print_guesses(command.images[i], guesses);
   }
   if (command.json)
-    fmt::print("{}\n", Json{{"run", command.run}, {"predictions", predictions}}.dump(
-                           -1, ' ', false, Json::error_handler_t::replace));
+    fmt::print("{}\n", json_line({{"run", command.run}, {"predictions", predictions}}));
   return kDone;
 }
 

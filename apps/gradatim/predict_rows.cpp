@@ -10,6 +10,7 @@
 #include "gradatim/core/error.hpp"
 #include "gradatim/core/kernels.hpp"
 #include "gradatim/data/table.hpp"
+#include "json.hpp"
 #include "text.hpp"
 
 namespace gradatim::app {
@@ -93,8 +94,7 @@ int predict_rows(const Model& model, const RowsCommand& command) {
     }
   }
   if (command.json)
-    fmt::print("{}\n", Json{{"run", command.run}, {"predictions", predictions}}.dump(
-                           -1, ' ', false, Json::error_handler_t::replace));
+    fmt::print("{}\n", json_line({{"run", command.run}, {"predictions", predictions}}));
   return kDone;
 }
 

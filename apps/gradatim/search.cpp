@@ -6,7 +6,6 @@
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,6 +20,8 @@
 #include "gradatim/train/run_folder.hpp"
 #include "gradatim/train/search_folder.hpp"
 #include "interrupt.hpp"
+#include "json.hpp"
+#include "memory.hpp"
 #include "named_settings.hpp"
 #include "paths.hpp"
 #include "recipe_folders.hpp"
@@ -109,11 +110,12 @@ Plan new_plan(const SearchCommand& command) {
   return plan;
 }
 
-// Unknown keys and values of the wrong kind are found before anything is trained.
+// Unknown keys, values of the wrong kind and batches that no memory holds are found before anything
+// is trained.
 void check_trials(const SearchDescription& description) {
   const SearchOptions& options = description.options;
   for (const Trial& trial : draw_trials(search_keys(description), options.seed, options.trials))
-    trial_recipe(description, trial);
+    require_memory(trial_recipe(description, trial));
 }
 
 std::string settings_text(const Trial& trial) {
@@ -166,7 +168,7 @@ std::string to_json(const Plan& plan, const SearchResult& result, double seconds
                                : nlohmann::ordered_json(nullptr)},
       {"search", plan.folder.string()},
   };
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return json_line(json);
 }
 
 class Search {

@@ -192,6 +192,11 @@ int say_that_it_is_finished(const TrainCommand& command, const Plan& plan, std::
                "{} is finished: early stopping ended it after {} steps, and more steps would not "
                "go on from there. To train for longer, train anew with more patience\n",
                command.resume, steps);
+  else if (plan.from.at_schedules_end)
+    fmt::print(out,
+               "{} is finished: {} steps are done, which its {} schedule spans. To train for "
+               "longer, train anew with more steps\n",
+               command.resume, steps, kind(plan.recipe.options.schedule));
   else
     fmt::print(out,
                "{} is finished: {} steps are done, nothing is left to train. To go on, give it "
@@ -227,7 +232,7 @@ void add_train_command(CLI::App& app, int& exit_code) {
   sub->add_option(
          "--resume", command->resume,
          "Go on with a run folder from its last checkpoint, to the same bits; more --steps "
-         "train it further")
+         "train it further, unless its schedule spans them all")
       ->check(not_empty());
   sub->add_option("--data", command->data, "Dataset instead of the recipe's")->check(not_empty());
   sub->add_option("--data-dir", command->data_dir, "Folder to look for data in first")

@@ -25,9 +25,9 @@ using std::filesystem::path;
 
 // One fetch at a time in a folder, lest two append to the same part. The lock goes with the
 // descriptor, also when the process is killed.
-class FolderLock {
+class FetchLock {
  public:
-  FolderLock(const DatasetEntry& entry, const path& folder)
+  FetchLock(const DatasetEntry& entry, const path& folder)
       : descriptor_(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
     if (descriptor_ >= 0 && flock(descriptor_, LOCK_EX | LOCK_NB) == 0) return;
     const int error = errno;
@@ -37,9 +37,9 @@ class FolderLock {
     fail(entry, fmt::format("cannot lock '{}': {}", folder.string(),
                             std::generic_category().message(error)));
   }
-  ~FolderLock() { close(descriptor_); }
-  FolderLock(const FolderLock&) = delete;
-  FolderLock& operator=(const FolderLock&) = delete;
+  ~FetchLock() { close(descriptor_); }
+  FetchLock(const FetchLock&) = delete;
+  FetchLock& operator=(const FetchLock&) = delete;
 
   /// Makes renames within the folder last.
   void sync() const { fsync(descriptor_); }
@@ -153,7 +153,7 @@ void fetch(const DatasetEntry& entry, const path& folder, const FetchOptions& op
   std::filesystem::create_directories(folder, error);
   if (error)
     fail(entry, fmt::format("cannot make the folder '{}': {}", folder.string(), error.message()));
-  const FolderLock lock(entry, folder);
+  const FetchLock lock(entry, folder);
   for (std::size_t index = 0; index < kDatasetFiles; ++index) {
     const path target = folder / fmt::format("{}.gz", entry.files[index].name);
     if (is_whole(target, entry.files[index])) continue;

@@ -96,15 +96,6 @@ void gather(const Split& split, std::span<const std::uint32_t> indices,
   gather_labels(split, indices, labels);
 }
 
-void gather(const Split& split, std::size_t first, TensorView<float> inputs,
-            std::span<std::int32_t> labels) {
-  const std::size_t count = labels.size();
-  check_shapes(split, count, inputs.shape(), count);
-  const auto images = split.images.view().slice(first, count);
-  kernels::bytes_to_float(images.values(), kByteScale, inputs.values());
-  std::copy_n(split.labels.begin() + static_cast<std::ptrdiff_t>(first), count, labels.begin());
-}
-
 Tensor normalize(TensorView<const std::uint8_t> images) {
   Tensor result(images.shape());
   kernels::bytes_to_float(images.values(), kByteScale, result.values());

@@ -77,16 +77,16 @@ void check_answers(const TextTable& table, const std::vector<std::size_t>& colum
 }
 
 void read_classes(const TextTable& table, std::size_t column, Dataset& data) {
-  std::set<std::string> names;
+  std::set<std::string, std::less<>> names;
   for (std::size_t row = 0; row < table.rows(); ++row) {
-    if (is_missing(trimmed(table.cell(row, column))))
-      fail(table, row, column, "the value is missing");
-    names.insert(table.cell(row, column));
+    const std::string_view name = trimmed(table.cell(row, column));
+    if (is_missing(name)) fail(table, row, column, "the value is missing");
+    names.emplace(name);
   }
   data.class_names.assign(names.begin(), names.end());
   for (std::size_t row = 0; row < table.rows(); ++row)
     data.train.labels.push_back(static_cast<std::int32_t>(
-        std::distance(names.begin(), names.find(table.cell(row, column)))));
+        std::distance(names.begin(), names.find(trimmed(table.cell(row, column))))));
 }
 
 std::vector<std::size_t> feature_columns(const TextTable& table, const TableOptions& options) {

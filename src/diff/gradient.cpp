@@ -31,8 +31,10 @@ void throw_rows(std::size_t expected, std::size_t rows) {
 
 void throw_reads_another_x(std::string_view method) {
   throw InvalidArgument(fmt::format(
-      "{}: f reads another x than the one it is given, which can't be moved: it holds another type "
-      "than f is evaluated in, or is of another kind than f takes; let f use its argument",
+      "{}: f reads another x than the one it is given, which is not moved: the method moves a "
+      "copy, "
+      "or x holds another type than f is evaluated in, or is of another kind than f takes; let f "
+      "use its argument",
       method));
 }
 

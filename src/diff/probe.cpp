@@ -279,8 +279,6 @@ class Probe {
   bool below_missing_ = false;
 };
 
-}  // namespace
-
 /// Stairs of noise look like a jump, and slopes of noise refute whatever is right.
 template <class E>
 bool is_doubtful(const Probed<E>& p, E analytic, const ProbeOptions& options) {
@@ -333,6 +331,8 @@ Probed<E> best_probe(const CheckedSlice<E>& g, E x, E g_x, E analytic,
   hold_against_unbiased(Probe<E>(g, x, g_x, kNothing, noise, options).run(), p);
   return p;
 }
+
+}  // namespace
 
 template <class E>
 Probed<E> probe(const CheckedSlice<E>& g, E x, E g_x, double analytic,

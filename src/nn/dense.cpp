@@ -112,7 +112,7 @@ void DenseOperation::change(std::span<const float> theta, ConstTensorView, Const
                             ConstTensorView dx, TensorView<float> dy) const {
   constexpr std::size_t kTogether = 64;
   thread_local AlignedVector<float> part;
-  part.resize(dy.size());
+  if (inputs_ > kTogether) part.resize(dy.size());
   const kernels::MatrixView changes(dx);
   for (std::size_t first = 0; first < inputs_; first += kTogether) {
     const std::size_t count = std::min(kTogether, inputs_ - first);

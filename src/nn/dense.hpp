@@ -44,7 +44,7 @@ class DenseOperation final : public Operation {
   Shape packed_weight() const;
   Shape packed_gradient(std::size_t rows) const;
   void pack_weight(std::span<const float> theta, TensorView<float> packed) const;
-  // The rows of the inputs whose gradient a task of parameter_gradient makes for `rows` samples.
+  // The part of it whose gradient `task` of parameter_gradient makes for `rows` samples.
   void pack_weight(std::size_t task, std::size_t rows, std::span<const float> theta,
                    TensorView<float> packed) const;
   void forward_bytes(std::span<const float> theta, TensorView<const std::uint8_t> bytes,

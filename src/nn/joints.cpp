@@ -29,10 +29,6 @@ Joints::Joints(std::span<const std::unique_ptr<const Operation>> operations)
   }
 }
 
-bool Joints::any_drops() const {
-  return std::ranges::any_of(rates_, [](float rate) { return rate > 0; });
-}
-
 void Joints::drop(std::size_t layer, const StepKey& key, std::size_t first_row,
                   TensorView<float> x) const {
   kernels::dropout(kernels::DropoutPlan(rates_[layer]), dropout_key(key, layer),

@@ -4,7 +4,6 @@
 #include <memory>
 #include <optional>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "gradatim/core/batch.hpp"
@@ -26,8 +25,6 @@ class Joints {
   bool is_read_later(std::size_t value) const { return !readers_[value].empty(); }
 
   bool drops(std::size_t layer) const { return rates_[layer] > 0; }
-  float rate(std::size_t layer) const { return rates_[layer]; }
-  bool any_drops() const;
   /// Sets dropped values of a layer's output, or its gradient, to zero and scales the others: row 0
   /// of x is row first_row of the batch.
   void drop(std::size_t layer, const StepKey& key, std::size_t first_row,

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <vector>
 
 #include "gradatim/core/error.hpp"
 #include "gradatim/core/kernels.hpp"
@@ -164,6 +163,10 @@ void check_loss(const Loss& loss) {
       throw InvalidArgument(
           fmt::format("softmax_cross_entropy: label_smoothing must be in [0, 1), got {}",
                       softmax->label_smoothing));
+  if (const auto* cross_entropy = std::get_if<CrossEntropy>(&loss))
+    if (!(cross_entropy->epsilon >= 0 && cross_entropy->epsilon < 1))
+      throw InvalidArgument(
+          fmt::format("cross_entropy: epsilon must be in [0, 1), got {}", cross_entropy->epsilon));
   if (const auto* huber = std::get_if<Huber>(&loss))
     if (!(huber->delta > 0) || !std::isfinite(huber->delta))
       throw InvalidArgument(

@@ -11,21 +11,21 @@
 namespace gradatim {
 
 std::string_view kind(const Layer& layer) {
-  static constexpr std::array<std::string_view, std::variant_size_v<Layer>> kKinds{
-      "dense",      "sigmoid",         "relu",    "tanh",
-      "softmax",    "leaky_relu",      "gelu",    "silu",
-      "softplus",   "flatten",         "conv2d",  "max_pool2d",
-      "avg_pool2d", "global_avg_pool", "dropout", "residual",
-      "layer_norm", "batch_norm",      "custom"};
+  static constexpr auto kKinds = std::to_array<std::string_view>(
+      {"dense", "sigmoid", "relu", "tanh", "softmax", "leaky_relu", "gelu", "silu", "softplus",
+       "flatten", "conv2d", "max_pool2d", "avg_pool2d", "global_avg_pool", "dropout", "residual",
+       "layer_norm", "batch_norm", "custom"});
+  static_assert(kKinds.size() == std::variant_size_v<Layer>);
   const auto* custom = std::get_if<Custom>(&layer);
   if (custom != nullptr && custom->layer != nullptr) return custom->layer->kind();
   return kKinds.at(layer.index());
 }
 
 std::string_view kind(const Loss& loss) {
-  static constexpr std::array<std::string_view, std::variant_size_v<Loss>> kKinds{
-      "softmax_cross_entropy", "cross_entropy",      "sum_of_squared_errors",
-      "binary_cross_entropy",  "mean_squared_error", "huber"};
+  static constexpr auto kKinds = std::to_array<std::string_view>(
+      {"softmax_cross_entropy", "cross_entropy", "sum_of_squared_errors", "binary_cross_entropy",
+       "mean_squared_error", "huber"});
+  static_assert(kKinds.size() == std::variant_size_v<Loss>);
   return kKinds.at(loss.index());
 }
 

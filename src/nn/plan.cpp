@@ -1,6 +1,9 @@
 #include "nn/plan.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <concepts>
 #include <utility>
 
 #include "gradatim/core/error.hpp"
@@ -15,6 +18,46 @@ namespace {
 constexpr std::size_t kFloatsOfABlock = std::size_t{1} << 17;
 constexpr std::size_t kManyParameters = std::size_t{1} << 18;  // of one layer: 1 MiB
 
+// Whether its outputs may be negative, whatever it is given.
+bool gives_any_number(const Layer& layer) {
+  return std::visit(
+      [](const auto& each) {
+        using L = std::decay_t<decltype(each)>;
+        return std::same_as<L, Dense> || std::same_as<L, Conv2d> || std::same_as<L, Tanh> ||
+               std::same_as<L, LayerNorm> || std::same_as<L, BatchNorm>;
+      },
+      layer);
+}
+
+bool passes_signs_on(const Layer& layer) {
+  return std::visit(
+      [](const auto& each) {
+        using L = std::decay_t<decltype(each)>;
+        if constexpr (std::same_as<L, LeakyRelu>) return each.slope > 0;
+        return std::same_as<L, Flatten> || std::same_as<L, Dropout> || std::same_as<L, MaxPool2d> ||
+               std::same_as<L, AvgPool2d> || std::same_as<L, GlobalAvgPool> ||
+               std::same_as<L, Gelu> || std::same_as<L, Silu>;
+      },
+      layer);
+}
+
+// Throws where the loss cannot be of the network's outputs.
+void check_end(const Network& network, const Loss& loss) {
+  std::size_t last = network.layers.size() - 1;
+  if (std::holds_alternative<SoftmaxCrossEntropy>(loss) &&
+      std::holds_alternative<Softmax>(network.layers[last]))
+    throw InvalidArgument(fmt::format(
+        "{}: the loss softmax_cross_entropy contains the softmax; leave the layer out, or use the "
+        "loss cross_entropy",
+        layer_label(network, last)));
+  while (last > 0 && passes_signs_on(network.layers[last])) --last;
+  if (std::holds_alternative<CrossEntropy>(loss) && gives_any_number(network.layers[last]))
+    throw InvalidArgument(fmt::format(
+        "{}: the loss cross_entropy is of probabilities, and this layer gives negative numbers "
+        "too; put softmax or sigmoid at the end, or use the loss softmax_cross_entropy",
+        layer_label(network, last)));
+}
+
 }  // namespace
 
 Program::Plan::Plan(const Network& given, const Loss& loss_value, std::size_t rows_value)
@@ -26,6 +69,7 @@ Program::Plan::Plan(const Network& given, const Loss& loss_value, std::size_t ro
       operations(make_fused_operations(network)),
       joints(operations) {
   check_loss(loss);
+  check_end(given, loss);
   if (max_rows == 0) throw InvalidArgument("program: the batch must have at least 1 row, got 0");
   plan_tasks();
   plan_batch_sums();

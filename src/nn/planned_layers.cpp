@@ -8,7 +8,8 @@ namespace gradatim {
 
 std::size_t Program::workspace_bytes() const {
   const Plan& plan = *plan_;
-  std::size_t floats = plan.bytes.weight.size() + plan.bytes.gradient.size() + plan.d_memory.size();
+  std::size_t floats = plan.bytes.weight.size() + plan.bytes.gradient.size() +
+                       plan.bytes.inputs.size() + plan.d_memory.size();
   for (const Tensor& product : plan.bytes.products) floats += product.size();
   for (const Tensor& buffer : plan.partial_gradients) floats += buffer.size();
   for (const Tensor& buffer : plan.outputs) floats += buffer.size();

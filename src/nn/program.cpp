@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <concepts>
 #include <numeric>
 
 #include "gradatim/core/error.hpp"
@@ -264,53 +263,8 @@ double Program::Plan::mean_loss() const {
   return std::accumulate(task_loss.begin(), task_loss.end(), 0.0) / static_cast<double>(rows);
 }
 
-namespace {
-
-// Negative ones too, whatever it is given.
-bool gives_any_number(const Layer& layer) {
-  return std::visit(
-      [](const auto& each) {
-        using L = std::decay_t<decltype(each)>;
-        return std::same_as<L, Dense> || std::same_as<L, Conv2d> || std::same_as<L, Tanh> ||
-               std::same_as<L, LayerNorm> || std::same_as<L, BatchNorm>;
-      },
-      layer);
-}
-
-bool passes_signs_on(const Layer& layer) {
-  return std::visit(
-      [](const auto& each) {
-        using L = std::decay_t<decltype(each)>;
-        return std::same_as<L, Flatten> || std::same_as<L, Dropout> || std::same_as<L, MaxPool2d> ||
-               std::same_as<L, AvgPool2d> || std::same_as<L, GlobalAvgPool> ||
-               std::same_as<L, LeakyRelu> || std::same_as<L, Gelu> || std::same_as<L, Silu>;
-      },
-      layer);
-}
-
-// Refuses at once losses that are of something else than the network, which has layers, gives.
-void check_end(const Network& network, const Loss& loss) {
-  std::size_t last = network.layers.size() - 1;
-  if (std::holds_alternative<SoftmaxCrossEntropy>(loss) &&
-      std::holds_alternative<Softmax>(network.layers[last]))
-    throw InvalidArgument(fmt::format(
-        "{}: the loss softmax_cross_entropy contains the softmax; leave the layer out, or use the "
-        "loss cross_entropy",
-        layer_label(network, last)));
-  while (last > 0 && passes_signs_on(network.layers[last])) --last;
-  if (std::holds_alternative<CrossEntropy>(loss) && gives_any_number(network.layers[last]))
-    throw InvalidArgument(fmt::format(
-        "{}: the loss cross_entropy is of probabilities, and this layer gives negative numbers "
-        "too; put softmax or sigmoid behind it, or use the loss softmax_cross_entropy",
-        layer_label(network, last)));
-}
-
-}  // namespace
-
 Program::Program(const Network& network, const Loss& loss, std::size_t max_rows)
-    : plan_(std::make_unique<Plan>(network, loss, max_rows)) {
-  check_end(network, loss);
-}
+    : plan_(std::make_unique<Plan>(network, loss, max_rows)) {}
 
 Program::~Program() = default;
 Program::Program(Program&&) noexcept = default;

@@ -159,7 +159,10 @@ void OptimizerState::update(const Piece& piece, std::span<float> theta,
                             float rate) {
   const auto [first, count] = piece.range;
   kernels::Adjustment own = adjustment;
-  if (!piece.decays) own.l2 = 0.0F, own.shrink = 1.0F;
+  if (!piece.decays) {
+    own.l2 = 0.0F;
+    own.shrink = 1.0F;
+  }
   const auto part = [&](AlignedVector<float>& state) {
     return state.empty() ? std::span<float>() : std::span(state).subspan(first, count);
   };

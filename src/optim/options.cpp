@@ -105,20 +105,21 @@ void validate(const Descent& descent) {
 }
 
 std::string_view kind(const Optimizer& optimizer) {
-  static constexpr std::array<std::string_view, std::variant_size_v<Optimizer>> kKinds{
-      "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", "lion"};
+  static constexpr auto kKinds = std::to_array<std::string_view>(
+      {"sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", "lion"});
+  static_assert(kKinds.size() == std::variant_size_v<Optimizer>);
   return kKinds.at(optimizer.index());
 }
 
 std::string_view kind(const Clipping& clipping) {
-  static constexpr std::array<std::string_view, std::variant_size_v<Clipping>> kKinds{
-      "none", "value", "global_norm"};
+  static constexpr auto kKinds = std::to_array<std::string_view>({"none", "value", "global_norm"});
+  static_assert(kKinds.size() == std::variant_size_v<Clipping>);
   return kKinds.at(clipping.index());
 }
 
 std::string_view kind(const WeightDecay& decay) {
-  static constexpr std::array<std::string_view, std::variant_size_v<WeightDecay>> kKinds{
-      "none", "l2", "decoupled"};
+  static constexpr auto kKinds = std::to_array<std::string_view>({"none", "l2", "decoupled"});
+  static_assert(kKinds.size() == std::variant_size_v<WeightDecay>);
   return kKinds.at(decay.index());
 }
 

@@ -67,8 +67,9 @@ double factor_at(const OneCycle& cycle, std::size_t step, std::size_t steps) {
 }  // namespace
 
 std::string_view kind(const Schedule& schedule) {
-  static constexpr std::array<std::string_view, std::variant_size_v<Schedule>> kKinds{
-      "constant", "step", "exponential", "cosine", "one_cycle"};
+  static constexpr auto kKinds =
+      std::to_array<std::string_view>({"constant", "step", "exponential", "cosine", "one_cycle"});
+  static_assert(kKinds.size() == std::variant_size_v<Schedule>);
   return kKinds.at(schedule.index());
 }
 

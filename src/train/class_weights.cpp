@@ -34,8 +34,8 @@ void check_labels(std::span<const std::int32_t> labels, std::size_t classes) {
 }  // namespace
 
 std::string_view kind(const ClassWeights& weights) {
-  constexpr std::array<std::string_view, std::variant_size_v<ClassWeights>> kNames{
-      "equal", "balanced", "listed"};
+  constexpr auto kNames = std::to_array<std::string_view>({"equal", "balanced", "listed"});
+  static_assert(kNames.size() == std::variant_size_v<ClassWeights>);
   return kNames[weights.index()];
 }
 

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "gradatim/core/error.hpp"
 #include "gradatim/nn/operation.hpp"
 #include "gradatim/nn/parameters.hpp"
@@ -22,6 +25,37 @@ void check_options(const TrainOptions& options) {
       !std::holds_alternative<EqualClasses>(options.class_weights))
     throw InvalidArgument(fmt::format("train: class_weights need the gradient backprop, not {}",
                                       to_string(options.gradient)));
+}
+
+// What a softmax answers with.
+void check_distributions(const Dataset& data) {
+  const ConstTensorView targets = data.train.targets.view();
+  for (std::size_t i = 0; i < targets.rows(); ++i) {
+    double sum = 0;
+    bool negative = false;
+    for (const float target : targets.row(i)) {
+      sum += static_cast<double>(target);
+      negative = negative || target < 0;
+    }
+    if (!negative && std::abs(sum - 1) <= 1e-3) continue;
+    throw InvalidArgument(
+        fmt::format("train: the loss is of one class in several: expected targets of '{}' that are "
+                    "not negative and add up to 1, those of sample {} add up to {:.6g}; several "
+                    "yes or no answers take the loss binary_cross_entropy",
+                    data.name, i, sum));
+  }
+}
+
+void check_outputs(const Network& network) {
+  const Shape output = output_shape(network);
+  if (output.rank() != 1)
+    throw ShapeError(fmt::format(
+        "train: expected a network that answers with a vector, got outputs of shape {}; end it "
+        "with flatten, global_avg_pool or dense",
+        output.to_string()));
+  const auto tensors = parameter_layout(network).tensors;
+  if (std::ranges::none_of(tensors, &ParameterTensor::trained))
+    throw InvalidArgument("train: the network has no parameters that could be trained");
 }
 
 void check_targets(const Dataset& data, const Shape& output) {
@@ -47,6 +81,12 @@ std::size_t smallest_batch(const Split& split, const TrainOptions& options) {
 
 // Some layers take statistics over a batch, which need several samples.
 void check_batches(const Network& network, const Split& split, const TrainOptions& options) {
+  if (options.sampling == Sampling::shuffled_epochs && options.accumulation > 1 &&
+      samples_per_step(options) > split.size())
+    throw InvalidArgument(fmt::format(
+        "train: a step of {} batches of {} is {} samples, and a shuffled epoch has {}; lower "
+        "accumulation or batch",
+        options.accumulation, options.batch, samples_per_step(options), split.size()));
   const std::size_t smallest = smallest_batch(split, options);
   const auto operations = make_operations(network);
   for (std::size_t i = 0; i < operations.size(); ++i) {
@@ -76,7 +116,11 @@ void check_fit(const Network& network, const Dataset& data, const TrainOptions& 
   if (is_active(options.augmentation) && !data.train.has_images())
     throw InvalidArgument(
         fmt::format("train: augmentation is of images, '{}' has none", data.name));
+  check_outputs(network);
   check_targets(data, output_shape(network));
+  const bool of_classes = std::holds_alternative<SoftmaxCrossEntropy>(options.loss) ||
+                          std::holds_alternative<CrossEntropy>(options.loss);
+  if (of_classes && data.train.labels.empty()) check_distributions(data);
   check_batches(network, data.train, options);
 }
 

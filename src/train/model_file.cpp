@@ -19,6 +19,7 @@ constexpr const char* kClassesKey = "gradatim.classes";
 constexpr const char* kInputsKey = "gradatim.inputs";
 constexpr const char* kFeaturesKey = "gradatim.features";
 constexpr const char* kTargetsKey = "gradatim.targets";
+constexpr const char* kHashKey = "gradatim.parameters_sha256";
 
 [[noreturn]] void fail(const std::filesystem::path& path, std::string_view message) {
   throw DataError(fmt::format("model {}: {}", path.string(), message));
@@ -146,6 +147,17 @@ void add_columns(const Model& model, Metadata& metadata) {
             .dump();
 }
 
+// Files from elsewhere, or whose weights were changed on purpose, have none.
+void check_hash(const std::filesystem::path& path, const Metadata& metadata,
+                const Parameters& parameters) {
+  const auto found = metadata.find(kHashKey);
+  if (found == metadata.end()) return;
+  const std::string got = parameters_sha256(parameters.theta());
+  if (got != found->second)
+    fail(path, fmt::format("damaged: expected parameters of SHA-256 {} ('{}'), got {}",
+                           found->second, kHashKey, got));
+}
+
 Parameters parameters_for(const std::filesystem::path& path, const Network& network,
                           const SafetensorsFile& file) {
   try {
@@ -174,6 +186,7 @@ void save_model(const std::filesystem::path& path, const Model& model) {
   Metadata metadata{{kNetworkKey, to_toml(model.network)},
                     {kClassesKey, nlohmann::json(model.class_names).dump()},
                     {kInputsKey, "bytes / 255"}};
+  metadata[kHashKey] = parameters_sha256(model.parameters.theta());
   add_columns(model, metadata);
   std::vector<NamedView> views;
   for (const ParameterTensor& tensor : model.parameters.layout().tensors)
@@ -188,6 +201,7 @@ Model load_model(const std::filesystem::path& path) {
   model.class_names = class_names_of(path, file.metadata);
   model.parameters = parameters_for(path, model.network, file);
   copy_parameters(path, file, model.parameters);
+  check_hash(path, file.metadata, model.parameters);
   read_features(path, file.metadata, model);
   read_targets(path, file.metadata, model);
   return model;

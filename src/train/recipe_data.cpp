@@ -48,7 +48,13 @@ void check_utf8(const TextTable& table, const Dataset& data, const TableOptions&
 }
 
 Dataset load(const Recipe& recipe, const DataPaths& paths) {
-  if (!is_table(recipe.data)) return load_dataset(recipe.data, paths);
+  if (!is_table(recipe.data)) {
+    if (recipe.table != TableOptions{})
+      throw InvalidArgument(fmt::format(
+          "table: its keys are of a table's file, as data = \"FILE.csv\", and the data are '{}'",
+          recipe.data));
+    return load_dataset(recipe.data, paths);
+  }
   const TextTable table = read_table(table_file(recipe, paths));
   Dataset data =
       dataset_of(table, recipe.table, targets_for(recipe.options.loss), recipe.options.seed);

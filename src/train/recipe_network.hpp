@@ -30,8 +30,9 @@ inline constexpr Range kWhole{.low = 0, .high = 4'294'967'295.0};
 inline constexpr Range kSeed{.low = 0, .high = 9'223'372'036'854'774'784.0};
 
 inline std::string_view kind(const Initializer& initializer) {
-  constexpr std::array<std::string_view, std::variant_size_v<Initializer>> kNames{
-      "gaussian", "xavier", "he", "zeros", "automatic", "ones"};
+  constexpr auto kNames =
+      std::to_array<std::string_view>({"gaussian", "xavier", "he", "zeros", "automatic", "ones"});
+  static_assert(kNames.size() == std::variant_size_v<Initializer>);
   return kNames[initializer.index()];
 }
 

@@ -18,7 +18,7 @@ std::string shown(const toml::node& node) {
   if (const auto* integer = node.as_integer()) return fmt::format("{}", integer->get());
   if (const auto* number = node.as_floating_point()) return fmt::format("{}", number->get());
   if (const auto* boolean = node.as_boolean()) return boolean->get() ? "true" : "false";
-  if (node.is_array()) return "an array";
+  if (const auto* array = node.as_array()) return array->empty() ? "an empty array" : "an array";
   if (node.is_table()) return "a table";
   return "a date or time";
 }

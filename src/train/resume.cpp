@@ -113,6 +113,7 @@ ResumePoint find_resume_point(const std::filesystem::path& folder, const Recipe&
   point.early_stopped = stopped == "early_stopped";
   point.finished =
       point.early_stopped || (stopped == "steps_done" && taken == recipe.options.steps);
+  point.at_schedules_end = point.finished && spans_all_steps(recipe.options.schedule);
   return point;
 }
 

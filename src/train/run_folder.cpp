@@ -68,8 +68,15 @@ std::filesystem::path recipe_of_run(const std::filesystem::path& folder) {
   std::error_code ignored;
   if (!std::filesystem::is_directory(folder, ignored))
     throw DataError(fmt::format("run {}: no such folder", folder.string()));
-  if (!is_run_folder(folder))
-    throw DataError(fmt::format("run {}: no run, it has no recipe.toml", folder.string()));
+  if (!is_run_folder(folder)) {
+    const bool is_search = std::filesystem::exists(folder / "search.json", ignored);
+    throw DataError(fmt::format(
+        "run {}: no run, it has no recipe.toml{}", folder.string(),
+        is_search ? fmt::format("; it is a search: `gradatim train {0}/best.toml` trains the best, "
+                                "`gradatim search --resume {0}` goes on",
+                                folder.string())
+                  : ""));
+  }
   return folder / "recipe.toml";
 }
 

@@ -80,6 +80,8 @@ TEST(BadInput, RecipesAndOptions) {
       {{"--set", "layers.0.kind=dens"}, "unknown name 'dens'; did you mean 'dense'?"},
       {{"--set", "loss=softmax_cross_entrop"}, "did you mean 'softmax_cross_entropy'?"},
       {{"--set", "batch"}, "--set batch: expected key=value"},
+      {{"--set", "table.targets=[\"x\"]"}, "table: its keys are of a table's file"},
+      {{"--set", "validation.fraction=1e-9"}, "validation: 1e-09 of 400 samples are none"},
       {{"--set", "input=[35]"},
        "expects inputs of shape (35), a sample of 'mnist' has shape (6, 6)"},
       {{"--set", "layers.2.units=9"}, "'mnist' has 10 classes, the network 9 outputs"},

@@ -7,6 +7,8 @@
 #include <string>
 
 #include "app/command.hpp"
+#include "apps/gradatim/memory.hpp"
+#include "gradatim/train/recipe.hpp"
 #include "support/mnist.hpp"
 
 namespace gradatim {
@@ -24,6 +26,9 @@ TEST(Recipes, AllArePlanned) {
     ASSERT_EQ(plan.exit_code, 0) << plan.err;
     EXPECT_EQ(plan.json()["recipe"], file.path().stem().string());
     EXPECT_GT(plan.json()["parameters"].get<std::size_t>(), 0U);
+    EXPECT_LE(app::least_bytes_of_step(read_recipe(file.path())),
+              plan.json()["peak_bytes"].get<double>())
+        << path;
     names.insert(file.path().stem().string());
   }
   EXPECT_EQ(names, (std::set<std::string>{"deep-convnet", "discs", "fashion-convnet", "friedman1",

@@ -149,6 +149,17 @@ TEST(ResumeCommand, AFinishedRunSaysSoAndMoreStepsTrainOn) {
             read_file(longer / "run/metrics.csv", 1U << 26U));
 }
 
+// More steps would be refused: those that were taken would have had other learning rates.
+TEST(ResumeCommand, ARunAtTheEndOfItsScheduleSaysSoAndAdvisesNoMoreSteps) {
+  const Workshop workshop;
+  ASSERT_EQ(workshop.train({"--out", "run", "--steps", "20", "--set", "schedule=cosine"}).exit_code,
+            0);
+  const Outcome again = workshop.gradatim(kResume);
+  EXPECT_EQ(again.exit_code, 0);
+  EXPECT_CONTAINS(again.err, "20 steps are done, which its cosine schedule spans");
+  EXPECT_EQ(again.err.find("give it more"), std::string::npos) << again.err;
+}
+
 TEST(ResumeCommand, AnEarlyStoppedRunSaysSoAndAdvisesNoMoreSteps) {
   const Workshop workshop;
   const Outcome first =

@@ -228,6 +228,18 @@ TEST(SearchCommand, ATrialThatDivergesOrDoesNotFitIsAFailureAndNotTheEnd) {
   EXPECT_CONTAINS(outcome.err, "'mnist' has 10 classes, the network 3 outputs");
 }
 
+TEST(SearchCommand, RunsAndSearchesAreToldApart) {
+  const Workshop workshop;
+  ASSERT_EQ(workshop.train({"--out", "run", "--steps", "2"}).exit_code, 0);
+  EXPECT_CONTAINS(search(workshop, {"--resume", "run"}).err, "it is a run, which `train --resume`");
+  ASSERT_EQ(search(workshop, {"tiny", "--set", "batch=int(5,9)", "--trials", "2", "--steps", "2",
+                              "--out", "found"})
+                .exit_code,
+            0);
+  EXPECT_CONTAINS(workshop.gradatim({"train", "--resume", "found", "--data-dir", "data"}).err,
+                  "it is a search: `gradatim train found/best.toml` trains the best");
+}
+
 TEST(SearchCommand, WithoutAScoreThereIsNoBest) {
   const Workshop workshop;
   const Outcome outcome =
@@ -248,6 +260,7 @@ TEST(SearchCommand, WrongInputIsRefusedBeforeAnythingIsTrained) {
   refused({}, "expected a recipe, or the folder of a search to --resume");
   refused({"tiny", "--set", "optimizer.lerning_rate=log(1e-4,1)"}, "learning_rate");
   refused({"tiny", "--set", "batch=uniform(1,2)"}, "batch");
+  refused({"tiny", "--set", "batch=int(4000000000,4000000009)"}, "samples takes at least");
   refused({"tiny", "--set", "batch=int(5,1)"}, "expected int(LOW, HIGH)");
   refused({"tiny", "--set", "seed=int(1,9)", "--trials", "0"}, "--trials");
   refused({"tiny", "--set", "seed=int(1,9)"}, "'seed=int(1,9)' can't be searched");

@@ -139,21 +139,16 @@ TEST_F(GatherTest, BytesAreThoseOfTheImages) {
   EXPECT_THROW(gather(split, std::span(indices).first(3), images, labels), ShapeError);
 }
 
-TEST_F(GatherTest, ARangeIsTheSameAsItsIndices) {
-  Tensor by_range({6, 1, 5, 7});
-  Tensor by_index({6, 1, 5, 7});
-  std::vector<std::int32_t> range_labels(6);
-  std::vector<std::int32_t> index_labels(6);
+TEST_F(GatherTest, ABatchIsTheSameAsItsIndices) {
+  Tensor inputs({6, 1, 5, 7});
+  std::vector<std::int32_t> labels(6);
   const std::vector<std::uint32_t> indices{14, 15, 16, 17, 18, 19};
-  gather(split, 14, by_range, range_labels);
-  gather(split, indices, by_index, index_labels);
-  EXPECT_EQ(by_range, by_index);
-  EXPECT_EQ(range_labels, index_labels);
+  gather(split, indices, inputs, labels);
 
   const Samples batch = split.batch(14, 6);
   EXPECT_EQ(batch.inputs.shape(), (Shape{6, 35}));
-  EXPECT_TRUE(std::ranges::equal(batch.inputs.values(), by_range.values()));
-  EXPECT_EQ(batch.labels, range_labels);
+  EXPECT_TRUE(std::ranges::equal(batch.inputs.values(), inputs.values()));
+  EXPECT_EQ(batch.labels, labels);
 }
 
 TEST_F(GatherTest, RefusesWhatDoesNotFit) {
@@ -167,7 +162,6 @@ TEST_F(GatherTest, RefusesWhatDoesNotFit) {
       message_of<InvalidArgument>([&] { gather(split, outside, inputs, labels); });
   EXPECT_TRUE(contains(message, "[0, 20), got 20 at 1")) << message;
   EXPECT_THROW(gather(split, three, inputs, labels), ShapeError);
-  EXPECT_THROW(gather(split, 19, inputs, labels), ShapeError);
   Tensor narrow({2, 34});
   EXPECT_THROW(gather(split, good, narrow, labels), ShapeError);
   EXPECT_THROW(split.batch(19, 2), ShapeError);
@@ -185,7 +179,6 @@ TEST_F(GatherTest, RefusesASplitOfFewerImagesThanLabels) {
   const auto refusal = [](auto&& action) { return message_of<ShapeError>(action); };
   EXPECT_EQ(refusal([&] { gather(split, indices, inputs, labels); }), expected);
   EXPECT_EQ(refusal([&] { gather(split, indices, bytes, labels); }), expected);
-  EXPECT_EQ(refusal([&] { gather(split, 18, inputs, labels); }), expected);
   EXPECT_EQ(refusal([&] { split.batch(18, 2); }), expected);
   EXPECT_EQ(refusal([&] { Split{.images = {}, .labels = {1}}.batch(0, 1); }),
             "split: expected as many images as labels, got images (0) and 1 labels");

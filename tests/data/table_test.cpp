@@ -120,6 +120,14 @@ TEST(Table, BecomesTrainingAndTestSamples) {
               static_cast<int>(classes.train.features.view()(i, 0)) % 3 == 0 ? 1 : 0);
 }
 
+TEST(Table, BlanksAroundAClassAreNoPartOfIt) {
+  const TextTable table = parse_table("x,kind\n1,a\n2, a\n3,\"a \"\n4,b\n", "t.csv");
+  const Dataset data =
+      dataset_of(table, {.targets = {"kind"}, .test = 0}, TableTargets::classes, 1);
+  EXPECT_EQ(data.class_names, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(data.train.labels, (std::vector<std::int32_t>{0, 0, 0, 1}));
+}
+
 TEST(Scaling, GivesTheTrainingSamplesMeanZeroAndDeviationOne) {
   Dataset data = find_generated("friedman1")->make();
   for (std::size_t i = 0; i < data.train.size(); ++i) data.train.features.view()(i, 3) = 7;
@@ -182,6 +190,8 @@ TEST(HoldOut, PartsTheSamplesBySeed) {
   EXPECT_EQ(values(hold_out(data, {}, 1).train), values(data.train));
   EXPECT_CONTAINS(message_of<InvalidArgument>([&] { hold_out(data, {.count = 50}, 1); }),
                   "validation: 50 of 50 training samples leave none to train on");
+  EXPECT_CONTAINS(message_of<InvalidArgument>([&] { hold_out(data, {.fraction = 0.009F}, 1); }),
+                  "validation: 0.009 of 50 samples are none");
   constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
   for (const float fraction : {kNan, -0.1F, 1.0F})
     EXPECT_CONTAINS(message_of<InvalidArgument>([&] { hold_out(data, {.fraction = fraction}, 1); }),

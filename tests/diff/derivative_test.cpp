@@ -265,21 +265,25 @@ TEST(Derivative, AStepOfSixteenEpsilonMovesEveryX) {
   }
 }
 
-// Richardson's last step is the one that must not vanish.
-TEST(Derivative, TheSmallestUsableStepOfRichardsonIsUsable) {
-  const auto f = [](auto x) { return x; };
-  const double step = 32 * smallest_step(5.0);
-  EXPECT_NEAR(derivative(f, 5.0, Richardson{.step = step}).value, 1.0, 1e-9);
-  try {
-    derivative(f, 5.0, Richardson{.step = 0.99 * step});
-    FAIL() << "its last step vanishes";
-  } catch (const InvalidArgument& error) {
-    const std::string message = error.what();
+// Of a method that takes smaller steps too, the last is the one that must not vanish.
+TEST(Derivative, TheSmallestUsableStepThatIsNamedIsUsable) {
+  const auto f = [](double x) { return x; };
+  const auto expect_usable = [](const auto& at_step, double step) {
+    const std::string message = test::message_of<InvalidArgument>([&] { at_step(step); });
     const std::string words = "the smallest usable step there is ";
+    ASSERT_TRUE(test::contains(message, words));
     const double named = std::stod(message.substr(message.find(words) + words.size()));
-    EXPECT_NEAR(named, step, 1e-3 * step) << message;
-    EXPECT_NEAR(derivative(f, 5.0, Richardson{.step = named}).value, 1.0, 1e-9);
+    EXPECT_NO_THROW(at_step(named)) << message;
+    EXPECT_THROW(at_step(0.99 * named), InvalidArgument) << message;
+  };
+  for (const double step : {1e-50, 3e-16}) {
+    expect_usable([&](double h) { derivative(f, 5.0, Central{.step = h}); }, step);
+    expect_usable([&](double h) { derivative(f, 5.0, Stencil{.step = h}); }, step);
+    expect_usable([&](double h) { derivative(f, 5.0, Richardson{.step = h}); }, step);
+    expect_usable([&](double h) { derivative(f, 5.0, Ridders{.step = h}); }, step);
+    expect_usable([&](double h) { derivative(f, 5.0, Adaptive{.step = h}); }, step);
   }
+  EXPECT_NEAR(derivative(f, 5.0, Richardson{.step = 32.1 * smallest_step(5.0)}).value, 1.0, 1e-9);
 }
 
 template <class M>

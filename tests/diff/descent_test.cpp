@@ -96,6 +96,18 @@ TEST(GradientDescent, ReportsWhatIsNotFinite) {
   const auto d = gradient_descent([](const auto& x) { return log(x[0]); }, {1.0},
                                   {.learning_rate = 0.9, .steps = 100});
   EXPECT_EQ(d.stop, Stop::kNonFinite);
+  const auto plain = [](const std::vector<double>& x) { return std::log(x[0]); };
+  EXPECT_EQ(gradient_descent(plain, {1.0}, {.learning_rate = 1e308, .steps = 5}).stop,
+            Stop::kNonFinite);
+  EXPECT_EQ(gradient_descent(plain, {std::nan("")}).stop, Stop::kNonFinite);
+}
+
+// 10 to the fourth power overflows before it could rise ten times.
+TEST(GradientDescent, ARiseToInfinityIsADivergence) {
+  const auto quartic = [](const auto& x) { return x[0] * x[0] * x[0] * x[0]; };
+  const auto d = gradient_descent(quartic, {10.0}, {.learning_rate = 1});
+  EXPECT_EQ(d.stop, Stop::kDiverged);
+  EXPECT_LT(d.steps, 10U);
 }
 
 // Heavy ball on 50 x0² + x1²/2: momentum 0.6 reaches in 60 steps what plain descent does not.

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "gradatim/core/error.hpp"
+#include "gradatim/diff/check_gradient.hpp"
 #include "gradatim/diff/gradient.hpp"
 #include "gradatim/diff/hessian.hpp"
 
@@ -37,6 +39,29 @@ TEST(Eigen, AFunctionOfVectorXdOnly) {
   EXPECT_EQ(g.method, "ridders");
   EXPECT_NEAR(g[0], 6, 1e-12);
   EXPECT_EQ(x[0], 3);
+}
+
+TEST(Eigen, MapsAndReferencesAreVectorsToF) {
+  const auto f = [](const Eigen::VectorXd& v) { return v.squaredNorm(); };
+  std::vector<double> values{3, 4};
+  const Eigen::Map<Eigen::VectorXd> map(values.data(), 2);
+  const auto g = gradient(f, map);
+  static_assert(std::same_as<std::remove_cvref_t<decltype(g.value)>, Eigen::VectorXd>);
+  EXPECT_NEAR(g[1], 8, 1e-12);
+  Eigen::VectorXd x = map;
+  EXPECT_NEAR(gradient(f, Eigen::Ref<Eigen::VectorXd>(x))[0], 6, 1e-12);
+}
+
+TEST(Eigen, AnalyticGradientsAreVectorsExpressionsOrFunctions) {
+  const auto f = [](const auto& v) { return v.squaredNorm(); };
+  const Eigen::Vector3d x(0.3, -1.2, 2);
+  EXPECT_TRUE(check_gradient(f, Eigen::Vector3d(2 * x), x).passed());
+  EXPECT_TRUE(check_gradient(f, 2 * x, x).passed());
+  EXPECT_FALSE(check_gradient(f, 3 * x, x).passed());
+  const auto twice = [](const Eigen::Vector3d& v) { return Eigen::Vector3d(2 * v); };
+  EXPECT_TRUE(check_gradient(f, twice, x).passed());
+  EXPECT_TRUE(check_gradient(f, {0.6, -2.4, 4.0}, x).passed());
+  EXPECT_THROW(check_gradient(f, Eigen::Vector2d(1, 2), x), ShapeError);
 }
 
 }  // namespace

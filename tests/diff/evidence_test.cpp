@@ -238,7 +238,7 @@ TEST(Evidence, ACurveWithinAStairIsNotTheFunction) {
     count(derivative(f, x, Ridders{}));
     count(derivative(f, x, Adaptive{}));
   }
-  EXPECT_LE(wrong, 12);
+  EXPECT_LE(wrong, 10) << "those at x below 5e-7 that see -0.5 at every spacing, see METHOD.md";
   EXPECT_LE(refused, 10);
 }
 

@@ -155,6 +155,18 @@ TEST(CheckRounding, LargeBatchesAreNoFalseAlarm) {
   }
 }
 
+// To a network that tells nothing apart yet, samples of a class are alike: terms of so few kinds
+// are rounded to the same side again and again, which no random walk is off by.
+TEST(CheckRounding, TermsOfFewKindsAreNoFalseAlarm) {
+  Problem problem = as_initialised("alike", {{20}, {Dense{6}, Sigmoid{}, Dense{3}}}, 40'000, 1);
+  for (float& w : problem.parameters.theta()) w *= 0.01F;
+  for (float& value : problem.inputs.values()) value = value > 0.8F ? 0.0F : 254.0F / 255.0F;
+  std::vector<float> gradient = backprop(problem);
+  EXPECT_TRUE(check_of(problem, gradient).passed());
+  *std::ranges::max_element(gradient) *= 1.001F;
+  EXPECT_EQ(check_of(problem, gradient).count(&TensorCheck::failed), 1U);
+}
+
 // A layer of many units all of whose gradients have one sign adds them up for each value before it.
 TEST(CheckRounding, WideLayersOfOneSignAreNoFalseAlarm) {
   for (const std::size_t units : {500U, 2'000U}) {

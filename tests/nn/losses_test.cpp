@@ -166,6 +166,9 @@ TEST(Losses, RejectOptionsOutOfRange) {
   EXPECT_THROW(check_loss(SoftmaxCrossEntropy{1.0F}), InvalidArgument);
   EXPECT_THROW(check_loss(SoftmaxCrossEntropy{-0.1F}), InvalidArgument);
   EXPECT_THROW(check_loss(Huber{0.0F}), InvalidArgument);
+  EXPECT_THROW(check_loss(CrossEntropy{-1e-7F}), InvalidArgument);
+  EXPECT_THROW(check_loss(CrossEntropy{1.0F}), InvalidArgument);
+  EXPECT_NO_THROW(check_loss(CrossEntropy{0.0F}));
   EXPECT_NO_THROW(check_loss(SoftmaxCrossEntropy{0.1F}));
 }
 

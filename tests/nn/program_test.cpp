@@ -278,6 +278,14 @@ TEST(Program, NamesWhereAValueStopsBeingFinite) {
             "the inputs");
 }
 
+// Beyond 64 units zeros may not pay: batches with few of them are kept as floats.
+TEST(Program, PlansMemoryForTheFloatsOfBytes) {
+  const auto bytes = [](std::size_t units) {
+    return Program({{784}, {Dense{units}}}, SoftmaxCrossEntropy{}, 100).workspace_bytes();
+  };
+  EXPECT_GE(bytes(65), bytes(64) + 100 * 784 * sizeof(float));
+}
+
 // Gradients of values share memory by lifetime: of twelve equal layers at most three live at once,
 // and a residual keeps one longer.
 TEST(Program, GradientsShareMemoryByLifetime) {
@@ -348,13 +356,14 @@ TEST(Program, RefusesALogarithmOfNegativeNumbers) {
   };
   EXPECT_EQ(refusal({{7}, {Relu{}, dense(3)}}),
             "layer 2 (dense): the loss cross_entropy is of probabilities, and this layer gives "
-            "negative numbers too; put softmax or sigmoid behind it, or use the loss "
+            "negative numbers too; put softmax or sigmoid at the end, or use the loss "
             "softmax_cross_entropy");
   EXPECT_CONTAINS(refusal({{7}, {dense(3), LeakyRelu{}}}), "layer 1 (dense)");
   EXPECT_CONTAINS(refusal({{1, 4, 4}, {Conv2d{3, 1}, MaxPool2d{4}, Flatten{}}}),
                   "layer 1 (conv2d)");
   const std::vector<Network> right{{{7}, {dense(3), Softmax{}, Dropout{0.5F}}},
                                    {{7}, {dense(3), Softplus{}}},
+                                   {{7}, {dense(3), LeakyRelu{0}}},
                                    {{7}, {dense(3), Sigmoid{}, Flatten{}}}};
   for (const Network& network : right) EXPECT_NO_THROW(Program(network, CrossEntropy{}, 1));
   EXPECT_THROW(Program({{4}, {}}, CrossEntropy{}, 1), ShapeError);

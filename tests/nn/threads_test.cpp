@@ -1,5 +1,5 @@
-// 1, 2, 3 or 7 threads train to the same bits (design.md, P4), where the rows of a batch really are
-// cut into several tasks.
+// 1, 2, 3 or 7 threads train to the same bits (docs/principles.md, P4), where the rows of a batch
+// really are cut into several tasks.
 #include <gtest/gtest.h>
 
 #include <algorithm>

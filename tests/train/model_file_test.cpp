@@ -163,6 +163,19 @@ TEST(ModelFile, RefusesValuesThatAreNotFinite) {
   }
 }
 
+// A flipped bit leaves most floats finite.
+TEST(ModelFile, RefusesParametersThatAreNotThoseOfTheirHash) {
+  const test::TemporaryFolder folder;
+  const Model model = sample_model();
+  save_model(folder / "m", model);
+  std::string bytes = read_file(folder / "m");
+  bytes.back() = static_cast<char>(bytes.back() ^ 1);
+  write_file(folder / "m", bytes);
+  const std::string message = refusal(folder / "m");
+  EXPECT_CONTAINS(message, "damaged: expected parameters of SHA-256 " +
+                               parameters_sha256(model.parameters.theta()));
+}
+
 TEST(ModelFile, ParametersOfAnotherNetworkAreRefusedByTensor) {
   const test::TemporaryFolder folder;
   save_model(folder / "m", sample_model());

@@ -24,6 +24,17 @@ TEST(Setting, ReplacesValuesAnywhere) {
   EXPECT_EQ(recipe.network, Network({9}, {Dense{100, Xavier{}}, Tanh{}}));
 }
 
+TEST(Setting, TakesPlacesAsMessagesNameThem) {
+  EXPECT_EQ(parse(kSmall, {"layers[0].units=100"}), parse(kSmall, {"layers.0.units=100"}));
+  EXPECT_CONTAINS(refusal_of_setting("layers[].units=1"), "layers[].units=1: ");
+  EXPECT_CONTAINS(refusal_of_setting("layers[0=1"), "layers[0=1: ");
+}
+
+TEST(Setting, NeedsAValue) {
+  for (const char* text : {"data=", "name= "})
+    EXPECT_CONTAINS(refusal_of_setting(text), ": expected a value behind '='") << text;
+}
+
 TEST(Setting, TakesTheBeginningOfAFirstWordThatIsClear) {
   const Recipe expected = parse(kSmall, {"optimizer.learning_rate=0.05", "batch=7"});
   EXPECT_EQ(parse(kSmall, {"optim.learning_rate=0.05", "batc=7"}), expected);

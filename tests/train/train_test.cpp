@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <thread>
@@ -9,10 +11,12 @@
 #include "gradatim/core/error.hpp"
 #include "gradatim/nn/program.hpp"
 #include "support/datasets.hpp"
+#include "support/errors.hpp"
 
 namespace gradatim {
 namespace {
 
+using test::message_of;
 using test::striped_dataset;
 
 const Network kNetwork({36}, {Dense{12, Xavier{}}, Tanh{}, Dense{4, Xavier{}}});
@@ -238,6 +242,42 @@ TEST(Train, RejectsWhatDoesNotFitTogether) {
                         })));
   EXPECT_THROW(train({{784}, {Dense{4}}}, data, kOptions), ShapeError);
   EXPECT_THROW(train({{36}, {Dense{3}}}, data, kOptions), ShapeError);
+  EXPECT_CONTAINS(message_of<InvalidArgument>([&] {
+                    train(kNetwork, data, with([](auto& o) {
+                            o.batch = 100;
+                            o.accumulation = 40;
+                            o.sampling = Sampling::shuffled_epochs;
+                          }));
+                  }),
+                  "a step of 40 batches of 100 is 4000 samples");
+}
+
+TEST(Train, RejectsNetworksThatAnswerWithNoVectorOrHaveNothingToTrain) {
+  const Dataset data = striped_dataset();
+  EXPECT_CONTAINS(message_of<ShapeError>([&] {
+                    train({{1, 6, 6}, {Conv2d{4, 1}}}, data, kOptions);
+                  }),
+                  "answers with a vector, got outputs of shape (4, 6, 6)");
+  EXPECT_CONTAINS(message_of<InvalidArgument>([&] {
+                    train({{36}, {Relu{}}}, data, kOptions);
+                  }),
+                  "no parameters that could be trained");
+}
+
+TEST(Train, ASoftmaxLossRejectsTargetsThatAreNoDistribution) {
+  Dataset data{.name = "answers"};
+  data.train = {.features = Tensor({2, 3}), .targets = Tensor({2, 2})};
+  std::ranges::copy(std::array{0.25F, 0.75F, 1.0F, 1.0F}, data.train.targets.values().begin());
+  data.test = data.train;
+  TrainOptions options = kOptions;
+  options.batch = 2;
+  options.steps = 1;
+  options.loss = SoftmaxCrossEntropy{};
+  const Network network{{3}, {Dense{2}}};
+  EXPECT_CONTAINS(message_of<InvalidArgument>([&] { train(network, data, options); }),
+                  "add up to 1, those of sample 1 add up to 2");
+  options.loss = BinaryCrossEntropy{};
+  EXPECT_NO_THROW(train(network, data, options));
 }
 
 TEST(StepsPerEpoch, RoundsUp) {

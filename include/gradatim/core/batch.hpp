@@ -23,8 +23,8 @@ struct Targets {
   std::span<const float> weights{};        // (rows), of the loss of each; none: all 1
 };
 
-/// What the randomness of a training step is a function of (design.md, P5): the same key, the same
-/// numbers.
+/// What the randomness of a training step is a function of (docs/principles.md, P5): the same key,
+/// the same numbers.
 struct StepKey {
   std::uint64_t seed = 0;
   std::uint64_t step = 0;

@@ -5,9 +5,9 @@
 
 #include "gradatim/core/tensor.hpp"
 
-/// Fast kernels for differences without cancellation (design.md, P7): by how much outputs change
-/// when inputs change by dx. A matrix of changes has one row for each of `m` changes of the same
-/// base point. float32, one thread, dispatched at run time; reference_changes.hpp holds the
+/// Fast kernels for differences without cancellation (docs/principles.md, P7): by how much outputs
+/// change when inputs change by dx. A matrix of changes has one row for each of `m` changes of the
+/// same base point. float32, one thread, dispatched at run time; reference_changes.hpp holds the
 /// readable twins. Relative error a few units in the last place of every single result, for any
 /// dx, also where the change is 10^-20 of the value. Shapes are checked; a mismatch throws
 /// ShapeError.

@@ -6,7 +6,7 @@ namespace gradatim {
 
 /// Everything gradatim throws derives from Error. A message names the operation, the layer, file
 /// or line it is about, what was expected and what came. The library never prints it and never
-/// exits (design.md, P6).
+/// exits (docs/principles.md, P6).
 struct Error : std::runtime_error {
   using std::runtime_error::runtime_error;
 };

@@ -124,11 +124,11 @@ std::size_t argmax(std::span<const float> x);
 void bytes_to_float(std::span<const std::uint8_t> bytes, float scale, std::span<float> out);
 std::size_t count_zeros(std::span<const std::uint8_t> bytes);
 
-/// The share of zeros among bytes from which the two byte products below beat converting and
+/// The share of zeros among bytes from which the byte products below beat converting and
 /// multiplying densely, for up to 64 units (bench/METHOD.md). Wider ones need more of them.
 constexpr double kZerosThatPay = 0.22;
 
-/// The row length that the two kernels below want their packed operands in: columns rounded up to
+/// The row length that the byte products below want their packed operands in: columns rounded up to
 /// a multiple of kAlignment bytes.
 constexpr std::size_t packed_columns(std::size_t columns) {
   constexpr std::size_t kFloats = kAlignment / sizeof(float);

@@ -7,8 +7,8 @@
 
 namespace gradatim {
 
-/// Randomness is an argument (design.md, P5): the same key gives the same numbers, whatever was
-/// drawn before, on any thread, processor and standard library.
+/// Randomness is an argument (docs/principles.md, P5): the same key gives the same numbers,
+/// whatever was drawn before, on any thread, processor and standard library.
 ///
 /// The generator is Philox4x32-10 (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy
 /// as 1, 2, 3", SC 2011, from Random123): the 64-bit key is the seed and the 128-bit counter is

@@ -9,9 +9,9 @@
 namespace gradatim {
 
 /// Threads that share the tasks of one call at a time. What the tasks are is the caller's choice
-/// and depends on shapes only, so results never depend on the number of threads (design.md, P4).
-/// Which thread runs a task does depend on timing: with the other cores busy, the caller simply
-/// runs more of them itself, or all (src/core/handing_out.hpp).
+/// and depends on shapes only, so results never depend on the number of threads
+/// (docs/principles.md, P4). Which thread runs a task does depend on timing: with the other cores
+/// busy, the caller simply runs more of them itself, or all (src/core/handing_out.hpp).
 ///
 /// A pool serves one thread at a time, and a body must not call the pool it runs in: with more than
 /// one thread, parallel_for of several tasks throws Error then.

@@ -30,8 +30,8 @@ class BatchSampler {
   /// shuffled epochs, if the batch is larger than the data.
   explicit BatchSampler(const BatchPlan& plan);
 
-  /// Valid until the next call. plan().batch indices; with shuffled epochs an epoch's last batch
-  /// is shorter where batch does not divide samples.
+  /// Valid until the next call. The plan's batch of indices; with shuffled epochs an epoch's last
+  /// batch is shorter where batch does not divide samples.
   std::span<const std::uint32_t> indices(std::uint64_t step);
 
   /// How many these are.
@@ -39,7 +39,6 @@ class BatchSampler {
 
   /// ceil(samples / batch): the steps in which as many samples are drawn as there are.
   std::size_t steps_per_epoch() const;
-  const BatchPlan& plan() const { return plan_; }
 
  private:
   BatchPlan plan_;
@@ -61,10 +60,5 @@ void gather(const Split& split, std::span<const std::uint32_t> indices,
             TensorView<std::uint8_t> inputs);
 void gather(const Split& split, std::span<const std::uint32_t> indices,
             TensorView<std::uint8_t> inputs, std::span<std::int32_t> labels);
-
-/// Normalised samples [first, first + labels.size()): evaluation in order. Throws ShapeError. (As
-/// bytes they are there already: split.images.view().slice(first, count).)
-void gather(const Split& split, std::size_t first, TensorView<float> inputs,
-            std::span<std::int32_t> labels);
 
 }  // namespace gradatim

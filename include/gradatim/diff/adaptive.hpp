@@ -1,7 +1,6 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
 
@@ -81,7 +80,7 @@ Derivative<T> adapt(G&& g, T x, T f_x, double step, int trials, T noise) {
   Derivative<T> d{.method = Adaptive::kName};
   SecondLook<T> look;
   bool is_doubted = true;
-  T kink = std::numeric_limits<T>::infinity();  // the gap between slopes that was seen to stay
+  KinkMemory<T> kinks;
   T h = first_step;
   for (int begun = 0; is_doubted && begun <= kMostBeginnings; ++begun) {
     const T largest = (begun == 0 ? kLargestGrowth : kLargestGrowthAnew) * h;
@@ -92,7 +91,7 @@ Derivative<T> adapt(G&& g, T x, T f_x, double step, int trials, T noise) {
     const T off = std::abs(best.value - d.value);
     if (off <= 4 * best.error()) {
       d.error = std::max(d.error, off + best.error());
-      is_doubted = 2 * best.bend > kink * best.step;
+      is_doubted = kinks.spans(best.bend, best.step);
       break;
     }
     d.value = best.value;
@@ -104,8 +103,8 @@ Derivative<T> adapt(G&& g, T x, T f_x, double step, int trials, T noise) {
         look_again(g, x, f_x, from, Conclusion<T>{d.value, d.error, d.step, best.innermost}, noise);
     d.evaluations += 2;
     const bool sees_kink = look.sees_kink(best.bend, best.step);
-    kink = std::min(kink, look.kink(best.bend, best.step));
-    is_doubted = look.disagrees_unless_noisy() || sees_kink || 2 * best.bend > kink * best.step;
+    kinks.note(look, best.bend, best.step);
+    is_doubted = look.disagrees_unless_noisy() || sees_kink || kinks.spans(best.bend, best.step);
     h = from * kConfirmingStep<T>;
   }
   d.status = worse(finite_status(f_x), finite_status(d.value));

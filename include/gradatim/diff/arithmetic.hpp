@@ -2,7 +2,6 @@
 
 #include <compare>
 #include <concepts>
-#include <limits>
 #include <type_traits>
 
 // The operators of scalars that carry a derivative, once for all of them: DualNumber and Variable

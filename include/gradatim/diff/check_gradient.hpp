@@ -124,7 +124,8 @@ class CheckedAt final : public CheckedFunction<E> {
 /// steep f is at the first step or, where f does not vary at all, within relative_tolerance itself:
 /// a term that drowns in a large f leaves its entry unresolved. Takes some 18 evaluations an entry
 /// where f is smooth, and where f does not agree as many again as it takes to see how noisy f is:
-/// stairs of what f rounds inside are not taken for jumps. Throws InvalidArgument if x is empty, if
+/// stairs of what f rounds inside are not taken for jumps. Throws InvalidArgument if x is empty or
+/// not finite, if the step cannot be halved eight times there, if
 /// f reads another x than it is given, which can't be moved (see gradient()), max_entries 0,
 /// relative_tolerance not in [0, 1) or error_factor negative or not finite, ShapeError if the
 /// analytic gradient has another size.
@@ -136,16 +137,20 @@ GradientCheck check_gradient(F&& f, const A& analytic, X&& x, CheckOptions optio
   if (n == 0) detail::throw_nothing_to_check();
   if (options.relative_tolerance == 0)
     options.relative_tolerance = std::same_as<E, float> ? 1e-3 : 1e-7;
-  if constexpr (std::is_invocable_v<const A&, const std::remove_cvref_t<X>&>) {
-    const auto values = analytic(std::as_const(x));
-    return check_gradient(f, values, x, options);
-  } else {
+  // Asked first, since an Eigen vector that is asked whether it is a function never answers.
+  if constexpr (requires { static_cast<double>(analytic[analytic.size()]); }) {
     const auto size = static_cast<std::size_t>(analytic.size());
     if (size != n) detail::throw_analytic_size(n, size);
-    std::vector<double> values(n);
-    for (std::size_t i = 0; i < n; ++i) values[i] = static_cast<double>(analytic[i]);
+    std::vector<double> values;
+    for (auto i = analytic.size() * 0; values.size() < n; ++i)
+      values.push_back(static_cast<double>(analytic[i]));
     detail::CheckedAt<std::remove_reference_t<F>, std::remove_reference_t<X>, E> point(f, x);
     return detail::check_entries<E>(point, values, options);
+  } else {
+    static_assert(std::is_invocable_v<const A&, const std::remove_cvref_t<X>&>,
+                  "the analytic gradient must be its values or a function of x");
+    const auto values = analytic(std::as_const(x));
+    return check_gradient(f, values, x, options);
   }
 }
 
@@ -154,6 +159,18 @@ GradientCheck check_gradient(F&& f, const A& analytic, std::initializer_list<T> 
                              const CheckOptions& options = {}) {
   const auto point = detail::point_of(x);
   return check_gradient(f, analytic, point, options);
+}
+
+template <class F, Arithmetic T, class X>
+GradientCheck check_gradient(F&& f, std::initializer_list<T> analytic, X&& x,
+                             const CheckOptions& options = {}) {
+  return check_gradient(f, detail::point_of(analytic), x, options);
+}
+
+template <class F, Arithmetic A, Arithmetic T>
+GradientCheck check_gradient(F&& f, std::initializer_list<A> analytic, std::initializer_list<T> x,
+                             const CheckOptions& options = {}) {
+  return check_gradient(f, detail::point_of(analytic), detail::point_of(x), options);
 }
 
 }  // namespace gradatim

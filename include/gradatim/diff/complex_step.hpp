@@ -1,8 +1,11 @@
 #pragma once
 
+#include <algorithm>
 #include <bit>
+#include <cmath>
 #include <complex>
 #include <cstdint>
+#include <limits>
 
 #include "gradatim/diff/finite_difference.hpp"
 

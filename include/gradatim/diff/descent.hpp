@@ -18,8 +18,8 @@ enum class Stop {
   kStepsUsedUp,
   kHardlyMoved,  // steps used up, all within a millionth of every entry of the start: the learning
                  // rate is too small
-  kDiverged,     // f rose ten steps in a row to above its start, or ended on a rise to more than
-                 // |f(start)| above it: the learning rate is too large
+  kDiverged,     // f rose ten steps in a row to above its start, or to infinity, or ended on a rise
+                 // to more than |f(start)| above it: the learning rate is too large
   kNonFinite,    // f or its gradient became NaN or infinite
   kNoDescent,    // minimise(): no step along the gradient lowers f, down to rounding
 };
@@ -64,6 +64,11 @@ namespace detail {
 void validate(const GradientDescentOptions& options);
 void validate(const MinimiseOptions& options);
 
+template <class C>
+bool is_finite(const C& c) {
+  return std::all_of(c.data(), c.data() + length(c), [](auto v) { return std::isfinite(v); });
+}
+
 /// f and its gradient, by the method that suits f, counting evaluations.
 template <class F, class C>
 struct Slope {
@@ -79,6 +84,7 @@ struct Slope {
       evaluations += exact.evaluations;
       return exact.value;
     } else {
+      if (!is_finite(point)) return not_differentiable(point, d_point);
       auto g = gradient(f, point, method);
       d_point = std::move(g.value);
       evaluations += g.evaluations;
@@ -89,6 +95,13 @@ struct Slope {
     ++evaluations;
     auto argument = converted<E>(point);
     return static_cast<T>(call_with<F, C, E>(f, argument));
+  }
+
+ private:
+  /// Differences take no step from such a point.
+  T not_differentiable(const C& point, C& d_point) {
+    std::fill_n(d_point.data(), length(d_point), std::numeric_limits<T>::quiet_NaN());
+    return value_at(point);
   }
 };
 
@@ -171,6 +184,7 @@ DescentResult<C> descend(F& f, C x, const GradientDescentOptions& options) {
     }
   }
   d.evaluations = slope.evaluations;
+  if (d.stop == Stop::kNonFinite && rises > 0) d.stop = Stop::kDiverged;
   if (d.stop != Stop::kStepsUsedUp || d.steps == 0) return d;
   if (!moved)
     d.stop = Stop::kHardlyMoved;
@@ -273,14 +287,25 @@ DescentResult<C> minimise_from(F& f, C x, const MinimiseOptions& options) {
   return d;
 }
 
+/// d, unless it went nowhere since f reads the caller's x and not its argument: throws then.
+template <class F, class X, class D>
+D refuse_standstill(F& f, X& x, D d, std::string_view method) {
+  if (d.stop == Stop::kConverged && d.steps == 0)
+    refuse_another_x<ValueT<F, X>>(f, x, method, d.evaluations);
+  return d;
+}
+
 }  // namespace detail
 
 /// Gradient descent from x with a fixed learning rate. The gradient is taken as gradient(f, x)
-/// would, exactly where f is generic; f must use its argument, a copy of x. Throws InvalidArgument
-/// for options outside their range.
-template <class F, Point X>
-auto gradient_descent(F&& f, const X& x, const GradientDescentOptions& options = {}) {
-  return detail::descend(f, detail::converted<detail::ElementT<X>>(x), options);
+/// would, exactly where f is generic; f must use its argument, a copy of x: one that reads x itself
+/// is refused by InvalidArgument where x can be written to. Throws InvalidArgument for options
+/// outside their range.
+template <class F, class X>
+  requires Point<std::remove_cvref_t<X>>
+auto gradient_descent(F&& f, X&& x, const GradientDescentOptions& options = {}) {
+  auto d = detail::descend(f, detail::converted<detail::ElementT<X>>(x), options);
+  return detail::refuse_standstill(f, x, std::move(d), "gradient_descent");
 }
 template <class F, Arithmetic T>
 auto gradient_descent(F&& f, std::initializer_list<T> x,
@@ -289,10 +314,12 @@ auto gradient_descent(F&& f, std::initializer_list<T> x,
 }
 
 /// Gradient descent from x with a backtracking line search: f falls at every step, and no learning
-/// rate has to be found. Throws InvalidArgument for options outside their range.
-template <class F, Point X>
-auto minimise(F&& f, const X& x, const MinimiseOptions& options = {}) {
-  return detail::minimise_from(f, detail::converted<detail::ElementT<X>>(x), options);
+/// rate has to be found. Throws as gradient_descent().
+template <class F, class X>
+  requires Point<std::remove_cvref_t<X>>
+auto minimise(F&& f, X&& x, const MinimiseOptions& options = {}) {
+  auto d = detail::minimise_from(f, detail::converted<detail::ElementT<X>>(x), options);
+  return detail::refuse_standstill(f, x, std::move(d), "minimise");
 }
 template <class F, Arithmetic T>
 auto minimise(F&& f, std::initializer_list<T> x, const MinimiseOptions& options = {}) {

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <algorithm>
+#include <cmath>
+
 #include "gradatim/diff/gradient.hpp"
 
 namespace gradatim {

@@ -4,7 +4,6 @@
 #include <array>
 #include <complex>
 #include <limits>
-#include <vector>
 
 #include "gradatim/diff/derivative.hpp"
 #include "gradatim/diff/moving_point.hpp"
@@ -34,10 +33,10 @@ template <class M, class E, class X>
 using VectorCarrierT =
     std::conditional_t<std::same_as<M, Dual>, DualNumber<E, kLanes<X>>, CarrierT<M, E>>;
 
-/// Whether f left other values in its argument than those of x.
+/// Whether f left other values in its argument than those of x, or as many, which it has again.
 template <class E, class Storage, class X>
-inline Status modified_status(const Storage& argument, const X& x) {
-  bool modified = false;
+inline Status modified_status(Storage& argument, const X& x) {
+  bool modified = restore_length(argument, length(x));
   for (std::size_t i = 0; i < length(x); ++i)
     modified |= !same_bits(plain_value(argument.data()[i]), static_cast<E>(x.data()[i]));
   return modified ? Status::kInputModified : Status::kOk;
@@ -150,6 +149,7 @@ class ComplexPoint {
   auto evaluate(std::size_t i, const Z& z, bool& modified) {
     (*argument_).data()[i] = z;
     auto y = call_with<F, P, Z>(f_, *argument_);
+    modified |= restore_length(*argument_, length(x_));
     for (std::size_t k = 0; k < length(x_); ++k) {
       Z& entry = (*argument_).data()[k];
       modified |= !same_bits(entry, k == i ? z : Z(original(k)));

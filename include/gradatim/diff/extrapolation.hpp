@@ -169,9 +169,9 @@ class RiddersTables {
     const auto look = look_again(g, x, g_x, table_.step(), table_.best(), noise);
     const bool sees_kink = look.sees_kink(bend, h);
     if (sees_kink) [[unlikely]]
-      kink_ = std::min(kink_, look.kink(bend, h));
+      kinks_.note(look, bend, h);
     const bool refuted = N == Noise::kKnown ? look.disagrees_unless_noisy() : look.disagrees();
-    const bool disagrees = refuted || sees_kink || 2 * bend > kink_ * h;
+    const bool disagrees = refuted || sees_kink || kinks_.spans(bend, h);
     if (disagrees) [[unlikely]]
       set_aside();
     return !disagrees;
@@ -207,7 +207,7 @@ class RiddersTables {
   T ratio_;
   ExtrapolationTable<T> table_;
   Conclusion<T> doubted_;
-  T kink_ = std::numeric_limits<T>::infinity();  // the gap between slopes that was seen to stay
+  KinkMemory<T> kinks_;
   T rounding_ = 0;
   bool rounding_shrinks_ = false;
   bool has_lost_ = false;

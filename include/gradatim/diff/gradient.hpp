@@ -26,6 +26,19 @@ inline Gradient<C> empty_gradient(std::size_t n, std::string_view method) {
           .method = method};
 }
 
+/// Throws where f, which a method saw no slope of, reads the caller's x and not its argument.
+template <class E, class F, class X>
+void refuse_another_x(F& f, X& x, std::string_view method, std::size_t& evaluations) {
+  constexpr bool kMayMoveX = false;
+  MovingPoint<F, X, E, kMayMoveX> copy(f, x);
+  if (copy.reads_original(evaluations)) throw_reads_another_x(method);
+}
+
+template <class C>
+bool is_zero(const C& c) {
+  return std::all_of(c.data(), c.data() + length(c), [](auto value) { return value == 0; });
+}
+
 template <class E, class C, class F, class X, class M>
 inline Gradient<C> differentiate_vector(F& f, X& x, const M& method) {
   const std::size_t n = length(x);
@@ -45,9 +58,7 @@ inline Gradient<C> differentiate_vector(F& f, X& x, const M& method) {
           g.status = worse(g.status, d.status);
         });
     if (point.modified()) g.status = worse(g.status, Status::kInputModified);
-    const bool is_zero =
-        std::all_of(g.value.data(), g.value.data() + n, [](E d) { return d == 0; });
-    if (is_zero && point.reads_original(g.evaluations)) [[unlikely]]
+    if (is_zero(g.value) && point.reads_original(g.evaluations)) [[unlikely]]
       throw_reads_another_x(M::kName);
   } else {
     using P = std::remove_cv_t<X>;
@@ -59,6 +70,9 @@ inline Gradient<C> differentiate_vector(F& f, X& x, const M& method) {
     g.status = worse(exact.status, finite_status(exact.value));
     for (std::size_t i = 0; i < n; ++i)
       g.status = worse(g.status, finite_status(g.value.data()[i]));
+    if constexpr (!CarriesDerivatives<F, P, VectorCarrierT<M, E, P>> && TakesVector<F, P, E>)
+      if (is_zero(g.value)) [[unlikely]]
+        refuse_another_x<E>(f, x, M::kName, g.evaluations);
     if (measures<E>(method.error)) {
       auto there = filled<C>(n, E(0));
       measure_rounding(g.value.data(), g.error.data(), n, x, [&](const auto& neighbour) {

@@ -1,6 +1,7 @@
 #pragma once
 
-#include <vector>
+#include <algorithm>
+#include <cmath>
 
 #include "gradatim/diff/jacobian.hpp"
 

@@ -60,10 +60,15 @@ void resize(DerivativeMatrix<T>& m, std::size_t rows, std::size_t columns) {
 }
 
 template <class E>
-bool is_zero_row(const DerivativeMatrix<E>& m, std::size_t row) {
-  const auto first = m.value.begin() + static_cast<std::ptrdiff_t>(row * m.columns);
-  return std::all_of(first, first + static_cast<std::ptrdiff_t>(m.columns),
-                     [](E value) { return value == 0; });
+std::vector<std::size_t> zero_rows(const DerivativeMatrix<E>& m) {
+  std::vector<std::size_t> rows;
+  for (std::size_t row = 0; row < m.rows; ++row) {
+    const auto first = m.value.begin() + static_cast<std::ptrdiff_t>(row * m.columns);
+    if (std::all_of(first, first + static_cast<std::ptrdiff_t>(m.columns),
+                    [](E value) { return value == 0; }))
+      rows.push_back(row);
+  }
+  return rows;
 }
 
 /// entry(g, x_j, i) differentiates g(t) = f_i(x with x_j = t).
@@ -86,10 +91,8 @@ DerivativeMatrix<E> jacobian_by_columns(F& f, X& x, std::string_view method, con
     jacobian.evaluations += column.evaluations();
   }
   if (point.modified()) jacobian.status = worse(jacobian.status, Status::kInputModified);
-  const auto is_zero = [&jacobian](std::size_t row) { return is_zero_row(jacobian, row); };
-  bool any = false;
-  for (std::size_t row = 0; row < jacobian.rows; ++row) any = any || is_zero(row);
-  if (any && point.reads_original(jacobian.evaluations, is_zero)) throw_reads_another_x(method);
+  if (point.reads_original(jacobian.evaluations, zero_rows(jacobian)))
+    throw_reads_another_x(method);
   return jacobian;
 }
 

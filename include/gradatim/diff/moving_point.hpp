@@ -39,16 +39,20 @@ auto values_of(const Y& y) {
 
 /// x, whose coordinates are moved while f is evaluated there. If the caller's x may be written to
 /// and f is evaluated in its type, it is moved in place, so that an f which reads x through a
-/// reference sees it move; otherwise a copy is. Whatever f writes to it is undone after each
-/// evaluation and noted, and in the end x has its bits back, also if f throws.
-template <class F, class X, class E>
+/// reference sees it move; otherwise, or unless `MayMoveX`, a copy is. Whatever f does to it, and
+/// be it to its size, is undone after each evaluation and noted, and in the end x has its bits
+/// back, also if f throws.
+template <class F, class X, class E, bool MayMoveX = true>
 class MovingPoint {
   static constexpr Argument kArgument = vector_argument<F, X, E>();
+  static_assert(
+      kArgument != Argument::kNone,
+      "f must be callable with a container of the kind of x, a std::span or a std::vector");
 
  public:
   /// Whether the caller's x itself is moved.
   static constexpr bool kInPlace =
-      std::is_same_v<decltype(std::declval<X&>().data()), E*> &&
+      MayMoveX && std::is_same_v<decltype(std::declval<X&>().data()), E*> &&
       (kArgument == Argument::kSpan ||
        (kArgument == Argument::kOwn && std::is_same_v<RebindT<X, E>, std::remove_cv_t<X>>));
   /// Whether a copy is, of an x that could be written to.
@@ -62,7 +66,10 @@ class MovingPoint {
   MovingPoint(F& f, X& x)
       : f_(f), x_(x), storage_(adopt(x)), original_(converted<E>(x)), expected_(original_) {}
   ~MovingPoint() {
-    if constexpr (kInPlace) std::copy_n(original_.data(), size(), storage_.data());
+    if constexpr (kInPlace) {
+      restore_length(storage_, size());
+      std::copy_n(original_.data(), size(), storage_.data());
+    }
   }
   MovingPoint(const MovingPoint&) = delete;
   MovingPoint& operator=(const MovingPoint&) = delete;
@@ -80,7 +87,7 @@ class MovingPoint {
 
   auto evaluate() {
     auto value = call_with<F, X, E>(f_, storage_);
-    if (!same_entries(storage_.data(), expected_.data())) {
+    if (restore_length(storage_, size()) || !same_entries(storage_.data(), expected_.data())) {
       modified_ = true;
       std::copy_n(expected_.data(), size(), storage_.data());
     }
@@ -88,20 +95,19 @@ class MovingPoint {
   }
 
   /// Whether f reads the caller's x where that is not what is moved, and not its argument: each is
-  /// moved now, and put back. Of f's values, those are asked that `is_asked(row)` names. Not so if
-  /// f is random, or not finite there.
-  template <class IsAsked>
-  bool reads_original(std::size_t& evaluations, const IsAsked& is_asked) {
+  /// moved now, and put back. Asked of some of f's values, `rows`. Not so if f is random, or not
+  /// finite there.
+  bool reads_original(std::size_t& evaluations, std::vector<std::size_t> rows = {0}) {
     if constexpr (kIsCopied) {
-      if (size() == 0) return false;
+      if (size() == 0 || rows.empty()) return false;
       const auto values = [&] {
         ++evaluations;
         return values_of<E>(evaluate());
       };
       const auto before = values();
-      std::vector<std::size_t> rows;
-      for (std::size_t row = 0; row < before.size(); ++row)
-        if (is_asked(row) && std::isfinite(before[row])) rows.push_back(row);
+      std::erase_if(rows, [&before](std::size_t row) {
+        return row >= before.size() || !std::isfinite(before[row]);
+      });
       const auto varies = [&before](const auto& y, std::size_t row) {
         return y.size() != before.size() || !same_bits(y[row], before[row]);
       };
@@ -118,9 +124,6 @@ class MovingPoint {
         if (any_varies(beside_original(i, values))) return !any_varies(values());
     }
     return false;
-  }
-  bool reads_original(std::size_t& evaluations) {
-    return reads_original(evaluations, [](std::size_t) { return true; });
   }
 
  private:

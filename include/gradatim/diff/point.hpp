@@ -54,6 +54,10 @@ template <template <class, int, int, int, int, int> class Matrix, class T, int R
 struct Rebind<Matrix<T, R, C, O, MR, MC>, S> {
   using type = Matrix<S, R, C, O, MR, MC>;
 };
+/// Eigen::Map and Eigen::Ref stand for the vector that they are views of.
+template <class X, class S>
+  requires requires { typename X::PlainObject; } && (!std::same_as<X, typename X::PlainObject>)
+struct Rebind<X, S> : Rebind<typename X::PlainObject, S> {};
 template <class X, class S>
 using RebindT = typename Rebind<std::remove_cvref_t<X>, S>::type;
 
@@ -88,6 +92,25 @@ inline C filled(std::size_t n, const S& fill) {
 template <class X>
 std::size_t length(const X& x) {
   return static_cast<std::size_t>(x.size());
+}
+
+/// A call of its own, which no compiler inlines where it is rarely made.
+template <class C>
+[[gnu::noinline, gnu::cold]] void resize_to(C& c, std::size_t n) {
+  if constexpr (requires { typename C::Scalar; })
+    c.resize(static_cast<std::ptrdiff_t>(n));
+  else if constexpr (requires { c.resize(n); })
+    c.resize(n);
+}
+
+/// Makes c, which f may have resized, n elements long again; whether it was not. What they are is
+/// for the caller to say.
+template <class C>
+bool restore_length(C& c, std::size_t n) {
+  if (length(c) == n) [[likely]]
+    return false;
+  resize_to(c, n);
+  return true;
 }
 
 /// x with elements of type S.

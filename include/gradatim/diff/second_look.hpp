@@ -59,6 +59,19 @@ struct SecondLook {
   }
 };
 
+/// The least gap between one-sided slopes that second looks saw to stay.
+template <class T>
+class KinkMemory {
+ public:
+  /// Takes up what `look` sees, whose wider bend was that over h.
+  void note(const SecondLook<T>& look, T wider, T h) { gap_ = std::min(gap_, look.kink(wider, h)); }
+  /// Whether a bend over h is large enough to hold that gap.
+  bool spans(T bend, T h) const { return 2 * bend > gap_ * h; }
+
+ private:
+  T gap_ = std::numeric_limits<T>::infinity();
+};
+
 /// How g bends at x.
 template <class T>
 T bend_between(T f_above, T f_x, T f_below) {

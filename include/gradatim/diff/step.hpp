@@ -62,7 +62,7 @@ template <class T>
                        std::numeric_limits<T>::digits);
 }
 
-// step · |x|/16 is at least a unit in the last place of x.
+/// A relative step from which on step · |x|/16 is at least a unit in the last place of any x.
 template <class T>
 inline constexpr double kMovesEveryX = 16 * static_cast<double>(std::numeric_limits<T>::epsilon());
 
@@ -93,13 +93,13 @@ inline Abscissae<T> around(T x, double relative_step, std::string_view method) {
 /// well.
 template <class T>
 inline Abscissae<T> around(T x, double relative_step, int halvings, std::string_view method) {
-  const auto at = around(x, relative_step, method);
   const double last = std::ldexp(relative_step, -halvings);
-  if (!beside(x, static_cast<T>(last) * step_scale(x)).moved(x))
+  const bool moves = beside(x, static_cast<T>(last) * step_scale(x)).moved(x);
+  if (relative_step > 0 && std::isfinite(x) && !moves)
     throw_vanishing_step(method, relative_step, static_cast<double>(x),
                          std::ldexp(static_cast<double>(smallest_step(x)), halvings),
                          std::numeric_limits<T>::digits);
-  return at;
+  return around(x, relative_step, method);
 }
 
 /// epsilon^(1/root) of T, as a relative step.

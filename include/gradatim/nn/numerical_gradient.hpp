@@ -42,9 +42,10 @@ struct NumericalGradient {
 ///
 /// Not by evaluating the loss twice a parameter: the batch is evaluated once, and for each
 /// parameter only the change that it makes is computed, by rules that subtract no two nearly equal
-/// numbers (design.md, P7; docs/derivations/differences.md). So each entry is the difference
-/// quotient of the formula for any step, large or tiny, to rounding: relative error about 1e-7 of
-/// the gradient's norm. The step is h itself, not (theta + h) - theta, for the sum is never formed.
+/// numbers (docs/principles.md, P7; docs/derivations/differences.md). So each entry is the
+/// difference quotient of the formula for any step, large or tiny, to rounding: relative error
+/// about 1e-7 of the gradient's norm. The step is h itself, not (theta + h) - theta, for the sum is
+/// never formed.
 ///
 /// Throws ShapeError or InvalidArgument if theta or batch do not fit the network, or if the step is
 /// not finite and positive. Bit-for-bit the same for any number of threads.

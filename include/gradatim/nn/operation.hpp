@@ -64,9 +64,9 @@ class BatchRule {
 };
 
 /// What a layer computes for inputs of one shape, how gradients pass back through it, and how
-/// changes pass forward through it (design.md, P7). Immutable; every function is pure in its spans.
-/// x, y, dx and dy are matrices (rows, values of one sample); theta and d_theta are this layer's
-/// part of the parameter vector, its tensors in the order of parameters().
+/// changes pass forward through it (docs/principles.md, P7). Immutable; every function is pure in
+/// its spans. x, y, dx and dy are matrices (rows, values of one sample); theta and d_theta are this
+/// layer's part of the parameter vector, its tensors in the order of parameters().
 class Operation {
  public:
   virtual ~Operation() = default;
@@ -108,7 +108,7 @@ class Operation {
   virtual const BatchRule* over_batch() const { return nullptr; }
 
   /// Takes the memory that the functions above keep for the calling thread, if any, so that none of
-  /// them allocates on it from now on (design.md, P2).
+  /// them allocates on it from now on (docs/principles.md, P2).
   virtual void reserve() const {}
 
   // ---- What joins layers besides passing values on, for layers that do nothing else: whoever runs

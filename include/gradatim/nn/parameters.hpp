@@ -21,8 +21,8 @@ struct ParameterTensor {
   friend bool operator==(const ParameterTensor&, const ParameterTensor&) = default;
 };
 
-/// All tensors of a network in one vector theta of `size` floats (design.md, P1), in the order of
-/// the layers, without gaps.
+/// All tensors of a network in one vector theta of `size` floats (docs/principles.md, P1), in the
+/// order of the layers, without gaps.
 struct ParameterLayout {
   std::vector<ParameterTensor> tensors;
   std::size_t size = 0;

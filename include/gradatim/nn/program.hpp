@@ -1,6 +1,5 @@
 #pragma once
 
-#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -34,7 +33,8 @@ struct PlannedLayer {
 /// where accepts_bytes() is false.
 class Program {
  public:
-  /// Throws ShapeError as parameter_layout, InvalidArgument if max_rows is 0.
+  /// Throws ShapeError as parameter_layout, InvalidArgument if max_rows is 0, for options of the
+  /// loss out of their ranges and for a loss that cannot be of the network's outputs.
   Program(const Network& network, const Loss& loss, std::size_t max_rows);
   ~Program();
   Program(Program&&) noexcept;

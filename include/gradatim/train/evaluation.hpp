@@ -24,9 +24,9 @@ struct Evaluation {
 /// Outputs above 0, a probability of one half, are a yes to their label. NaN is a no. Throws
 /// ShapeError if the network does not take these samples, InvalidArgument if there are none, a
 /// label is not a class of the outputs, or the loss is not one of their targets. Of targets that
-/// were scaled, `targets` are the columns: mean absolute and squared errors are in their units.
+/// were scaled, `columns` says how: mean absolute and squared errors are in their units.
 Evaluation evaluate(const Network& network, const Loss& loss, std::span<const float> theta,
-                    const Split& split, TaskPool& pool, std::span<const Column> targets = {});
+                    const Split& split, TaskPool& pool, std::span<const Column> columns = {});
 
 /// Of classes. What the confusion table says of one class; NaN where nothing can be said (no such
 /// sample, or never predicted).

@@ -26,12 +26,13 @@ struct Model {
 /// has "gradatim.features" (a JSON array of {name, mean, deviation}) and "(x - mean) / deviation";
 /// one whose outputs are no classes has "gradatim.targets" ({kind: "values" or "labels", columns},
 /// these an array like the features': an output times deviation plus mean is in the target's unit).
+/// "gradatim.parameters_sha256" is parameters_sha256(); whoever changes the weights drops it.
 /// Throws InvalidArgument if the outputs are no classes and columns.targets are not as many.
 void save_model(const std::filesystem::path& path, const Model& model);
 
 /// Reads what save_model wrote. Throws DataError naming the file if it is damaged (see
-/// read_safetensors), holds no network, tensors that are not those of its network, or values that
-/// are not finite.
+/// read_safetensors), holds no network, tensors that are not those of its network or not of their
+/// hash, if it has one, or values that are not finite.
 Model load_model(const std::filesystem::path& path);
 
 /// Fills the parameters of a network from a file by tensor name, whoever wrote it. Throws DataError

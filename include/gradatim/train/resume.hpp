@@ -15,6 +15,7 @@ struct ResumePoint {
   std::optional<StoredCheckpoint> checkpoint;  // none: from the beginning
   bool finished = false;                       // nothing is left to do
   bool early_stopped = false;                  // and more steps would change nothing
+  bool at_schedules_end = false;               // and more steps would have another schedule
   std::vector<std::filesystem::path> damaged;  // checkpoints, newer than that
   std::vector<std::string> notes;              // why, a line each
 

@@ -59,8 +59,10 @@ std::filesystem::path create_numbered_run_folder(const std::filesystem::path& pa
 /// Writes a run into its folder while it is trained:
 ///
 ///     recipe.toml        the resolved recipe, at once: `gradatim train RUN/recipe.toml` replays
-///     metrics.csv        step, loss; and epoch, train_accuracy, test_accuracy where evaluated;
-///                        train_* of the samples that the recipe's evaluation.train_samples says
+///     metrics.csv        step, epoch, loss; where evaluated train_* and test_* for each figure of
+///                        the targets' kind, such as accuracy, train_* of the samples that the
+///                        recipe's evaluation.train_samples says; with a validation split
+///                        validation_loss and validation_*
 ///     model.safetensors  see save_model; at every evaluation
 ///     checkpoints/       see save_checkpoint; what train() needs to go on
 ///     curves.svg, .png   by gnuplot, if it is there

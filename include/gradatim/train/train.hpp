@@ -1,9 +1,7 @@
 #pragma once
 
-#include <cstdint>
 #include <span>
 #include <string>
-#include <vector>
 
 #include "gradatim/core/tasks.hpp"
 #include "gradatim/data/dataset.hpp"

@@ -18,7 +18,7 @@ namespace gradatim::kernels::HWY_NAMESPACE {
 
 constexpr std::size_t kRowBlock = 34;  // rows whose sums stay in the first-level cache
 
-// The same for the first `count` of them, of a row that has `before` in front of them.
+// NonZeroMask of the first `count` bytes of a row that has `before` in front of them.
 HWY_INLINE std::uint64_t NonZeroMask(const std::uint8_t* HWY_RESTRICT bytes, std::size_t count,
                                      std::size_t before) {
   if (count == kMaskBits) return NonZeroMask(bytes);

@@ -41,14 +41,6 @@ HWY_INLINE FloatVector SmallLog1p(FloatVector t) {
   return hn::MulAdd(hn::Mul(t, t), tail, t);
 }
 
-// Calls body(first, mask) for each vector of columns.
-template <class Body>
-HWY_INLINE void ForColumns(std::size_t columns, Body body) {
-  const FloatTag d;
-  for (std::size_t j = 0; j < columns; j += hn::Lanes(d))
-    body(j, hn::FirstN(d, std::min(hn::Lanes(d), columns - j)));
-}
-
 using Mask = hn::Mask<FloatTag>;
 
 // dy(i, j) = change(dx(i, j)) for one vector of columns j and all rows i.

@@ -95,14 +95,14 @@ template <class Body>
 HWY_INLINE void EachOfRow(std::size_t channels, std::size_t area, Body body) {
   const FloatTag d;
   if (area == 1) {
-    EachVector(channels, [&](std::size_t i, auto mask) HWY_ATTR {
+    ForColumns(channels, [&](std::size_t i, auto mask) HWY_ATTR {
       body(i, mask,
            [&](std::span<const float> p) HWY_ATTR { return LoadMasked(mask, d, p.data() + i); });
     });
     return;
   }
   for (std::size_t c = 0; c < channels; ++c)
-    EachVector(area, [&](std::size_t i, auto mask) HWY_ATTR {
+    ForColumns(area, [&](std::size_t i, auto mask) HWY_ATTR {
       body(c * area + i, mask, [&](std::span<const float> p) HWY_ATTR { return hn::Set(d, p[c]); });
     });
 }

@@ -15,13 +15,6 @@ constexpr std::size_t kBehind = 64;  // floats that may be read behind an image
 
 std::ptrdiff_t signed_size(std::size_t n) { return static_cast<std::ptrdiff_t>(n); }
 
-template <Use kUse>
-std::span<float> zeros(std::size_t count) {
-  const std::span<float> values = scratch<kUse>(count);
-  std::ranges::fill(values, 0.0F);
-  return values;
-}
-
 // (filters, channels, size, size) to (size, size, channels, packed filters).
 void pack_filters(const GroupShape& shape, const float* w, std::span<float> packed) {
   const std::size_t channels = shape.image.channels;
@@ -90,7 +83,7 @@ PaddedImage::PaddedImage(const GroupShape& shape)
     : image_(shape.image),
       padding_(shape.window.padding),
       line_step_(shape.line_step()),
-      values_(zeros<Use::image>(shape.padded_floats() + kBehind)) {}
+      values_(zeroed_scratch<Use::image>(shape.padded_floats() + kBehind)) {}
 
 void PaddedImage::fill(std::span<const float> planes) {
   const std::size_t area = image_.height * image_.width;
@@ -109,9 +102,9 @@ ForwardPass::ForwardPass(const GroupShape& shape, std::span<const float> w,
                          std::span<const float> b)
     : shape_(shape),
       image_(shape),
-      filters_(
-          zeros<Use::filters>(shape.window_area() * shape.image.channels * shape.packed_filters())),
-      bias_(zeros<Use::bias>(shape.packed_filters())) {
+      filters_(zeroed_scratch<Use::filters>(shape.window_area() * shape.image.channels *
+                                            shape.packed_filters())),
+      bias_(zeroed_scratch<Use::bias>(shape.packed_filters())) {
   pack_filters(shape, w.data(), filters_);
   std::ranges::copy(b, bias_.begin());
 }
@@ -124,7 +117,8 @@ void ForwardPass::lines(std::size_t first, std::size_t count, float* y) const {
 }
 
 OutputGradient::OutputGradient(const GroupShape& shape)
-    : shape_(shape), values_(zeros<Use::d_output>(shape.output_area() * shape.packed_filters())) {}
+    : shape_(shape),
+      values_(zeroed_scratch<Use::d_output>(shape.output_area() * shape.packed_filters())) {}
 
 void OutputGradient::fill(std::span<const float> planes) {
   transpose(shape_.output.channels, shape_.output_area(),
@@ -136,7 +130,7 @@ void OutputGradient::fill_from_pooled(std::span<const float> pooled_planes,
                                       const std::uint8_t* places) {
   const std::size_t filters = shape_.packed_filters();
   const std::size_t area = shape_.output_area() / 4;
-  const std::span<float> pooled = zeros<Use::d_pooled>(area * filters);
+  const std::span<float> pooled = zeroed_scratch<Use::d_pooled>(area * filters);
   transpose(shape_.output.channels, area, {pooled_planes.data(), signed_size(area)},
             {pooled.data(), signed_size(filters)});
   spread_pooled({shape_.output.height, shape_.output.width, filters}, pooled.data(), places,
@@ -146,9 +140,9 @@ void OutputGradient::fill_from_pooled(std::span<const float> pooled_planes,
 GradientPass::GradientPass(const GroupShape& shape)
     : shape_(shape),
       image_(shape),
-      filters_(zeros<Use::d_filters>(shape.window_area() * shape.image.channels *
-                                     shape.packed_filters())),
-      bias_(zeros<Use::d_bias>(shape.packed_filters())) {}
+      filters_(zeroed_scratch<Use::d_filters>(shape.window_area() * shape.image.channels *
+                                              shape.packed_filters())),
+      bias_(zeroed_scratch<Use::d_bias>(shape.packed_filters())) {}
 
 void GradientPass::add(std::span<const float> image_planes, const OutputGradient& dy) {
   image_.fill(image_planes);
@@ -167,8 +161,9 @@ void GradientPass::finish(std::span<float> dw, std::span<float> db) const {
 BackwardPass::BackwardPass(const GroupShape& shape, std::span<const float> w)
     : shape_(shape),
       frame_(scratch<Use::frame>(shape.padded_floats())),
-      filters_(zeros<Use::windows>(shape.window.size * shape.output.channels *
-                                   packed_columns(shape.window.size * shape.image.channels))) {
+      filters_(
+          zeroed_scratch<Use::windows>(shape.window.size * shape.output.channels *
+                                       packed_columns(shape.window.size * shape.image.channels))) {
   pack_windows(shape, w.data(), filters_);
 }
 

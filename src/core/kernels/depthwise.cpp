@@ -13,13 +13,6 @@ constexpr std::size_t kFewFilters = 4;
 
 constexpr std::size_t ceiling(std::size_t n, std::size_t d) { return (n + d - 1) / d; }
 
-template <Use kUse>
-std::span<float> zeros(std::size_t count) {
-  const std::span<float> values = scratch<kUse>(count);
-  std::ranges::fill(values, 0.0F);
-  return values;
-}
-
 // Calls f(taps, phase, at_weights) for each phase that windows read.
 template <class F>
 void for_each_phase(const Phases& phases, F f) {
@@ -85,7 +78,7 @@ std::size_t Phases::column(std::size_t j) const {
 }
 
 PlaneGradient::PlaneGradient(const Phases& phases)
-    : phases_(phases), values_(zeros<Use::d_output>(phases.margin + phases.floats)) {}
+    : phases_(phases), values_(zeroed_scratch<Use::d_output>(phases.margin + phases.floats)) {}
 
 void PlaneGradient::read(std::span<const float> plane) {
   copy_lines(phases_.output_height, phases_.output_width, plane.data(), phases_.output_width,
@@ -94,7 +87,7 @@ void PlaneGradient::read(std::span<const float> plane) {
 
 PlaneImage::PlaneImage(const Phases& phases)
     : phases_(phases),
-      values_(zeros<Use::image>(phases.all_floats())),
+      values_(zeroed_scratch<Use::image>(phases.all_floats())),
       output_(scratch<Use::lines>(phases.count)) {}
 
 void PlaneImage::read(std::span<const float> plane) {

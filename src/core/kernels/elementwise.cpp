@@ -57,10 +57,6 @@ void TanhBackward(std::span<const float> y, std::span<const float> dy, std::span
   });
 }
 
-void AddTo(std::span<const float> x, std::span<float> y) {
-  map(x, y, y, [](auto, auto a, auto b) HWY_ATTR { return hn::Add(a, b); });
-}
-
 double Sum(std::span<const float> x) {
   const hn::ScalableTag<double> d;
   const hn::Rebind<float, decltype(d)> half;
@@ -111,6 +107,7 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 #include "core/kernels/checks.hpp"
+#include "gradatim/core/joining.hpp"
 
 namespace gradatim::kernels {
 namespace {
@@ -120,7 +117,6 @@ HWY_EXPORT(Relu);
 HWY_EXPORT(ReluBackward);
 HWY_EXPORT(Tanh);
 HWY_EXPORT(TanhBackward);
-HWY_EXPORT(AddTo);
 HWY_EXPORT(Sum);
 HWY_EXPORT(AllFinite);
 HWY_EXPORT(BytesToFloat);
@@ -161,7 +157,7 @@ void sum_rows(ConstTensorView x, std::span<float> sums) {
   check_matrix("sum_rows", x.shape());
   check_sizes("sum_rows", x.shape()[1], {sums.size()});
   std::ranges::fill(sums, 0.0F);
-  for (std::size_t i = 0; i < x.rows(); ++i) HWY_DYNAMIC_DISPATCH(AddTo)(x.row(i), sums);
+  for (std::size_t i = 0; i < x.rows(); ++i) add_to(x.row(i), sums);
 }
 
 double sum(std::span<const float> x) { return HWY_DYNAMIC_DISPATCH(Sum)(x); }

@@ -40,7 +40,7 @@ void LayerNorm(ConstTensorView x, std::span<const float> weight, std::span<const
     const auto mean = hn::Set(d, moments.mean);
     const auto scale = hn::Set(d, moments.scale);
     float* out = y.row(row).data();
-    EachVector(in.size(), [&](std::size_t i, auto mask) HWY_ATTR {
+    ForColumns(in.size(), [&](std::size_t i, auto mask) HWY_ATTR {
       const auto h = hn::Mul(hn::Sub(LoadMasked(mask, d, in.data() + i), mean), scale);
       hn::BlendedStore(hn::MulAdd(h, LoadMasked(mask, d, weight.data() + i),
                                   LoadMasked(mask, d, bias.data() + i)),
@@ -72,7 +72,7 @@ void LayerNormBackward(ConstTensorView x, std::span<const float> weight, float e
     const double r = moments.scale;
     const auto slope = hn::Set(d, static_cast<float>(product / count * r * r));
     float* out = dx.row(row).data();
-    EachVector(n, [&](std::size_t i, auto mask) HWY_ATTR {
+    ForColumns(n, [&](std::size_t i, auto mask) HWY_ATTR {
       const auto centred = hn::Sub(LoadMasked(mask, d, in.data() + i), mean);
       const auto terms = hn::Mul(LoadMasked(mask, d, g + i), LoadMasked(mask, d, w + i));
       const auto rest = hn::NegMulAdd(centred, slope, hn::Sub(terms, mean_g));
@@ -92,7 +92,7 @@ void LayerNormGradient(ConstTensorView x, float epsilon, ConstTensorView dy,
     const Moments moments = MomentsOf(in, epsilon);
     const auto mean = hn::Set(d, moments.mean);
     const auto scale = hn::Set(d, moments.scale);
-    EachVector(in.size(), [&](std::size_t i, auto mask) HWY_ATTR {
+    ForColumns(in.size(), [&](std::size_t i, auto mask) HWY_ATTR {
       const auto h = hn::Mul(hn::Sub(LoadMasked(mask, d, in.data() + i), mean), scale);
       const auto slope = LoadMasked(mask, d, g + i);
       const auto weight = LoadMasked(mask, d, d_weight.data() + i);

@@ -9,6 +9,7 @@
 
 #include <hwy/highway.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 #include <span>
@@ -38,6 +39,14 @@ template <std::size_t kMost, class Work>
 HWY_INLINE void WithCount(std::size_t count, const Work& work) {
   if (count == kMost) return work.template operator()<kMost>();
   if constexpr (kMost > 1) WithCount<kMost - 1>(count, work);
+}
+
+// Calls body(first, mask) for each vector of columns.
+template <class Body>
+HWY_INLINE void ForColumns(std::size_t columns, Body body) {
+  const FloatTag d;
+  for (std::size_t j = 0; j < columns; j += hn::Lanes(d))
+    body(j, hn::FirstN(d, std::min(hn::Lanes(d), columns - j)));
 }
 
 // The larger of each two, NaN where either is. On x86, hn::Max is its second argument where either

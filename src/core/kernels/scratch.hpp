@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <span>
 
@@ -43,6 +44,13 @@ std::span<T> scratch(std::size_t count) {
     memory.resize(count);
   }
   return std::span(memory).first(count);
+}
+
+template <Use kUse>
+std::span<float> zeroed_scratch(std::size_t count) {
+  const std::span<float> values = scratch<kUse>(count);
+  std::ranges::fill(values, 0.0F);
+  return values;
 }
 
 }  // namespace gradatim::kernels

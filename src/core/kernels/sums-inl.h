@@ -35,14 +35,6 @@ HWY_INLINE double SumOver(std::size_t n, F f) {
   return hn::GetLane(hn::SumOfLanes(d, sums));
 }
 
-// Calls body(i, mask) for each vector of n columns.
-template <class Body>
-HWY_INLINE void EachVector(std::size_t n, Body body) {
-  const FloatTag d;
-  for (std::size_t i = 0; i < n; i += hn::Lanes(d))
-    body(i, hn::FirstN(d, std::min(hn::Lanes(d), n - i)));
-}
-
 }  // namespace gradatim::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

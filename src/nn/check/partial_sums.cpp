@@ -18,16 +18,20 @@ double mean_square(double from, double to) { return (from * from + from * to + t
 
 constexpr std::size_t kLooks = 8;
 
-// What additions to a sum are off by, together.
+// What additions to a sum are off by, together, in units of 2^-24.
 class RunningSum {
  public:
   // Terms that are equal but for what the sum can't hold are all rounded to the same side: a run of
   // them may reach the bound of a unit an addition, of which a check's eight units allow for eight
-  // times what is returned. Others go by their squares.
-  void add(double term) {
-    if (term == 0) return;  // which is added exactly
+  // times what is returned. Others go by their squares, or by what a sum in float32 is off by:
+  // terms of a few kinds, as of images that show the same to a network which tells none apart yet,
+  // are rounded by as much each time in whatever order.
+  void add(float value) {
+    if (value == 0) return;  // which is added exactly
     const double before = sum_;
+    const auto term = static_cast<double>(value);
     sum_ += term;
+    rounded_sum_ += value;
     if (std::abs(term - last_) > 0x1p-23 * std::abs(sum_)) end_run();
     const double square = mean_square(before, sum_);
     run_squares_ += kAdditionError * kAdditionError * square;
@@ -36,7 +40,8 @@ class RunningSum {
   }
   double error() {
     end_run();
-    return std::sqrt(squares_);
+    const double seen = std::abs(static_cast<double>(rounded_sum_) - sum_) * 0x1p24;
+    return std::max(std::sqrt(squares_), seen / 2);
   }
 
  private:
@@ -47,6 +52,7 @@ class RunningSum {
   }
 
   double sum_ = 0;
+  float rounded_sum_ = 0;
   double last_ = 0;
   double squares_ = 0;
   double run_squares_ = 0;
@@ -71,7 +77,7 @@ std::vector<float> gradient_sum_errors(const Operation& operation, ConstTensorVi
   std::vector<RunningSum> sums(parameters);
   for (std::size_t n = 0; n < x.rows(); ++n) {
     operation.gradient(x.slice(n, 1), dy.slice(n, 1), of_row);
-    for (std::size_t i = 0; i < parameters; ++i) sums[i].add(static_cast<double>(of_row[i]));
+    for (std::size_t i = 0; i < parameters; ++i) sums[i].add(of_row[i]);
   }
   const double share = std::sqrt(static_cast<double>(operation.terms_per_row()));
   std::vector<float> errors(parameters);

@@ -14,7 +14,8 @@ namespace gradatim {
 /// (Higham and Mary, "A new approach to probabilistic rounding error analysis", 2019), all of them
 /// by the root of the sum of the squares of the partial sums. For n terms of one sign that is
 /// root(n) / 4 of their sum: beyond 17 terms, more than all of these have lost before. For n terms
-/// that are equal it may be n / 2: they are all rounded to the same side.
+/// that are equal it may be n / 2: they are all rounded to the same side. Where a sum in float32 is
+/// seen to be off by more, half of that is taken.
 
 /// Of each entry of a layer's gradient (its parameters), added up row after row; dy is the gradient
 /// by the layer's output. Layers over the batch, whose sums are in double, lose nothing.

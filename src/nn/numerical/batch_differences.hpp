@@ -1,9 +1,6 @@
 #pragma once
 
-#include <cstdint>
 #include <functional>
-#include <span>
-#include <vector>
 
 #include "gradatim/core/tasks.hpp"
 #include "nn/numerical/engine.hpp"

@@ -42,6 +42,15 @@ void for_each_in_parallel(std::span<Trial* const> trials, std::size_t threads,
   if (failure) std::rethrow_exception(failure);
 }
 
+void check_halving(std::size_t trials, std::size_t steps, std::size_t factor,
+                   std::size_t most_rungs) {
+  if (trials == 0 || steps == 0 || most_rungs == 0 || factor < 2)
+    throw InvalidArgument(
+        fmt::format("search: expected at least 1 trial, 1 step, 1 rung and a factor of 2, got {}, "
+                    "{}, {} and {}",
+                    trials, steps, most_rungs, factor));
+}
+
 void sort_best_first(std::vector<Trial>& trials) { std::ranges::sort(trials, is_better); }
 
 }  // namespace
@@ -82,11 +91,7 @@ std::vector<Trial> draw_trials(std::span<const SearchKey> keys, std::uint64_t se
 
 std::vector<Rung> halving(std::size_t trials, std::size_t steps, std::size_t factor,
                           std::size_t most_rungs) {
-  if (trials == 0 || steps == 0 || most_rungs == 0 || factor < 2)
-    throw InvalidArgument(
-        fmt::format("search: expected at least 1 trial, 1 step, 1 rung and a factor of 2, got {}, "
-                    "{}, {} and {}",
-                    trials, steps, most_rungs, factor));
+  check_halving(trials, steps, factor, most_rungs);
   std::vector<Rung> rungs{{.trials = trials, .steps = steps}};
   std::size_t left = trials;
   for (std::size_t share = factor;
@@ -100,7 +105,7 @@ std::vector<Rung> halving(std::size_t trials, std::size_t steps, std::size_t fac
 
 SearchResult search(std::span<const SearchKey> keys, const SearchOptions& options,
                     const TrainTrial& train_trial, const TrialReport& report) {
-  halving(options.trials, options.steps, options.factor, options.most_rungs);  // throws
+  check_halving(options.trials, options.steps, options.factor, options.most_rungs);
   SearchResult search{.trials = draw_trials(keys, options.seed, options.trials)};
   const std::size_t threads =
       options.threads != 0 ? options.threads : std::max(1U, std::thread::hardware_concurrency());

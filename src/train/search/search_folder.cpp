@@ -10,6 +10,7 @@
 #include "gradatim/core/error.hpp"
 #include "gradatim/io/csv.hpp"
 #include "gradatim/io/file.hpp"
+#include "gradatim/train/run_folder.hpp"
 
 namespace gradatim {
 namespace {
@@ -55,6 +56,11 @@ void save_search(const std::filesystem::path& folder, const SearchDescription& d
 
 SearchDescription load_search(const std::filesystem::path& folder) {
   const std::filesystem::path file = folder / "search.json";
+  if (is_run_folder(folder) && !std::filesystem::exists(file))
+    throw DataError(fmt::format(
+        "search {}: no search, it has no search.json; it is a run, which `train --resume` goes on "
+        "with",
+        folder.string()));
   try {
     const auto json = nlohmann::json::parse(read_file(file));
     for (const char* count : {"trials", "steps", "factor", "rungs", "seed"})
