@@ -21,11 +21,11 @@
 #include "gradatim/train/recipe_data.hpp"
 #include "gradatim/train/run_folder.hpp"
 #include "json.hpp"
+#include "options.hpp"
 #include "paths.hpp"
 #include "recipe_folders.hpp"
 #include "redrawn_line.hpp"
 #include "text.hpp"
-#include "validators.hpp"
 
 namespace gradatim::app {
 namespace {
@@ -306,16 +306,14 @@ void add_check_command(CLI::App& app, int& exit_code) {
   sub->add_option("recipe", command->subject, "A recipe's name or file, or a run folder")
       ->required();
   sub->add_option("--data", command->data, "Dataset instead of the recipe's")->check(not_empty());
-  sub->add_option("--data-dir", command->data_dir, "Folder to look for data in first")
-      ->check(not_empty());
+  add_data_dir(*sub, command->data_dir);
   sub->add_option(
          "--batch", command->batch,
          "Training samples, from the first; by default the recipe's batch, or fewer, down to two, "
          "where that would take minutes")
       ->check(above_zero("samples"));
   sub->add_option("--seed", command->seed, "Of the sample that is evaluated in full");
-  sub->add_option("--threads", command->threads, "Threads; 0, the default, is one a core")
-      ->check(CLI::Range(0, 1024));
+  add_threads(*sub, command->threads);
   sub->add_flag("--inputs", command->inputs, "Check the gradient by the inputs too");
   sub->add_option("--plot", command->plot, "Draw the distribution of the errors: FILE.svg or .png")
       ->check(not_empty());

@@ -15,8 +15,8 @@
 #include "gradatim/data/fetch.hpp"
 #include "gradatim/data/generated.hpp"
 #include "json.hpp"
+#include "options.hpp"
 #include "paths.hpp"
-#include "validators.hpp"
 
 namespace gradatim::app {
 namespace {
@@ -170,10 +170,6 @@ CLI::App* add(CLI::App& data, const std::string& name, const std::string& descri
   return command;
 }
 
-void add_data_dir(CLI::App& command, DataOptions& options, const std::string& description) {
-  command.add_option("--data-dir", options.data_dir, description)->check(not_empty());
-}
-
 constexpr auto kLookedIn = "A folder to look in before the cache and Debian's";
 
 }  // namespace
@@ -185,16 +181,16 @@ void add_data_command(CLI::App& app, int& exit_code) {
 
   CLI::App* command = add(*data, "list", "The datasets that are known, and where they are",
                           exit_code, options, list);
-  add_data_dir(*command, *options, kLookedIn);
+  add_data_dir(*command, options->data_dir, kLookedIn);
 
   command = add(*data, "info", "Describe a dataset and verify its files", exit_code, options, info);
   command->add_option("name", options->name, "The dataset")->required();
-  add_data_dir(*command, *options, kLookedIn);
+  add_data_dir(*command, options->data_dir, kLookedIn);
 
   command =
       add(*data, "fetch", "Download a dataset and verify it", exit_code, options, fetch_named);
   command->add_option("name", options->name, "The dataset")->required();
-  add_data_dir(*command, *options, "Put it into DIR/NAME instead of the cache");
+  add_data_dir(*command, options->data_dir, "Put it into DIR/NAME instead of the cache");
   command->add_option("--mirror", options->mirrors,
                       "Download from this folder (a URL) instead; may be repeated");
 }

@@ -4,7 +4,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -16,10 +15,11 @@
 #include "exit_codes.hpp"
 #include "expression.hpp"
 #include "gradatim/core/error.hpp"
+#include "gradatim/core/number_text.hpp"
 #include "gradatim/diff/check_gradient.hpp"
 #include "gradatim/diff/gradient.hpp"
 #include "json.hpp"
-#include "validators.hpp"
+#include "options.hpp"
 
 namespace gradatim::app {
 namespace {
@@ -177,10 +177,7 @@ void print(const DeriveCommand& command, double value, const std::vector<Derived
 double parse_number(std::string_view text) {
   text.remove_prefix(std::min(text.find_first_not_of(" +"), text.size()));
   text = text.substr(0, text.find_last_not_of(' ') + 1);
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  const bool whole = error == std::errc{} && end == text.data() + text.size();
-  return whole ? value : std::nan("");
+  return number_in<double>(text).value_or(std::nan(""));
 }
 
 Values parse_point(std::string_view text) {

@@ -23,9 +23,9 @@
 #include "gradatim/io/plot.hpp"
 #include "json.hpp"
 #include "named_settings.hpp"
+#include "options.hpp"
 #include "paths.hpp"
 #include "plan_report.hpp"
-#include "validators.hpp"
 
 namespace gradatim::app {
 namespace {
@@ -163,8 +163,7 @@ void add_doctor_command(CLI::App& app, int& exit_code) {
       ->needs(recipe)
       ->allow_extra_args(false)
       ->type_name("KEY=VALUE");
-  sub->add_option("--data-dir", command->data_dir, "Folder to look for data in first")
-      ->check(not_empty());
+  add_data_dir(*sub, command->data_dir);
   sub->add_flag("--json", command->json, "Print the result as one JSON object");
   sub->callback([command, &exit_code] { exit_code = run_doctor(*command); });
 }

@@ -17,9 +17,9 @@
 #include "gradatim/train/recipe_data.hpp"
 #include "gradatim/train/run_folder.hpp"
 #include "json.hpp"
+#include "options.hpp"
 #include "paths.hpp"
 #include "text.hpp"
-#include "validators.hpp"
 
 namespace gradatim::app {
 namespace {
@@ -175,10 +175,8 @@ void add_eval_command(CLI::App& app, int& exit_code) {
          "--data", command->data,
          "Dataset instead of the run's; a table is evaluated whole, the run's own by its test rows")
       ->check(not_empty());
-  sub->add_option("--data-dir", command->data_dir, "Folder to look for data in first")
-      ->check(not_empty());
-  sub->add_option("--threads", command->threads, "Threads; 0, the default, is one a core")
-      ->check(CLI::Range(0, 1024));
+  add_data_dir(*sub, command->data_dir);
+  add_threads(*sub, command->threads);
   sub->add_flag("--json", command->json, "Print the result as one JSON object");
   sub->callback([command, &exit_code] { exit_code = run_eval(*command); });
 }

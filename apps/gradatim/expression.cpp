@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "gradatim/core/error.hpp"
+#include "gradatim/core/number_text.hpp"
 
 namespace gradatim::app {
 namespace {
@@ -169,12 +170,9 @@ class ExpressionParser {
   static std::optional<std::size_t> variable(std::string_view word) {
     if (word.size() == 1 && word[0] >= 'x' && word[0] <= 'z')
       return static_cast<std::size_t>(word[0] - 'x');
-    std::size_t index = 0;
-    const char* const end = word.data() + word.size();
     if (word.size() < 2 || word[0] != 'x') return std::nullopt;
-    const auto [last, error] = std::from_chars(word.data() + 1, end, index);
-    if (error != std::errc{} || last != end || index >= kMostVariables) return std::nullopt;
-    return index;
+    const auto index = number_in<std::size_t>(word.substr(1));
+    return index && *index < kMostVariables ? index : std::nullopt;
   }
 
   void call(std::string_view word, std::size_t start) {

@@ -23,10 +23,10 @@
 #include "json.hpp"
 #include "memory.hpp"
 #include "named_settings.hpp"
+#include "options.hpp"
 #include "paths.hpp"
 #include "recipe_folders.hpp"
 #include "text.hpp"
-#include "validators.hpp"
 
 namespace gradatim::app {
 namespace {
@@ -293,11 +293,8 @@ void add_search_command(CLI::App& app, int& exit_code) {
           CLI::AsNumberWithUnit(std::map<std::string, double>{{"s", 1}, {"m", 60}, {"h", 3'600}},
                                 CLI::AsNumberWithUnit::CASE_SENSITIVE, "TIME"))
       ->check(above_zero("s"));
-  sub->add_option("--data-dir", command->data_dir, "Folder to look for data in first")
-      ->check(not_empty());
-  sub->add_option("--threads", command->options.threads,
-                  "Trials at a time; 0, the default, is one a core")
-      ->check(CLI::Range(0, 1024));
+  add_data_dir(*sub, command->data_dir);
+  add_threads(*sub, command->options.threads, "Trials at a time");
   of_a_new_one(sub->add_option("--out", command->out,
                                "Folder of the search; by default searches/RECIPE-<number>")
                    ->check(not_empty()));

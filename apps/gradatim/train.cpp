@@ -19,11 +19,11 @@
 #include "interrupt.hpp"
 #include "memory.hpp"
 #include "named_settings.hpp"
+#include "options.hpp"
 #include "paths.hpp"
 #include "progress.hpp"
 #include "recipe_folders.hpp"
 #include "text.hpp"
-#include "validators.hpp"
 
 namespace gradatim::app {
 namespace {
@@ -235,8 +235,7 @@ void add_train_command(CLI::App& app, int& exit_code) {
          "train it further, unless its schedule spans them all")
       ->check(not_empty());
   sub->add_option("--data", command->data, "Dataset instead of the recipe's")->check(not_empty());
-  sub->add_option("--data-dir", command->data_dir, "Folder to look for data in first")
-      ->check(not_empty());
+  add_data_dir(*sub, command->data_dir);
   auto* steps = sub->add_option("--steps", command->steps, "Number of steps")->check(not_empty());
   sub->add_option("--epochs", command->epochs, "Number of epochs instead")
       ->excludes(steps)
@@ -251,8 +250,7 @@ void add_train_command(CLI::App& app, int& exit_code) {
   sub->add_option("--checkpoint-every", command->checkpoint_every,
                   "Steps between checkpoints; 0, the default, is an epoch's: checkpoints.every")
       ->check(not_empty());
-  sub->add_option("--threads", command->threads, "Threads; 0, the default, is one a core")
-      ->check(CLI::Range(0, 1024));
+  add_threads(*sub, command->threads);
   sub->add_option(
          "--set", command->settings,
          "Another key of the recipe: --set optimizer.kind=momentum, --set optim.beta1=0.8; may "

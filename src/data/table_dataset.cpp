@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <iterator>
 #include <set>
@@ -9,6 +8,7 @@
 
 #include "gradatim/core/error.hpp"
 #include "gradatim/core/nearest.hpp"
+#include "gradatim/core/number_text.hpp"
 #include "gradatim/data/hold_out.hpp"
 #include "gradatim/data/table.hpp"
 
@@ -51,13 +51,10 @@ float number(const TextTable& table, std::size_t row, std::size_t column) {
   const std::string_view cell = trimmed(table.cell(row, column));
   if (is_missing(cell)) fail(table, row, column, "the value is missing");
   const bool has_plus = cell.size() > 1 && cell[0] == '+' && cell[1] != '-';
-  const char* const first = cell.data() + (has_plus ? 1 : 0);
-  double value = 0;
-  const auto [end, error] = std::from_chars(first, cell.data() + cell.size(), value);
-  const auto single = static_cast<float>(value);
-  if (error != std::errc() || end != cell.data() + cell.size() || !std::isfinite(single))
+  const auto value = number_in<double>(has_plus ? cell.substr(1) : cell);
+  if (!value || !std::isfinite(static_cast<float>(*value)))
     fail(table, row, column, fmt::format("expected a finite number, got '{:.40}'", cell));
-  return single;
+  return static_cast<float>(*value);
 }
 
 Tensor numbers(const TextTable& table, const std::vector<std::size_t>& columns) {

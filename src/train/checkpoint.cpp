@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "gradatim/core/error.hpp"
+#include "gradatim/core/number_text.hpp"
 #include "gradatim/io/sha256.hpp"
 
 namespace gradatim {
@@ -51,27 +51,22 @@ Metadata metadata_of(const Checkpoint& checkpoint) {
 }
 
 template <class Number>
-Number number_in(const Metadata& metadata, const std::string& key) {
-  Number number{};
+Number number_of(const Metadata& metadata, const std::string& key) {
   const auto found = metadata.find(key);
   if (found == metadata.end()) throw DataError(fmt::format("its metadata have no '{}'", key));
-  const std::string& text = found->second;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size())
-    throw DataError(fmt::format("'{}': expected a number, got '{}'", key, text));
-  return number;
+  const auto number = number_in<Number>(found->second);
+  if (!number)
+    throw DataError(fmt::format("'{}': expected a number, got '{}'", key, found->second));
+  return *number;
 }
 
 // The step that the name of a checkpoint gives, if it is one.
 std::optional<std::size_t> step_of(const std::filesystem::path& file) {
   const std::string name = file.filename().string();
   if (!name.starts_with(kPrefix) || !name.ends_with(kSuffix)) return std::nullopt;
-  const char* first = name.data() + kPrefix.size();
-  const char* last = name.data() + name.size() - kSuffix.size();
-  std::size_t step = 0;
-  const auto [end, error] = std::from_chars(first, last, step);
-  if (error != std::errc() || end != last) return std::nullopt;
-  return step;
+  if (name.size() < kPrefix.size() + kSuffix.size()) return std::nullopt;
+  return number_in<std::size_t>(
+      std::string_view(name).substr(kPrefix.size(), name.size() - kPrefix.size() - kSuffix.size()));
 }
 
 template <class T>
@@ -148,14 +143,14 @@ StoredCheckpoint load_checkpoint(const std::filesystem::path& file) {
       stored.checkpoint.recipe = recipe->second;
     if (const auto data = metadata.find(kDataKey); data != metadata.end())
       stored.checkpoint.data_sha256 = data->second;
-    stored.checkpoint.metrics_bytes = number_in<std::uint64_t>(metadata, kMetricsKey);
+    stored.checkpoint.metrics_bytes = number_of<std::uint64_t>(metadata, kMetricsKey);
     TrainState& state = stored.checkpoint.state;
-    state.step = number_in<std::size_t>(metadata, kStepKey);
-    state.loss = number_in<double>(metadata, kLossKey);
-    state.seconds = number_in<double>(metadata, kSecondsKey);
+    state.step = number_of<std::size_t>(metadata, kStepKey);
+    state.loss = number_of<double>(metadata, kLossKey);
+    state.seconds = number_of<double>(metadata, kSecondsKey);
     for (const auto& [key, value] : metadata)
       if (key.starts_with(kNumberPrefix))
-        state.numbers[key.substr(kNumberPrefix.size())] = number_in<double>(metadata, key);
+        state.numbers[key.substr(kNumberPrefix.size())] = number_of<double>(metadata, key);
     for (const NamedTensor& tensor : stored.tensors)
       state.tensors.push_back({tensor.name, tensor.values});
     return stored;

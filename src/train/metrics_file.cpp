@@ -2,9 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
-
 #include "gradatim/core/error.hpp"
+#include "gradatim/core/number_text.hpp"
 #include "gradatim/io/file.hpp"
 
 namespace gradatim::detail {
@@ -42,11 +41,9 @@ std::vector<std::string_view> cells_of(std::string_view line) {
 }
 
 double number_of(std::string_view cell) {
-  double number = 0;
-  const auto [end, error] = std::from_chars(cell.data(), cell.data() + cell.size(), number);
-  if (error != std::errc() || end != cell.data() + cell.size())
-    throw DataError(fmt::format("expected a number, got '{}'", cell));
-  return number;
+  const auto number = number_in<double>(cell);
+  if (!number) throw DataError(fmt::format("expected a number, got '{}'", cell));
+  return *number;
 }
 
 }  // namespace

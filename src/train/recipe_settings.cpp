@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "gradatim/core/error.hpp"
+#include "gradatim/core/number_text.hpp"
 #include "train/setting_key.hpp"
 #include "train/toml_document.hpp"
 
@@ -88,18 +89,16 @@ void merge(toml::table& base, toml::table& changes, const std::string& origin);
 void merge_into_array(toml::array& base, std::string_view path, toml::table& changes,
                       const std::string& origin) {
   for (auto&& [key, node] : changes) {
-    std::size_t index = 0;
-    const std::string_view text = key.str();
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), index);
-    if (error != std::errc() || end != text.data() + text.size() || index >= base.size())
+    const auto index = number_in<std::size_t>(key.str());
+    if (!index || *index >= base.size())
       throw InvalidArgument(fmt::format("{}: {}: expected an index below {}, got '{}'", origin,
-                                        path, base.size(), text));
-    const auto place = base.begin() + static_cast<std::ptrdiff_t>(index);
+                                        path, base.size(), key.str()));
+    const auto place = base.begin() + static_cast<std::ptrdiff_t>(*index);
     toml::table* table = node.as_table();
     if (table != nullptr && place->is_string())
       base.replace(place, table_of_kind(place->as_string()->get()));
-    if (table != nullptr && base.get(index)->is_table()) {
-      merge(*base.get(index)->as_table(), *table, origin);
+    if (table != nullptr && base.get(*index)->is_table()) {
+      merge(*base.get(*index)->as_table(), *table, origin);
     } else {
       node.visit([&](auto& value) { base.replace(place, std::move(value)); });
     }

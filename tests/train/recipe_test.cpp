@@ -83,7 +83,7 @@ TEST(Recipe, NamesWrongTypesWithThePlace) {
   EXPECT_CONTAINS(refusal("data = \"mnist\"\ninput = [3.5]\nlayers = [\"relu\"]"),
                   "2:10: input[0]: expected an integer, got 3.5");
   EXPECT_CONTAINS(refusal("data = \"mnist\"\ninput = [3]\nlayers = []"),
-                  "3:10: layers: expected an array of at least one layer, got an array");
+                  "3:10: layers: expected an array of at least one layer, got an empty array");
   EXPECT_CONTAINS(refusal("data = \"mnist\"\ninput = [3]\nlayers = [7]"),
                   "3:11: layers[0]: expected a name or a table with a 'kind', got 7");
   EXPECT_CONTAINS(refusal("data = 1979-05-27\ninput = [3]\nlayers = [7]"),

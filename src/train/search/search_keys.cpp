@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <set>
 #include <string>
 
 #include "gradatim/core/error.hpp"
+#include "gradatim/core/number_text.hpp"
 #include "gradatim/core/random.hpp"
 #include "gradatim/train/search.hpp"
 #include "train/setting_key.hpp"
@@ -53,9 +53,9 @@ std::array<Number, 2> bounds_of(const std::vector<std::string>& arguments, std::
   std::array<Number, 2> bounds{};
   bool good = arguments.size() == 2;
   for (std::size_t i = 0; good && i < 2; ++i) {
-    const char* const last = arguments[i].data() + arguments[i].size();
-    const auto [end, error] = std::from_chars(arguments[i].data(), last, bounds.at(i));
-    good = error == std::errc() && end == last && std::isfinite(static_cast<double>(bounds.at(i)));
+    const auto bound = number_in<Number>(arguments[i]);
+    good = bound && std::isfinite(static_cast<double>(*bound));
+    if (good) bounds.at(i) = *bound;
   }
   if (!good || !(bounds[0] < bounds[1]))
     throw InvalidArgument(fmt::format("{}: expected {}(LOW, HIGH) with {} LOW < HIGH", origin, form,

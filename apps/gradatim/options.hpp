@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <charconv>
 #include <cmath>
+#include <cstddef>
 #include <string>
+
+#include "gradatim/core/number_text.hpp"
 
 namespace gradatim::app {
 
@@ -21,15 +23,25 @@ inline CLI::Validator not_empty() {
 /// full.
 inline CLI::Validator above_zero(const std::string& unit) {
   return {[unit](const std::string& value) {
-            double number = 0;
-            const char* const end = value.data() + value.size();
-            const auto read = std::from_chars(value.data(), end, number);
-            const bool is_good =
-                read.ec == std::errc() && read.ptr == end && number > 0 && std::isfinite(number);
+            const auto number = number_in<double>(value);
+            const bool is_good = number && *number > 0 && std::isfinite(*number);
             return is_good ? std::string()
                            : fmt::format("expected more than 0 {}, got {}", unit, value);
           },
           "", "above_zero"};
+}
+
+/// --data-dir, which is read into `folder`.
+inline void add_data_dir(CLI::App& command, std::string& folder,
+                         const std::string& description = "Folder to look for data in first") {
+  command.add_option("--data-dir", folder, description)->check(not_empty());
+}
+
+/// --threads, which is read into `threads`.
+inline void add_threads(CLI::App& command, std::size_t& threads,
+                        const std::string& what = "Threads") {
+  command.add_option("--threads", threads, what + "; 0, the default, is one a core")
+      ->check(CLI::Range(0, 1024));
 }
 
 }  // namespace gradatim::app
