@@ -92,23 +92,24 @@ template <class E, class F, class X, class Storage>
 }
 
 template <class E, class F, class X>
-inline ExactValue<E> exact_gradient(F& f, const X& x, E* d_x, const Dual&) {
+ExactValue<E> exact_gradient(F& f, const X& x, E* d_x, const Dual&) {
   constexpr std::size_t kWidth = kLanes<X>;
-  using Storage = StorageT<F, X, DualNumber<E, kWidth>>;
-  if constexpr (FixedSize<X>::value == kWidth) {
-    Storage argument;
-    return dual_pass<E>(f, x, argument, 0, kWidth, d_x);
-  } else {
-    const std::size_t n = length(x);
-    ScratchT<Storage> scratch(n);
-    ExactValue<E> result;
-    for (std::size_t first = 0; first < n; first += kWidth) {
-      const auto pass = dual_pass<E>(f, x, *scratch, first, std::min(kWidth, n - first), d_x);
-      result = {pass.value, result.evaluations + pass.evaluations,
-                worse(result.status, pass.status)};
-    }
-    return result;
+  const std::size_t n = length(x);
+  ScratchT<StorageT<F, X, DualNumber<E, kWidth>>> scratch(n);
+  ExactValue<E> result;
+  for (std::size_t first = 0; first < n; first += kWidth) {
+    const auto pass = dual_pass<E>(f, x, *scratch, first, std::min(kWidth, n - first), d_x);
+    result = {pass.value, result.evaluations + pass.evaluations, worse(result.status, pass.status)};
   }
+  return result;
+}
+
+/// Of a small array, in one pass.
+template <class E, class F, class X>
+  requires(FixedSize<X>::value == kLanes<X>)
+[[gnu::always_inline]] inline ExactValue<E> exact_gradient(F& f, const X& x, E* d_x, const Dual&) {
+  StorageT<F, X, DualNumber<E, kLanes<X>>> argument;
+  return dual_pass<E>(f, x, argument, 0, kLanes<X>, d_x);
 }
 
 template <class E, class F, class X>

@@ -97,7 +97,7 @@ class MovingPoint {
   /// Whether f reads the caller's x where that is not what is moved, and not its argument: each is
   /// moved now, and put back. Asked of some of f's values, `rows`. Not so if f is random, or not
   /// finite there.
-  bool reads_original(std::size_t& evaluations, std::vector<std::size_t> rows = {0}) {
+  bool reads_original(std::size_t& evaluations, std::vector<std::size_t> rows) {
     if constexpr (kIsCopied) {
       if (size() == 0 || rows.empty()) return false;
       const auto values = [&] {
@@ -124,6 +124,13 @@ class MovingPoint {
         if (any_varies(beside_original(i, values))) return !any_varies(values());
     }
     return false;
+  }
+  /// Of an f that has one value.
+  bool reads_original(std::size_t& evaluations) {
+    if constexpr (kIsCopied)
+      return reads_original(evaluations, {0});
+    else
+      return false;
   }
 
  private:

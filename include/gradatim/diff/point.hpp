@@ -106,11 +106,14 @@ template <class C>
 /// Makes c, which f may have resized, n elements long again; whether it was not. What they are is
 /// for the caller to say.
 template <class C>
-bool restore_length(C& c, std::size_t n) {
-  if (length(c) == n) [[likely]]
-    return false;
-  resize_to(c, n);
-  return true;
+[[gnu::always_inline]] inline bool restore_length(C& c, std::size_t n) {
+  if constexpr (requires { c.resize(n); }) {
+    if (length(c) != n) [[unlikely]] {
+      resize_to(c, n);
+      return true;
+    }
+  }
+  return false;
 }
 
 /// x with elements of type S.

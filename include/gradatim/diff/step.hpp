@@ -68,7 +68,7 @@ inline constexpr double kMovesEveryX = 16 * static_cast<double>(std::numeric_lim
 
 /// x + h as it is representable. Throws as around().
 template <class T>
-inline T ahead(T x, double relative_step, std::string_view method) {
+[[gnu::always_inline]] inline T ahead(T x, double relative_step, std::string_view method) {
   const T above = x + static_cast<T>(relative_step) * step_scale(x);
   bool is_usable = above - x <= std::numeric_limits<T>::max();
   if (!(relative_step >= kMovesEveryX<T>)) is_usable = is_usable && above > x;
@@ -80,7 +80,8 @@ inline T ahead(T x, double relative_step, std::string_view method) {
 /// Throws InvalidArgument if x is not finite, if x ± h or their difference is not or, naming the
 /// smallest usable step, if x does not change when h is added or subtracted.
 template <class T>
-inline Abscissae<T> around(T x, double relative_step, std::string_view method) {
+[[gnu::always_inline]] inline Abscissae<T> around(T x, double relative_step,
+                                                  std::string_view method) {
   const auto at = beside(x, static_cast<T>(relative_step) * step_scale(x));
   bool is_usable = at.width() <= std::numeric_limits<T>::max();
   if (!(relative_step >= kMovesEveryX<T>)) is_usable = is_usable && at.moved(x);
