@@ -257,8 +257,7 @@ NetworkCheck check_of(const CheckCommand& command, const Subject& subject, const
 int run_check(const CheckCommand& command) {
   const Subject subject = load(command);
   const Recipe& recipe = subject.recipe;
-  Recipe with_data = recipe;
-  if (!command.data.empty()) with_data.data = command.data;
+  const Recipe with_data = on_data(recipe, command.data);
   const std::string& name = with_data.data;
   const Dataset data = load_recipe_data(with_data, data_paths(command.data_dir),
                                         subject.model ? &*subject.model : nullptr);

@@ -122,9 +122,7 @@ std::optional<Dataset> own_table(const EvalCommand& command, const SavedRun& run
 // A table that is named is evaluated whole, unless rows of it were trained on.
 Dataset data_of(const EvalCommand& command, const SavedRun& run) {
   const DataPaths paths = data_paths(command.data_dir);
-  Recipe recipe = run.recipe;
-  if (!command.data.empty()) recipe.data = command.data;
-  if (!is_table(recipe.data)) recipe.table = {};
+  Recipe recipe = on_data(run.recipe, command.data);
   if (!command.data.empty() && is_table(recipe.data)) {
     if (auto own = own_table(command, run, recipe); own && own->test.size() != 0)
       return *std::move(own);

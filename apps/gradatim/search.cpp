@@ -99,7 +99,8 @@ Plan new_plan(const SearchCommand& command) {
   }
   require_distinct(search_keys(plan.description), fixed);
   const auto folders = recipe_folders();
-  plan.description.recipe = validated(read_recipe(find_recipe(command.recipe, folders), fixed));
+  plan.description.recipe =
+      validated(on_data(read_recipe(find_recipe(command.recipe, folders), fixed), command.data));
   plan.description.recipe =
       with_absolute_table(std::move(plan.description.recipe), data_paths(command.data_dir));
   plan.data = data_of(plan.description.recipe, command);
@@ -110,18 +111,23 @@ Plan new_plan(const SearchCommand& command) {
   return plan;
 }
 
+std::string settings_text(const Trial& trial) {
+  std::string text;
+  for (const Setting& setting : trial.settings) text += "  " + setting.text;
+  return text;
+}
+
 // Unknown keys, values of the wrong kind and batches that no memory holds are found before anything
 // is trained.
 void check_trials(const SearchDescription& description) {
   const SearchOptions& options = description.options;
   for (const Trial& trial : draw_trials(search_keys(description), options.seed, options.trials))
-    require_memory(trial_recipe(description, trial));
-}
-
-std::string settings_text(const Trial& trial) {
-  std::string text;
-  for (const Setting& setting : trial.settings) text += "  " + setting.text;
-  return text;
+    try {
+      require_memory(trial_recipe(description, trial));
+    } catch (const InvalidArgument& error) {
+      throw InvalidArgument(
+          fmt::format("trial {},{}: {}", trial.number, settings_text(trial), error.what()));
+    }
 }
 
 std::string score_text(const Trial& trial) {

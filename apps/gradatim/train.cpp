@@ -144,6 +144,7 @@ Plan plan_of(const TrainCommand& command) {
   const std::filesystem::path file =
       command.resume.empty() ? find_recipe(command.recipe, folders) : recipe_of_run(command.resume);
   Plan plan{.recipe = read_recipe(file, settings_of(command)), .data = {}, .from = {}};
+  plan.recipe = on_data(std::move(plan.recipe), command.data);
   plan.recipe.options.threads = command.threads;
   require_memory(plan.recipe);
   const DataPaths paths = data_paths(command.data_dir);

@@ -31,8 +31,9 @@ std::size_t count_of(const HoldOut& part, std::size_t samples, std::string_view 
                       : static_cast<std::size_t>(std::lround(static_cast<double>(part.fraction) *
                                                              static_cast<double>(samples)));
   if (count == 0 && part.fraction > 0 && samples > 0)
-    throw InvalidArgument(fmt::format("{}: {} of {} samples are none; 0 holds none out", key,
-                                      part.fraction, samples));
+    throw InvalidArgument(
+        fmt::format("{}: {} of {} samples are none; leave it out, or hold out more", key,
+                    part.fraction, samples));
   if (count != 0 && count >= samples)
     throw InvalidArgument(
         fmt::format("{}: {} of {} training samples leave none to train on", key, count, samples));

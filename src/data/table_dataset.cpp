@@ -143,7 +143,8 @@ Dataset dataset_of(const TextTable& table, const TableOptions& options, TableTar
     if (kind == TableTargets::answers) check_answers(table, targets, data.train.targets);
   }
   // The test rows are held out as validation samples are, by another seed.
-  data = hold_out(std::move(data), {.fraction = options.test}, ~seed, "table.test");
+  const bool too_few = options.test >= 0 && options.test * static_cast<float>(table.rows()) < 0.5F;
+  data = hold_out(std::move(data), {.fraction = too_few ? 0 : options.test}, ~seed, "table.test");
   data.test = std::exchange(data.validation, {});
   return data;
 }

@@ -30,12 +30,11 @@ void throw_rows(std::size_t expected, std::size_t rows) {
 }
 
 void throw_reads_another_x(std::string_view method) {
-  throw InvalidArgument(fmt::format(
-      "{}: f reads another x than the one it is given, which is not moved: the method moves a "
-      "copy, "
-      "or x holds another type than f is evaluated in, or is of another kind than f takes; let f "
-      "use its argument",
-      method));
+  throw InvalidArgument(
+      fmt::format("{}: f reads another x than the one it is given, which is a copy, and only that "
+                  "is moved; let "
+                  "f use its argument",
+                  method));
 }
 
 void throw_output_size(std::size_t n, std::size_t output) {

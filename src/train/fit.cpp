@@ -32,27 +32,26 @@ void check_distributions(const Dataset& data) {
   const ConstTensorView targets = data.train.targets.view();
   for (std::size_t i = 0; i < targets.rows(); ++i) {
     double sum = 0;
-    bool negative = false;
-    for (const float target : targets.row(i)) {
-      sum += static_cast<double>(target);
-      negative = negative || target < 0;
-    }
-    if (!negative && std::abs(sum - 1) <= 1e-3) continue;
+    for (const float target : targets.row(i)) sum += static_cast<double>(target);
+    const float least = std::ranges::min(targets.row(i));
+    if (least >= 0 && std::abs(sum - 1) <= 1e-3) continue;
+    const std::string got = least < 0 ? fmt::format("one of sample {} is {}", i, least)
+                                      : fmt::format("those of sample {} add up to {:.6g}", i, sum);
     throw InvalidArgument(
         fmt::format("train: the loss is of one class in several: expected targets of '{}' that are "
-                    "not negative and add up to 1, those of sample {} add up to {:.6g}; several "
-                    "yes or no answers take the loss binary_cross_entropy",
-                    data.name, i, sum));
+                    "not negative and add up to 1, {}; several yes or no answers take the loss "
+                    "binary_cross_entropy",
+                    data.name, got));
   }
 }
 
-void check_outputs(const Network& network) {
+void check_outputs(const Network& network, bool of_classes) {
   const Shape output = output_shape(network);
-  if (output.rank() != 1)
-    throw ShapeError(fmt::format(
-        "train: expected a network that answers with a vector, got outputs of shape {}; end it "
-        "with flatten, global_avg_pool or dense",
-        output.to_string()));
+  if (of_classes && output.size() != output[0])
+    throw ShapeError(
+        fmt::format("train: expected a network that answers with a score for each class, got "
+                    "outputs of shape {}; end it with flatten, global_avg_pool or dense",
+                    output.to_string()));
   const auto tensors = parameter_layout(network).tensors;
   if (std::ranges::none_of(tensors, &ParameterTensor::trained))
     throw InvalidArgument("train: the network has no parameters that could be trained");
@@ -116,11 +115,11 @@ void check_fit(const Network& network, const Dataset& data, const TrainOptions& 
   if (is_active(options.augmentation) && !data.train.has_images())
     throw InvalidArgument(
         fmt::format("train: augmentation is of images, '{}' has none", data.name));
-  check_outputs(network);
+  const bool of_classes = !data.train.labels.empty();
+  check_outputs(network, of_classes);
   check_targets(data, output_shape(network));
-  const bool of_classes = std::holds_alternative<SoftmaxCrossEntropy>(options.loss) ||
-                          std::holds_alternative<CrossEntropy>(options.loss);
-  if (of_classes && data.train.labels.empty()) check_distributions(data);
+  if (!of_classes && std::holds_alternative<SoftmaxCrossEntropy>(options.loss))
+    check_distributions(data);
   check_batches(network, data.train, options);
 }
 

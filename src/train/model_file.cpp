@@ -154,8 +154,10 @@ void check_hash(const std::filesystem::path& path, const Metadata& metadata,
   if (found == metadata.end()) return;
   const std::string got = parameters_sha256(parameters.theta());
   if (got != found->second)
-    fail(path, fmt::format("damaged: expected parameters of SHA-256 {} ('{}'), got {}",
-                           found->second, kHashKey, got));
+    fail(path,
+         fmt::format("damaged: expected parameters of SHA-256 {}, got {}; whoever changed them "
+                     "on purpose removes '{}' from its metadata",
+                     found->second, got, kHashKey));
 }
 
 Parameters parameters_for(const std::filesystem::path& path, const Network& network,
@@ -208,7 +210,9 @@ Model load_model(const std::filesystem::path& path) {
 }
 
 void load_parameters(const std::filesystem::path& path, Parameters& parameters) {
-  copy_parameters(path, read_safetensors(path), parameters);
+  const SafetensorsFile file = read_safetensors(path);
+  copy_parameters(path, file, parameters);
+  check_hash(path, file.metadata, parameters);
 }
 
 std::string parameters_sha256(std::span<const float> theta) {

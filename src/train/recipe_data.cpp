@@ -130,4 +130,11 @@ Dataset load_recipe_data(const Recipe& recipe, const DataPaths& paths, const Mod
   return data;
 }
 
+Recipe on_data(Recipe recipe, const std::string& data) {
+  if (data.empty()) return recipe;
+  recipe.data = data;
+  if (!is_table(data)) recipe.table = {};
+  return recipe;
+}
+
 }  // namespace gradatim

@@ -39,25 +39,13 @@ std::string advice(std::string_view value) {
   return is_range ? "; ranges of values are for `gradatim search`" : "";
 }
 
-// "layers[0].units", as messages name it, is the key layers.0.units.
-std::string with_dots(std::string_view key) {
-  std::string dotted(key);
-  for (std::size_t open = 0; (open = dotted.find('[', open)) != std::string::npos; ++open) {
-    const std::size_t close = dotted.find_first_not_of("0123456789", open + 1);
-    if (close == open + 1 || close == std::string::npos || dotted[close] != ']') continue;
-    dotted.erase(close, 1);
-    dotted[open] = '.';
-  }
-  return dotted;
-}
-
 // "a.b=1" is a TOML document of its own, with nested tables for the dots.
 toml::table parse_setting(const Setting& setting) {
   const std::size_t equals = setting.text.find('=');
   if (equals == std::string::npos || equals == 0 || setting.text.find('\n') != std::string::npos)
     throw InvalidArgument(fmt::format("{}: expected key=value", setting.origin));
   const std::string key =
-      recipe_key(with_dots(std::string_view(setting.text).substr(0, equals)), setting.origin);
+      recipe_key(std::string_view(setting.text).substr(0, equals), setting.origin);
   const std::string_view value = std::string_view(setting.text).substr(equals + 1);
   if (value.find_first_not_of(" \t") == std::string_view::npos)
     throw InvalidArgument(fmt::format("{}: expected a value behind '='", setting.origin));

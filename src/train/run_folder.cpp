@@ -72,8 +72,8 @@ std::filesystem::path recipe_of_run(const std::filesystem::path& folder) {
     const bool is_search = std::filesystem::exists(folder / "search.json", ignored);
     throw DataError(fmt::format(
         "run {}: no run, it has no recipe.toml{}", folder.string(),
-        is_search ? fmt::format("; it is a search: `gradatim train {0}/best.toml` trains the best, "
-                                "`gradatim search --resume {0}` goes on",
+        is_search ? fmt::format("; it is a search: `gradatim search --resume {0}` goes on, and "
+                                "`gradatim train {0}/best.toml` trains the best it has found",
                                 folder.string())
                   : ""));
   }

@@ -68,6 +68,18 @@ std::vector<std::string> parts_of(std::string_view text, std::string_view origin
   }
 }
 
+// "layers[0].units", as messages name it, is the key layers.0.units.
+std::string with_dots(std::string_view key) {
+  std::string dotted(key);
+  for (std::size_t open = 0; (open = dotted.find('[', open)) != std::string::npos; ++open) {
+    const std::size_t close = dotted.find_first_not_of("0123456789", open + 1);
+    if (close == open + 1 || close == std::string::npos || dotted[close] != ']') continue;
+    dotted.erase(close, 1);
+    dotted[open] = '.';
+  }
+  return dotted;
+}
+
 }  // namespace
 
 bool is_bare(std::string_view part) {
@@ -78,7 +90,7 @@ bool is_bare(std::string_view part) {
 }
 
 std::string recipe_key(std::string_view text, std::string_view origin) {
-  std::vector<std::string> parts = parts_of(text, origin);
+  std::vector<std::string> parts = parts_of(with_dots(text), origin);
   if (parts.empty()) throw InvalidArgument(fmt::format("{}: expected key=value", origin));
   parts[0] = in_full(parts[0]);
   std::string key;

@@ -237,7 +237,7 @@ TEST(SearchCommand, RunsAndSearchesAreToldApart) {
                 .exit_code,
             0);
   EXPECT_CONTAINS(workshop.gradatim({"train", "--resume", "found", "--data-dir", "data"}).err,
-                  "it is a search: `gradatim train found/best.toml` trains the best");
+                  "it is a search: `gradatim search --resume found` goes on");
 }
 
 TEST(SearchCommand, WithoutAScoreThereIsNoBest) {
@@ -260,7 +260,7 @@ TEST(SearchCommand, WrongInputIsRefusedBeforeAnythingIsTrained) {
   refused({}, "expected a recipe, or the folder of a search to --resume");
   refused({"tiny", "--set", "optimizer.lerning_rate=log(1e-4,1)"}, "learning_rate");
   refused({"tiny", "--set", "batch=uniform(1,2)"}, "batch");
-  refused({"tiny", "--set", "batch=int(4000000000,4000000009)"}, "samples takes at least");
+  refused({"tiny", "--set", "batch=choice(5,4000000000)"}, "batch=4000000000: tiny: a step of 4");
   refused({"tiny", "--set", "batch=int(5,1)"}, "expected int(LOW, HIGH)");
   refused({"tiny", "--set", "seed=int(1,9)", "--trials", "0"}, "--trials");
   refused({"tiny", "--set", "seed=int(1,9)"}, "'seed=int(1,9)' can't be searched");

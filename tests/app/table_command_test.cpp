@@ -116,6 +116,10 @@ TEST(Tables, TargetsFarFromOneAreScaledAndBack) {
                 .json()["r2"]
                 .get<double>(),
             0.95);
+  // Keys of a table are of none of these.
+  for (const char* command : {"check", "eval"})
+    EXPECT_CONTAINS(workshop.gradatim({command, "run", "--data", "discs"}).err,
+                    "discs: expected the features that the model was trained on");
   const Outcome other = workshop.gradatim({"eval", "run", "--data", "discs"});
   EXPECT_EQ(other.exit_code, 2);
   EXPECT_CONTAINS(other.err,

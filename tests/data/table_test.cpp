@@ -123,7 +123,8 @@ TEST(Table, BecomesTrainingAndTestSamples) {
 TEST(Table, BlanksAroundAClassAreNoPartOfIt) {
   const TextTable table = parse_table("x,kind\n1,a\n2, a\n3,\"a \"\n4,b\n", "t.csv");
   const Dataset data =
-      dataset_of(table, {.targets = {"kind"}, .test = 0}, TableTargets::classes, 1);
+      dataset_of(table, {.targets = {"kind"}, .test = 0.1F}, TableTargets::classes, 1);
+  EXPECT_EQ(data.test.size(), 0U) << "of so few";
   EXPECT_EQ(data.class_names, (std::vector<std::string>{"a", "b"}));
   EXPECT_EQ(data.train.labels, (std::vector<std::int32_t>{0, 0, 0, 1}));
 }

@@ -108,6 +108,15 @@ TEST(GradientDescent, ARiseToInfinityIsADivergence) {
   const auto d = gradient_descent(quartic, {10.0}, {.learning_rate = 1});
   EXPECT_EQ(d.stop, Stop::kDiverged);
   EXPECT_LT(d.steps, 10U);
+  const auto difference = [&](const auto& x) { return quartic(x) - quartic(x) / 2.0; };
+  EXPECT_EQ(gradient_descent(difference, {10.0}, {.learning_rate = 1}).stop, Stop::kDiverged);
+  // One rise to where the slope is infinite is none.
+  const auto root = [](const auto& x) { return sqrt(x[0] * 1.0) * -1.0 + 0.5 * x[0]; };
+  const auto at_root = gradient_descent(root, {4.0}, {.learning_rate = 16, .steps = 3});
+  EXPECT_EQ(at_root.stop, Stop::kNonFinite) << at_root.value;
+  const auto falling = [](const std::vector<double>& x) { return -x[0]; };
+  EXPECT_EQ(gradient_descent(falling, {0.0}, {.learning_rate = 1.79e308, .steps = 3}).stop,
+            Stop::kNonFinite);
 }
 
 // Heavy ball on 50 x0² + x1²/2: momentum 0.6 reaches in 60 steps what plain descent does not.

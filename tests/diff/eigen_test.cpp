@@ -58,6 +58,8 @@ TEST(Eigen, AnalyticGradientsAreVectorsExpressionsOrFunctions) {
   EXPECT_TRUE(check_gradient(f, Eigen::Vector3d(2 * x), x).passed());
   EXPECT_TRUE(check_gradient(f, 2 * x, x).passed());
   EXPECT_FALSE(check_gradient(f, 3 * x, x).passed());
+  const Eigen::Matrix3d twice_identity = 2 * Eigen::Matrix3d::Identity();
+  EXPECT_TRUE(check_gradient(f, twice_identity * x, x).passed());
   const auto twice = [](const Eigen::Vector3d& v) { return Eigen::Vector3d(2 * v); };
   EXPECT_TRUE(check_gradient(f, twice, x).passed());
   EXPECT_TRUE(check_gradient(f, {0.6, -2.4, 4.0}, x).passed());

@@ -97,11 +97,29 @@ TEST(Misbehaving, AnFThatReadsXAndNotItsArgumentIsRefusedByDescentAndExactMethod
   EXPECT_CONTAINS(refusal([&] { gradient(loss, w, Tape{}); }), "tape" + why);
   EXPECT_CONTAINS(refusal([&] { gradient(loss, w, Dual{}); }), "dual" + why);
   EXPECT_CONTAINS(refusal([&] { gradient(loss, w, ComplexStep{}); }), "complex-step" + why);
+  EXPECT_CONTAINS(refusal([&] { partial(loss, w, 0, Dual{}); }), "dual" + why);
+  EXPECT_CONTAINS(refusal([&] { partial(loss, w, 0, Tape{}); }), "tape" + why);
+  EXPECT_CONTAINS(refusal([&] { partial(loss, w, 0, ComplexStep{}); }), "complex-step" + why);
+  EXPECT_CONTAINS(refusal([&] { directional(loss, w, Vector{1, 1, 1}, Dual{}); }), "dual" + why);
+  EXPECT_CONTAINS(refusal([&] { hessian(loss, w, Dual{}); }), "dual" + why);
   EXPECT_EQ(w, (Vector{1, 2, 3}));
   EXPECT_EQ(gradient(loss, w).value, gradient(loss, w, Ridders{}).value);
   const auto constant = [](const auto&) { return 3.0; };
   EXPECT_EQ(gradient(constant, w, Tape{}).status, Status::kOk);
   EXPECT_EQ(gradient_descent(constant, w).stop, Stop::kConverged);
+}
+
+// What answers in the numbers of the tape used its argument: neither it nor x is moved to ask.
+TEST(Misbehaving, AFlatFThatIsGenericIsNotAsked) {
+  Vector x(100, -5.0);
+  const auto relu = [](const auto& v) {
+    auto sum = v[0] * 0.0;
+    for (const auto& entry : v)
+      if (entry > 0.0) sum += entry * entry;
+    return sum;
+  };
+  EXPECT_EQ(gradient_descent(relu, x).evaluations, 1U);
+  EXPECT_EQ(minimise(relu, x).evaluations, 1U);
 }
 
 }  // namespace

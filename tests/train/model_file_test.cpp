@@ -174,6 +174,8 @@ TEST(ModelFile, RefusesParametersThatAreNotThoseOfTheirHash) {
   const std::string message = refusal(folder / "m");
   EXPECT_CONTAINS(message, "damaged: expected parameters of SHA-256 " +
                                parameters_sha256(model.parameters.theta()));
+  Parameters parameters(model.parameters.layout());
+  EXPECT_EQ(message_of<DataError>([&] { load_parameters(folder / "m", parameters); }), message);
 }
 
 TEST(ModelFile, ParametersOfAnotherNetworkAreRefusedByTensor) {

@@ -252,12 +252,13 @@ TEST(Train, RejectsWhatDoesNotFitTogether) {
                   "a step of 40 batches of 100 is 4000 samples");
 }
 
-TEST(Train, RejectsNetworksThatAnswerWithNoVectorOrHaveNothingToTrain) {
+TEST(Train, RejectsNetworksWithoutAScoreAClassOrWithNothingToTrain) {
   const Dataset data = striped_dataset();
   EXPECT_CONTAINS(message_of<ShapeError>([&] {
                     train({{1, 6, 6}, {Conv2d{4, 1}}}, data, kOptions);
                   }),
-                  "answers with a vector, got outputs of shape (4, 6, 6)");
+                  "a score for each class, got outputs of shape (4, 6, 6)");
+  EXPECT_NO_THROW(train({{1, 6, 6}, {Conv2d{4, 6}}}, data, kOptions));
   EXPECT_CONTAINS(message_of<InvalidArgument>([&] {
                     train({{36}, {Relu{}}}, data, kOptions);
                   }),
@@ -276,6 +277,9 @@ TEST(Train, ASoftmaxLossRejectsTargetsThatAreNoDistribution) {
   const Network network{{3}, {Dense{2}}};
   EXPECT_CONTAINS(message_of<InvalidArgument>([&] { train(network, data, options); }),
                   "add up to 1, those of sample 1 add up to 2");
+  std::ranges::copy(std::array{1.5F, -0.5F}, data.train.targets.values().begin());
+  EXPECT_CONTAINS(message_of<InvalidArgument>([&] { train(network, data, options); }),
+                  "add up to 1, one of sample 0 is -0.5");
   options.loss = BinaryCrossEntropy{};
   EXPECT_NO_THROW(train(network, data, options));
 }

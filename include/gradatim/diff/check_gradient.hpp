@@ -116,6 +116,15 @@ class CheckedAt final : public CheckedFunction<E> {
 
 }  // namespace detail
 
+namespace detail {
+
+/// What Eigen evaluates anew for each entry that is asked for, such as 2 * x and A * x.
+template <class A>
+concept IsExpression =
+    requires { typename A::PlainObject; } && !std::same_as<A, typename A::PlainObject>;
+
+}  // namespace detail
+
 /// Compares a gradient with what f itself says, entry by entry, by extrapolated differences.
 /// `analytic` is a function of x or its values. An entry passes only where
 ///   |a - n| <= relative_tolerance·max(|a|, |n|) + error_factor·error,
@@ -137,8 +146,10 @@ GradientCheck check_gradient(F&& f, const A& analytic, X&& x, CheckOptions optio
   if (n == 0) detail::throw_nothing_to_check();
   if (options.relative_tolerance == 0)
     options.relative_tolerance = std::same_as<E, float> ? 1e-3 : 1e-7;
-  // Asked first, since an Eigen vector that is asked whether it is a function never answers.
-  if constexpr (requires { static_cast<double>(analytic[analytic.size()]); }) {
+  // Values first: to ask whether an Eigen vector can be called does not compile.
+  if constexpr (detail::IsExpression<A>) {
+    return check_gradient(f, typename A::PlainObject(analytic), x, options);
+  } else if constexpr (requires { static_cast<double>(analytic[analytic.size()]); }) {
     const auto size = static_cast<std::size_t>(analytic.size());
     if (size != n) detail::throw_analytic_size(n, size);
     std::vector<double> values;

@@ -18,8 +18,9 @@ enum class Stop {
   kStepsUsedUp,
   kHardlyMoved,  // steps used up, all within a millionth of every entry of the start: the learning
                  // rate is too small
-  kDiverged,     // f rose ten steps in a row to above its start, or to infinity, or ended on a rise
-                 // to more than |f(start)| above it: the learning rate is too large
+  kDiverged,     // f rose ten steps in a row to above its start, or to infinity or until it was no
+                 // number, or ended on a rise to more than |f(start)| above it: the learning rate
+                 // is too large
   kNonFinite,    // f or its gradient became NaN or infinite
   kNoDescent,    // minimise(): no step along the gradient lowers f, down to rounding
 };
@@ -64,9 +65,12 @@ namespace detail {
 void validate(const GradientDescentOptions& options);
 void validate(const MinimiseOptions& options);
 
+/// Whether differences can be taken there: at 1e308, x + h is infinite.
 template <class C>
-bool is_finite(const C& c) {
-  return std::all_of(c.data(), c.data() + length(c), [](auto v) { return std::isfinite(v); });
+bool is_in_reach(const C& c) {
+  return std::all_of(c.data(), c.data() + length(c), [](auto v) {
+    return std::abs(v) <= std::numeric_limits<decltype(v)>::max() / 2;
+  });
 }
 
 /// f and its gradient, by the method that suits f, counting evaluations.
@@ -84,7 +88,7 @@ struct Slope {
       evaluations += exact.evaluations;
       return exact.value;
     } else {
-      if (!is_finite(point)) return not_differentiable(point, d_point);
+      if (!is_in_reach(point)) return not_differentiable(point, d_point);
       auto g = gradient(f, point, method);
       d_point = std::move(g.value);
       evaluations += g.evaluations;
@@ -98,7 +102,6 @@ struct Slope {
   }
 
  private:
-  /// Differences take no step from such a point.
   T not_differentiable(const C& point, C& d_point) {
     std::fill_n(d_point.data(), length(d_point), std::numeric_limits<T>::quiet_NaN());
     return value_at(point);
@@ -165,6 +168,7 @@ DescentResult<C> descend(F& f, C x, const GradientDescentOptions& options) {
   const T first = d.value = slope.value_and_gradient_at(d.point, d_x);
   record(d, options.keep_path);
   int rises = 0;
+  int risen_before = 0;  // the last step
   bool moved = false;
   while (!ended(d, d_x, options)) {
     ++d.steps;
@@ -176,6 +180,7 @@ DescentResult<C> descend(F& f, C x, const GradientDescentOptions& options) {
     }
     const T previous = std::exchange(d.value, slope.value_and_gradient_at(d.point, d_x));
     record(d, options.keep_path);
+    risen_before = rises;
     rises = d.value > previous ? rises + 1 : 0;
     moved = moved || has_moved(start, d.point);
     if (rises >= kMostRises && d.value > first && std::isfinite(d.value)) {
@@ -184,7 +189,8 @@ DescentResult<C> descend(F& f, C x, const GradientDescentOptions& options) {
     }
   }
   d.evaluations = slope.evaluations;
-  if (d.stop == Stop::kNonFinite && rises > 0) d.stop = Stop::kDiverged;
+  const bool to_infinity = d.value == std::numeric_limits<T>::infinity() && rises > 0;
+  if (d.stop == Stop::kNonFinite && (to_infinity || risen_before > 0)) d.stop = Stop::kDiverged;
   if (d.stop != Stop::kStepsUsedUp || d.steps == 0) return d;
   if (!moved)
     d.stop = Stop::kHardlyMoved;
@@ -287,11 +293,14 @@ DescentResult<C> minimise_from(F& f, C x, const MinimiseOptions& options) {
   return d;
 }
 
-/// d, unless it went nowhere since f reads the caller's x and not its argument: throws then.
+/// d, unless it went nowhere since f, whose slope is seen by differences only, reads the caller's x
+/// and not its argument: throws then.
 template <class F, class X, class D>
 D refuse_standstill(F& f, X& x, D d, std::string_view method) {
-  if (d.stop == Stop::kConverged && d.steps == 0)
-    refuse_another_x<ValueT<F, X>>(f, x, method, d.evaluations);
+  using M = decltype(default_method<F, const X>(ErrorEstimate::kNone));
+  if constexpr (DifferenceMethod<M>)
+    if (d.stop == Stop::kConverged && d.steps == 0)
+      refuse_another_x<ValueT<F, X>>(f, x, method, d.evaluations);
   return d;
 }
 

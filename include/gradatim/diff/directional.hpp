@@ -157,6 +157,13 @@ Derivative<E> exact_with_error(const X& x, const M& method, const Once& once) {
   return d;
 }
 
+/// d by method M; throws if it is 0 since f reads the caller's x and not its argument.
+template <class M, class E, class F, class X>
+Derivative<E> used_argument(F& f, X& x, Derivative<E> d) {
+  if (d.value == 0) refuse_uncarried<M, E>(f, x, d.evaluations);
+  return d;
+}
+
 }  // namespace detail
 
 /// d/dt f(x + t v) at t = 0: the gradient's product with v, without forming the gradient where the
@@ -171,8 +178,10 @@ auto directional(F&& f, X&& x, const V& v, const M& method) {
   if constexpr (DifferenceMethod<M>)
     return detail::narrowed<T>(detail::directional_difference<E>(f, x, v, method));
   else
-    return detail::narrowed<T>(detail::exact_with_error<E>(
-        x, method, [&](const auto& at) { return detail::directional_once<E>(f, at, v, method); }));
+    return detail::narrowed<T>(
+        detail::used_argument<M>(f, x, detail::exact_with_error<E>(x, method, [&](const auto& at) {
+                                   return detail::directional_once<E>(f, at, v, method);
+                                 })));
 }
 
 namespace detail {
@@ -214,11 +223,11 @@ auto partial(F&& f, X&& x, std::size_t i, const M& method) {
       detail::throw_reads_another_x(M::kName);
     return detail::narrowed<T>(d);
   } else if constexpr (std::same_as<M, ComplexStep>) {
-    return detail::narrowed<T>(detail::exact_with_error<E>(x, method, [&](const auto& at) {
-      return detail::ComplexPoint<E, std::remove_reference_t<F>, std::remove_cvref_t<decltype(at)>>(
-                 f, at)
-          .partial(i, method);
-    }));
+    return detail::narrowed<T>(detail::used_argument<M>(
+        f, x, detail::exact_with_error<E>(x, method, [&](const auto& at) {
+          using At = std::remove_cvref_t<decltype(at)>;
+          return detail::ComplexPoint<E, std::remove_reference_t<F>, At>(f, at).partial(i, method);
+        })));
   } else {
     auto axis = detail::filled<detail::RebindT<X, E>>(detail::length(x), E(0));
     axis.data()[i] = 1;

@@ -34,6 +34,14 @@ void refuse_another_x(F& f, X& x, std::string_view method, std::size_t& evaluati
   if (copy.reads_original(evaluations)) throw_reads_another_x(method);
 }
 
+/// The same for method M, if f does not answer in what M calls it with.
+template <class M, class E, class F, class X>
+void refuse_uncarried(F& f, X& x, std::size_t& evaluations) {
+  using P = std::remove_cv_t<X>;
+  if constexpr (!CarriesDerivatives<F, P, VectorCarrierT<M, E, P>> && TakesVector<F, P, E>)
+    refuse_another_x<E>(f, x, M::kName, evaluations);
+}
+
 template <class C>
 bool is_zero(const C& c) {
   return std::all_of(c.data(), c.data() + length(c), [](auto value) { return value == 0; });
@@ -77,9 +85,8 @@ template <class E, class C, class F, class X, class M>
     g.status = worse(exact.status, finite_status(exact.value));
     for (std::size_t i = 0; i < n; ++i)
       g.status = worse(g.status, finite_status(g.value.data()[i]));
-    if constexpr (!CarriesDerivatives<F, P, VectorCarrierT<M, E, P>> && TakesVector<F, P, E>)
-      if (is_zero(g.value)) [[unlikely]]
-        refuse_another_x<E>(f, x, M::kName, g.evaluations);
+    if (is_zero(g.value)) [[unlikely]]
+      refuse_uncarried<M, E>(f, x, g.evaluations);
     if (measures<E>(method.error)) {
       auto there = filled<C>(n, E(0));
       measure_rounding(g.value.data(), g.error.data(), n, x, [&](const auto& neighbour) {
@@ -118,7 +125,8 @@ Gradient<C> narrowed_gradient(const Gradient<Wide>& wide) {
 /// The gradient of f: R^n -> R at x by `method`. f is given a container of the kind of x, or a
 /// std::span or std::vector if it takes only that, of the scalar the method works in. Where x can
 /// be written to and the method takes differences, x itself is moved and restored bit for bit (see
-/// MovingPoint). Throws as derivative().
+/// MovingPoint), a copy of it where it is an Eigen::Map or Ref. Throws as derivative(), and
+/// InvalidArgument where f has no slope and reads the caller's x, which is not what is moved.
 template <class F, class X, Method M>
   requires Point<std::remove_cvref_t<X>>
 [[gnu::always_inline]] inline auto gradient(F&& f, X&& x, const M& method) {

@@ -163,11 +163,14 @@ template <class F, class X, Method M>
 auto hessian(F&& f, X&& x, const M& method) {
   using T = detail::ElementT<X>;
   using E = detail::ValueT<F, X>;
-  if constexpr (AutomaticMethod<M>)
-    return detail::narrowed_matrix<T>(detail::with_error<E>(
-        x, method.error, [&](const auto& at) { return detail::hessian_by<E>(f, at, method); }));
-  else
+  if constexpr (AutomaticMethod<M>) {
+    auto h = detail::with_error<E>(
+        x, method.error, [&](const auto& at) { return detail::hessian_by<E>(f, at, method); });
+    if (detail::is_zero(h.value)) detail::refuse_uncarried<M, E>(f, x, h.evaluations);
+    return detail::narrowed_matrix<T>(std::move(h));
+  } else {
     return detail::narrowed_matrix<T>(detail::hessian_by<E>(f, x, method));
+  }
 }
 
 /// By Tape with its rounding measured where f takes and answers in Variable<DualNumber>, otherwise

@@ -130,6 +130,8 @@ DerivativeMatrix<E> jacobian_by(F& f, X& x, const Dual&) {
   using P = std::remove_cvref_t<X>;
   constexpr std::size_t kWidth = kLanes<P>;
   using D = DualNumber<E, kWidth>;
+  static_assert(CarriesDerivatives<F, P, D>,
+                "f must answer in the DualNumbers that Dual calls it with");
   const std::size_t n = length(x);
   ScratchT<StorageT<F, P, D>> scratch(n);
   auto& argument = *scratch;

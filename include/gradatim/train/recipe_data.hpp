@@ -23,7 +23,11 @@ Recipe with_absolute_table(Recipe recipe, const DataPaths& paths = {});
 /// that names the column and the row of a name that is not UTF-8, which a model can't hold;
 /// InvalidArgument, with both lists, if the data have other columns than the model, or the same in
 /// another order, or a class that it does not know.
+/// Keys of [table] where the data are none are refused.
 Dataset load_recipe_data(const Recipe& recipe, const DataPaths& paths = {},
                          const Model* trained = nullptr);
+
+/// The recipe on other data, unless `data` is empty: keys of [table] go where those are none.
+Recipe on_data(Recipe recipe, const std::string& data);
 
 }  // namespace gradatim

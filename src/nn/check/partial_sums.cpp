@@ -36,12 +36,15 @@ class RunningSum {
     const double square = mean_square(before, sum_);
     run_squares_ += kAdditionError * kAdditionError * square;
     run_bound_ += std::sqrt(square);
+    bound_ += std::sqrt(square);
     last_ = term;
   }
-  double error() {
+  // Of terms that are sums themselves, of `parts`, whose additions go by their squares. What is
+  // seen is not magnified by them; in another order it may be off by more, up to the bound.
+  double error(double parts) {
     end_run();
     const double seen = std::abs(static_cast<double>(rounded_sum_) - sum_) * 0x1p24;
-    return std::max(std::sqrt(squares_), seen / 2);
+    return std::max(std::sqrt(parts * squares_), std::min(seen / 2, bound_ / 8));
   }
 
  private:
@@ -55,6 +58,7 @@ class RunningSum {
   float rounded_sum_ = 0;
   double last_ = 0;
   double squares_ = 0;
+  double bound_ = 0;  // of a unit an addition, in a check's eight units
   double run_squares_ = 0;
   double run_bound_ = 0;
 };
@@ -79,10 +83,10 @@ std::vector<float> gradient_sum_errors(const Operation& operation, ConstTensorVi
     operation.gradient(x.slice(n, 1), dy.slice(n, 1), of_row);
     for (std::size_t i = 0; i < parameters; ++i) sums[i].add(of_row[i]);
   }
-  const double share = std::sqrt(static_cast<double>(operation.terms_per_row()));
+  const auto parts = static_cast<double>(operation.terms_per_row());
   std::vector<float> errors(parameters);
   std::ranges::transform(sums, errors.begin(),
-                         [&](RunningSum& sum) { return static_cast<float>(share * sum.error()); });
+                         [&](RunningSum& sum) { return static_cast<float>(sum.error(parts)); });
   return errors;
 }
 
