@@ -145,8 +145,9 @@ TEST(TrainCommand, CtrlCWhileCurvesAreDrawnDoesNotReachGnuplot) {
              "read -r _ _ _ _ group _ <\"/proc/$PPID/stat\"\n"
              "kill -s INT -- \"-$group\" && echo drawn >>drawn\n");
   std::filesystem::permissions(programs / "gnuplot", std::filesystem::perms::owner_all);
+  // In a group of its own: `timeout`, hit too, would pass a second signal on, which ends a process.
   const Outcome outcome = workshop.gradatim_under(
-      {"timeout", "30", "env", "PATH=" + programs.string() + ":/usr/bin:/bin"},
+      {"timeout", "30", "setsid", "--wait", "env", "PATH=" + programs.string() + ":/usr/bin:/bin"},
       {"train", "tiny", "--data-dir", "data", "--json"});
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_EQ(outcome.json()["stopped"], "steps_done");
