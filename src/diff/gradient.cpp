@@ -32,8 +32,7 @@ void throw_rows(std::size_t expected, std::size_t rows) {
 void throw_reads_another_x(std::string_view method) {
   throw InvalidArgument(
       fmt::format("{}: f reads another x than the one it is given, which is a copy, and only that "
-                  "is moved; let "
-                  "f use its argument",
+                  "is moved; let f use its argument",
                   method));
 }
 

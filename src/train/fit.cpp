@@ -45,13 +45,7 @@ void check_distributions(const Dataset& data) {
   }
 }
 
-void check_outputs(const Network& network, bool of_classes) {
-  const Shape output = output_shape(network);
-  if (of_classes && output.size() != output[0])
-    throw ShapeError(
-        fmt::format("train: expected a network that answers with a score for each class, got "
-                    "outputs of shape {}; end it with flatten, global_avg_pool or dense",
-                    output.to_string()));
+void check_trainable(const Network& network) {
   const auto tensors = parameter_layout(network).tensors;
   if (std::ranges::none_of(tensors, &ParameterTensor::trained))
     throw InvalidArgument("train: the network has no parameters that could be trained");
@@ -63,10 +57,16 @@ void check_targets(const Dataset& data, const Shape& output) {
     if (output.size() != targets)
       throw ShapeError(fmt::format("train: '{}' has {} targets, the network {} outputs", data.name,
                                    targets, output.size()));
-  } else if (output.size() < data.class_names.size()) {
+    return;
+  }
+  if (output.size() != output[0])
+    throw ShapeError(
+        fmt::format("train: expected a network that answers with a score for each class, got "
+                    "outputs of shape {}; end it with flatten, global_avg_pool or dense",
+                    output.to_string()));
+  if (output.size() < data.class_names.size())
     throw ShapeError(fmt::format("train: '{}' has {} classes, the network {} outputs", data.name,
                                  data.class_names.size(), output.size()));
-  }
 }
 
 // The samples of the smallest batch that training comes to.
@@ -115,10 +115,9 @@ void check_fit(const Network& network, const Dataset& data, const TrainOptions& 
   if (is_active(options.augmentation) && !data.train.has_images())
     throw InvalidArgument(
         fmt::format("train: augmentation is of images, '{}' has none", data.name));
-  const bool of_classes = !data.train.labels.empty();
-  check_outputs(network, of_classes);
+  check_trainable(network);
   check_targets(data, output_shape(network));
-  if (!of_classes && std::holds_alternative<SoftmaxCrossEntropy>(options.loss))
+  if (data.train.labels.empty() && std::holds_alternative<SoftmaxCrossEntropy>(options.loss))
     check_distributions(data);
   check_batches(network, data.train, options);
 }

@@ -10,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include "diff/every_method.hpp"
 #include "diff/known_derivatives.hpp"
 #include "gradatim/core/error.hpp"
 #include "gradatim/diff/gradient.hpp"
@@ -137,9 +138,7 @@ struct Specimen {
 
 template <class M>
 class EveryMethod : public testing::Test {};
-using Methods = testing::Types<Forward, Central, Stencil, Richardson, Ridders, ComplexStep,
-                               Adaptive, Dual, Tape>;
-TYPED_TEST_SUITE(EveryMethod, Methods);
+TYPED_TEST_SUITE(EveryMethod, test::Methods);
 
 // The chapter's function, f(x) = 0.01 x² + 0.1 x.
 // Forward: rounding 2 epsilon f / h = 6e-8 at h = sqrt(epsilon), f = 2.

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <vector>
 
+#include "diff/every_method.hpp"
 #include "diff/test_functions.hpp"
 #include "gradatim/core/error.hpp"
 #include "gradatim/diff/hessian.hpp"
@@ -43,9 +44,7 @@ struct Rosenbrock {
 
 template <class M>
 class EveryMethodOnMatrices : public testing::Test {};
-using Methods = testing::Types<Forward, Central, Stencil, Richardson, Ridders, ComplexStep,
-                               Adaptive, Dual, Tape>;
-TYPED_TEST_SUITE(EveryMethodOnMatrices, Methods);
+TYPED_TEST_SUITE(EveryMethodOnMatrices, test::Methods);
 
 TYPED_TEST(EveryMethodOnMatrices, Jacobian) {
   const double r = 2;

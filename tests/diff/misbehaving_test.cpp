@@ -6,6 +6,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "diff/every_method.hpp"
 #include "gradatim/core/error.hpp"
 #include "gradatim/diff/check_gradient.hpp"
 #include "gradatim/diff/descent.hpp"
@@ -18,27 +19,27 @@ namespace {
 
 using Vector = std::vector<double>;
 
-// The squares of a vector to which a bias is appended, as to a layer's inputs.
-constexpr auto kAppending = [](auto& x) {
-  using T = std::remove_cvref_t<decltype(x[0])>;
-  x.push_back(T(1));
+template <class T>
+T sum_of_squares(const std::vector<T>& x) {
   T sum(0);
-  for (const auto& value : x) sum += value * value;
+  for (const T& value : x) sum += value * value;
   return sum;
+}
+
+// A bias is appended, as to a layer's inputs.
+constexpr auto kAppending = [](auto& x) {
+  x.push_back(std::remove_cvref_t<decltype(x[0])>(1));
+  return sum_of_squares(x);
 };
 constexpr auto kClearing = [](auto& x) {
-  using T = std::remove_cvref_t<decltype(x[0])>;
-  T sum(0);
-  for (const auto& value : x) sum += value * value;
+  const auto sum = sum_of_squares(x);
   x.clear();
   return sum;
 };
 
 template <class M>
 class EveryResized : public testing::Test {};
-using Methods = testing::Types<Forward, Central, Stencil, Richardson, Ridders, Adaptive,
-                               ComplexStep, Dual, Tape>;
-TYPED_TEST_SUITE(EveryResized, Methods);
+TYPED_TEST_SUITE(EveryResized, test::Methods);
 
 // Six entries are more than Dual takes at a time.
 TYPED_TEST(EveryResized, ArgumentIsNoticedAndRestored) {

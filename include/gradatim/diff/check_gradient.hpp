@@ -114,10 +114,6 @@ class CheckedAt final : public CheckedFunction<E> {
   MovingPoint<F, X, E> point_;
 };
 
-}  // namespace detail
-
-namespace detail {
-
 /// What Eigen evaluates anew for each entry that is asked for, such as 2 * x and A * x.
 template <class A>
 concept IsExpression =
@@ -134,10 +130,9 @@ concept IsExpression =
 /// a term that drowns in a large f leaves its entry unresolved. Takes some 18 evaluations an entry
 /// where f is smooth, and where f does not agree as many again as it takes to see how noisy f is:
 /// stairs of what f rounds inside are not taken for jumps. Throws InvalidArgument if x is empty or
-/// not finite, if the step cannot be halved eight times there, if
-/// f reads another x than it is given, which can't be moved (see gradient()), max_entries 0,
-/// relative_tolerance not in [0, 1) or error_factor negative or not finite, ShapeError if the
-/// analytic gradient has another size.
+/// not finite, if the step cannot be halved eight times there, if f reads another x than it is
+/// given, which can't be moved (see gradient()), max_entries 0, relative_tolerance not in [0, 1) or
+/// error_factor negative or not finite, ShapeError if the analytic gradient has another size.
 template <class F, class A, class X>
   requires Point<std::remove_cvref_t<X>>
 GradientCheck check_gradient(F&& f, const A& analytic, X&& x, CheckOptions options = {}) {
@@ -152,9 +147,10 @@ GradientCheck check_gradient(F&& f, const A& analytic, X&& x, CheckOptions optio
   } else if constexpr (requires { static_cast<double>(analytic[analytic.size()]); }) {
     const auto size = static_cast<std::size_t>(analytic.size());
     if (size != n) detail::throw_analytic_size(n, size);
-    std::vector<double> values;
-    for (auto i = analytic.size() * 0; values.size() < n; ++i)
-      values.push_back(static_cast<double>(analytic[i]));
+    using Index = decltype(analytic.size());  // Eigen's is signed
+    std::vector<double> values(n);
+    for (std::size_t i = 0; i < n; ++i)
+      values[i] = static_cast<double>(analytic[static_cast<Index>(i)]);
     detail::CheckedAt<std::remove_reference_t<F>, std::remove_reference_t<X>, E> point(f, x);
     return detail::check_entries<E>(point, values, options);
   } else {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "gradatim/diff/gradient.hpp"
@@ -160,7 +161,7 @@ Derivative<E> exact_with_error(const X& x, const M& method, const Once& once) {
 /// d by method M; throws if it is 0 since f reads the caller's x and not its argument.
 template <class M, class E, class F, class X>
 Derivative<E> used_argument(F& f, X& x, Derivative<E> d) {
-  if (d.value == 0) refuse_uncarried<M, E>(f, x, d.evaluations);
+  refuse_if_flat<M, E>(f, x, std::array{d.value}, d.evaluations);
   return d;
 }
 

@@ -34,17 +34,19 @@ void refuse_another_x(F& f, X& x, std::string_view method, std::size_t& evaluati
   if (copy.reads_original(evaluations)) throw_reads_another_x(method);
 }
 
-/// The same for method M, if f does not answer in what M calls it with.
-template <class M, class E, class F, class X>
-void refuse_uncarried(F& f, X& x, std::size_t& evaluations) {
-  using P = std::remove_cv_t<X>;
-  if constexpr (!CarriesDerivatives<F, P, VectorCarrierT<M, E, P>> && TakesVector<F, P, E>)
-    refuse_another_x<E>(f, x, M::kName, evaluations);
-}
-
 template <class C>
 bool is_zero(const C& c) {
   return std::all_of(c.data(), c.data() + length(c), [](auto value) { return value == 0; });
+}
+
+/// The same where the derivatives that method M found are all 0; an f that answers in what M calls
+/// it with used its argument and is not asked.
+template <class M, class E, class F, class X, class C>
+[[gnu::always_inline]] inline void refuse_if_flat(F& f, X& x, const C& derivatives,
+                                                  std::size_t& evaluations) {
+  using P = std::remove_cv_t<X>;
+  if constexpr (!CarriesDerivatives<F, P, VectorCarrierT<M, E, P>> && TakesVector<F, P, E>)
+    if (is_zero(derivatives)) refuse_another_x<E>(f, x, M::kName, evaluations);
 }
 
 /// Whether a gradient of few entries costs no more than a call with all it hands over: GCC stops
@@ -85,8 +87,7 @@ template <class E, class C, class F, class X, class M>
     g.status = worse(exact.status, finite_status(exact.value));
     for (std::size_t i = 0; i < n; ++i)
       g.status = worse(g.status, finite_status(g.value.data()[i]));
-    if (is_zero(g.value)) [[unlikely]]
-      refuse_uncarried<M, E>(f, x, g.evaluations);
+    refuse_if_flat<M, E>(f, x, g.value, g.evaluations);
     if (measures<E>(method.error)) {
       auto there = filled<C>(n, E(0));
       measure_rounding(g.value.data(), g.error.data(), n, x, [&](const auto& neighbour) {

@@ -166,7 +166,7 @@ auto hessian(F&& f, X&& x, const M& method) {
   if constexpr (AutomaticMethod<M>) {
     auto h = detail::with_error<E>(
         x, method.error, [&](const auto& at) { return detail::hessian_by<E>(f, at, method); });
-    if (detail::is_zero(h.value)) detail::refuse_uncarried<M, E>(f, x, h.evaluations);
+    detail::refuse_if_flat<M, E>(f, x, h.value, h.evaluations);
     return detail::narrowed_matrix<T>(std::move(h));
   } else {
     return detail::narrowed_matrix<T>(detail::hessian_by<E>(f, x, method));

@@ -22,12 +22,12 @@ Recipe with_absolute_table(Recipe recipe, const DataPaths& paths = {});
 /// too: it may have moved. Throws as load_dataset, read_table, dataset_of and hold_out; DataError
 /// that names the column and the row of a name that is not UTF-8, which a model can't hold;
 /// InvalidArgument, with both lists, if the data have other columns than the model, or the same in
-/// another order, or a class that it does not know.
-/// Keys of [table] where the data are none are refused.
+/// another order, or a class that it does not know, or if the recipe has keys of [table] and its
+/// data are no table.
 Dataset load_recipe_data(const Recipe& recipe, const DataPaths& paths = {},
                          const Model* trained = nullptr);
 
-/// The recipe on other data, unless `data` is empty: keys of [table] go where those are none.
+/// The recipe on other data, unless `data` is empty: keys of [table] go if those are no table.
 Recipe on_data(Recipe recipe, const std::string& data);
 
 }  // namespace gradatim
