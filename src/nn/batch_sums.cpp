@@ -10,16 +10,17 @@
 namespace gradatim {
 namespace {
 
-std::span<double> part_of(std::vector<double>& partial, std::size_t row_task, std::size_t sums) {
-  const auto part = std::span(partial).subspan(row_task * sums, sums);
+std::span<double> part_of(BatchSums& all, const RowTask& task) {
+  const std::size_t sums = all.sums.size();
+  const auto part = std::span(all.partial).subspan(task.index * sums, sums);
   std::ranges::fill(part, 0.0);
   return part;
 }
 
 // Those of the tasks, in their order.
-void add_parts(BatchSums& all) {
+void add_parts(BatchSums& all, std::size_t tasks) {
   std::ranges::fill(all.sums, 0.0);
-  for (std::size_t i = 0; i < all.partial.size(); ++i)
+  for (std::size_t i = 0; i < tasks * all.sums.size(); ++i)
     all.sums[i % all.sums.size()] += all.partial[i];
 }
 
@@ -37,62 +38,75 @@ void Program::Plan::check_rows() const {
     check_batch_rows(*batch_sums[layer].rule, network, layer, rows);
 }
 
-void Program::Plan::add_forward_sums(std::size_t layer, std::size_t row_task) {
+void Program::Plan::add_forward_sums(std::size_t layer, const RowTask& task) {
   BatchSums& all = batch_sums[layer];
-  const RowRange range = row_range(row_task);
-  const auto part = part_of(all.partial, row_task, all.sums.size());
-  if (range.count != 0) all.rule->add_sums(input(layer, range), part);
+  if (all.rule == nullptr) return;
+  const auto part = part_of(all, task);
+  if (task.rows.count != 0) all.rule->add_sums(input(layer, task.rows), part);
 }
 
-void Program::Plan::add_backward_sums(std::size_t layer, std::size_t row_task) {
+void Program::Plan::add_backward_sums(std::size_t layer, const RowTask& task) {
   BatchSums& all = batch_sums[layer];
-  const RowRange range = row_range(row_task);
-  const auto part = part_of(all.partial, row_task, all.sums.size());
-  if (range.count != 0)
-    all.rule->add_backward_sums(all.statistics, input(layer, range),
-                                d_output(layer, range, row_task), part);
+  if (all.rule == nullptr) return;
+  const auto part = part_of(all, task);
+  if (task.rows.count != 0)
+    all.rule->add_backward_sums(all.statistics, input(layer, task.rows),
+                                d_output(layer, task.rows, task), part);
 }
 
-void Program::Plan::find_statistics(std::size_t layer) {
-  BatchSums& all = batch_sums[layer];
-  add_parts(all);
+// Of the layer behind a stage.
+void Program::Plan::find_statistics(const Stage& stage) {
+  BatchSums& all = batch_sums[stage.last];
+  if (all.rule == nullptr) return;
+  add_parts(all, stage.tasks);
   all.rule->find_statistics(rows, all.sums, all.statistics);
 }
 
 // From all rows on the calling thread, in the parts that tasks would take.
 void Program::Plan::find_statistics_alone(std::size_t layer) {
-  if (batch_sums[layer].rule == nullptr) return;
-  for (std::size_t task = 0; task < row_tasks; ++task) add_forward_sums(layer, task);
-  find_statistics(layer);
+  const auto stage = std::ranges::find(forward_stages, layer, &Stage::last);
+  if (stage == forward_stages.end()) return;
+  for (std::size_t i = 0; i < stage->tasks; ++i) add_forward_sums(layer, row_task(i, stage->tasks));
+  find_statistics(*stage);
 }
 
-void Program::Plan::find_slopes(std::size_t layer, std::span<const float> theta) {
+// Of the layer before a stage.
+void Program::Plan::find_slopes(const Stage& stage, std::span<const float> theta) {
+  const std::size_t layer = stage.first - 1;
   BatchSums& all = batch_sums[layer];
-  add_parts(all);
+  if (all.rule == nullptr) return;
+  add_parts(all, stage.tasks);
   all.rule->find_slopes(parameters(theta, layer), rows, all.statistics, all.sums, all.slopes);
 }
 
 void Program::Plan::forward(std::span<const float> theta, TaskPool& pool) {
-  for (std::size_t i = 0; i < forward_stages.size(); ++i) {
-    pool.parallel_for(row_tasks, [&](std::size_t task) { forward_stage(i, theta, task); });
-    if (i < barriers.size()) find_statistics(barriers[i]);
+  for (const Stage& stage : forward_stages) {
+    pool.parallel_for(stage.tasks, [&](std::size_t task) {
+      forward_stage(stage, theta, row_task(task, stage.tasks));
+    });
+    if (stage.last != operations.size()) find_statistics(stage);
   }
 }
 
 // The last stage forward and the first back are one round.
 void Program::Plan::forward_and_backward(std::span<const float> theta, TaskPool& pool) {
-  const std::size_t last = barriers.size();
+  const auto in_tasks = [&](const Stage& stage, auto work) {
+    pool.parallel_for(stage.tasks, [&](std::size_t i) { work(row_task(i, stage.tasks)); });
+  };
+  const std::size_t last = forward_stages.size() - 1;
   for (std::size_t i = 0; i < last; ++i) {
-    pool.parallel_for(row_tasks, [&](std::size_t task) { forward_stage(i, theta, task); });
-    find_statistics(barriers[i]);
+    in_tasks(forward_stages[i],
+             [&](const RowTask& task) { forward_stage(forward_stages[i], theta, task); });
+    find_statistics(forward_stages[i]);
   }
-  pool.parallel_for(row_tasks, [&](std::size_t task) {
-    forward_stage(last, theta, task);
-    backward_stage(last, theta, task);
+  in_tasks(forward_stages[last], [&](const RowTask& task) {
+    forward_stage(forward_stages[last], theta, task);
+    backward_stage(backward_stages[last], theta, task);
   });
   for (std::size_t i = last; i-- > 0;) {
-    find_slopes(barriers[i], theta);
-    pool.parallel_for(row_tasks, [&](std::size_t task) { backward_stage(i, theta, task); });
+    find_slopes(backward_stages[i + 1], theta);
+    in_tasks(backward_stages[i],
+             [&](const RowTask& task) { backward_stage(backward_stages[i], theta, task); });
   }
 }
 

@@ -36,9 +36,9 @@ std::size_t place(std::vector<GradientSlot>& slots) {
 
 void Program::Plan::plan_gradient_memory() {
   find_lives();
-  const std::size_t task_rows = (max_rows + row_tasks - 1) / row_tasks;
   for (std::size_t s = 0; s < d_slots.size(); ++s) {
     GradientSlot& gradient = d_slots[s];
+    const std::size_t task_rows = (max_rows + gradient.tasks - 1) / gradient.tasks;
     const std::size_t rows_kept = gradient.in_blocks ? std::min(block_rows, task_rows) : task_rows;
     gradient.floats = kernels::packed_columns(rows_kept * outputs[s].view().row_size());
     if (!gradient.in_blocks && block_rows < task_rows) extend_over_blocks(gradient);
@@ -61,6 +61,18 @@ void Program::Plan::find_lives() {
     gradient.own_memory =
         gradient.own_memory || (!operation.parameters().empty() && !passes_in_blocks(i));
   }
+  for (GradientSlot& gradient : d_slots) {
+    gradient.tasks = backward_stage(gradient.death).tasks;
+    gradient.own_memory = gradient.own_memory || changes_tasks(gradient);
+  }
+}
+
+// Whether stages that touch it have rows cut in different ways.
+bool Program::Plan::changes_tasks(const GradientSlot& gradient) const {
+  return std::ranges::any_of(backward_stages, [&](const Stage& stage) {
+    const bool touches = gradient.death < stage.last && stage.first <= gradient.birth;
+    return touches && stage.tasks != gradient.tasks;
+  });
 }
 
 // What a blocked layer reads of all rows it reads again for the next block, when the layers below
@@ -76,15 +88,15 @@ void Program::Plan::extend_over_blocks(GradientSlot& gradient) const {
 }
 
 TensorView<float> Program::Plan::d_output(std::size_t layer, const RowRange& range,
-                                          std::size_t row_task) {
+                                          const RowTask& task) {
   const std::size_t s = slot[layer];
   const GradientSlot& gradient = d_slots[s];
   if (gradient.own_memory) return d_outputs[s].view().slice(range.first, range.count);
   const std::size_t values = outputs[s].view().row_size();
-  const std::size_t first = gradient.in_blocks ? 0 : range.first - row_range(row_task).first;
-  return {
-      d_memory.view().row(row_task).subspan(gradient.offset + first * values, range.count * values),
-      {range.count, values}};
+  const std::size_t first = gradient.in_blocks ? 0 : range.first - task.rows.first;
+  const auto part = d_memory.view().row(task.index);
+  return {part.subspan(gradient.offset + first * values, range.count * values),
+          {range.count, values}};
 }
 
 }  // namespace gradatim

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <concepts>
+#include <ranges>
 #include <utility>
 
 #include "gradatim/core/error.hpp"
@@ -64,17 +65,16 @@ Program::Plan::Plan(const Network& given, const Loss& loss_value, std::size_t ro
     : reordered(pooled_before_relu(given)),
       loss(loss_value),
       max_rows(rows_value),
-      row_tasks(1),
       layout(parameter_layout(network)),
       operations(make_fused_operations(network)),
       joints(operations) {
   check_loss(loss);
   check_end(given, loss);
   if (max_rows == 0) throw InvalidArgument("program: the batch must have at least 1 row, got 0");
-  plan_tasks();
-  plan_batch_sums();
-  plan_stages();
   plan_layers();
+  plan_stages();
+  plan_blocks();
+  plan_batch_sums();
   plan_gradients();
   if (!joints.is_read_later(0))
     byte_layer = dynamic_cast<const DenseOperation*>(operations[0].get());
@@ -92,7 +92,6 @@ void Program::Plan::plan_batch_sums() {
   for (std::size_t i = 0; i < operations.size(); ++i) {
     BatchSums sums{.rule = operations[i]->over_batch()};
     if (sums.rule != nullptr) {
-      barriers.push_back(i);
       sums.partial.resize(row_tasks * sums.rule->sums());
       sums.sums.resize(sums.rule->sums());
       sums.statistics.resize(sums.rule->statistics());
@@ -110,11 +109,39 @@ bool Program::Plan::passes_in_blocks(std::size_t layer) const {
          operation.over_batch() != nullptr;
 }
 
+// A dense layer so large that what reads its weights should do so for many rows at a time.
+bool Program::Plan::is_wide(std::size_t layer) const {
+  return !passes_in_blocks(layer) && parameter_count(layer) > kManyParameters;
+}
+
+// Convolutions go from row to row. Dense layers want many rows at a time, since each task reads all
+// their weights: the more, the less of them stay in a core's own cache. So wide ones behind a
+// convolution are a stage of their own, of fewer tasks.
 void Program::Plan::plan_stages() {
+  std::size_t work = 0;
+  std::size_t work_in_blocks = 0;
+  for (std::size_t i = 0; i < operations.size(); ++i) {
+    work += operations[i]->operations_per_row();
+    if (passes_in_blocks(i)) work_in_blocks += operations[i]->operations_per_row();
+    if (operations[i]->over_batch() != nullptr) barriers.push_back(i);
+  }
+  const std::size_t tasks = tasks_for(max_rows, 2 * work_in_blocks > work ? 8 : 24, work);
+  const std::size_t wide_tasks = std::min(tasks, tasks_for(max_rows, 48, work));
+  const auto layers = std::views::iota(std::size_t{0}, operations.size());
+  const auto any_of = [&](std::size_t first, std::size_t last, auto is) {
+    return std::ranges::any_of(layers.begin() + first, layers.begin() + last, is);
+  };
   const auto add = [&](std::vector<Stage>& stages, std::size_t first, std::size_t last) {
     std::size_t split = first;
     while (split < last && passes_in_blocks(split)) ++split;
-    stages.push_back({first, split, last});
+    const bool has_wide = any_of(split, last, [&](std::size_t i) { return is_wide(i); });
+    const bool convolves =
+        any_of(first, split, [&](std::size_t i) { return operations[i]->adds_gradient_by_rows(); });
+    if (has_wide && convolves && wide_tasks < tasks) {
+      stages.push_back({first, split, split, tasks});
+      first = split;
+    }
+    stages.push_back({first, split, last, has_wide ? wide_tasks : tasks});
   };
   std::size_t forward_first = 0;
   std::size_t backward_first = 0;
@@ -124,6 +151,11 @@ void Program::Plan::plan_stages() {
   }
   add(forward_stages, forward_first, operations.size());
   add(backward_stages, backward_first, operations.size());
+  row_tasks = std::ranges::max(forward_stages, {}, &Stage::tasks).tasks;
+  task_loss.resize(forward_stages.back().tasks);
+}
+
+void Program::Plan::plan_blocks() {
   std::size_t widest = 1;
   for (const Stage& stage : backward_stages)
     for (std::size_t i = stage.first; i < stage.split; ++i)
@@ -143,24 +175,6 @@ bool Program::Plan::in_block(std::size_t value) const {
   const Stage& stage = backward_stage(value);
   const auto added = joints.added_to(value - 1);
   return stage.first < value && value < stage.split && (!added || stage.first <= *added);
-}
-
-// Convolutions go from row to row. Dense layers want many rows at a time, since each task reads all
-// their weights: the more, the less of them stay in a core's own cache.
-void Program::Plan::plan_tasks() {
-  std::size_t work = 0;
-  std::size_t work_in_blocks = 0;
-  std::size_t most_parameters = 0;
-  for (std::size_t i = 0; i < operations.size(); ++i) {
-    work += operations[i]->operations_per_row();
-    if (passes_in_blocks(i)) work_in_blocks += operations[i]->operations_per_row();
-    std::size_t parameters = 0;
-    for (const ParameterSpec& spec : operations[i]->parameters()) parameters += spec.shape.size();
-    most_parameters = std::max(most_parameters, parameters);
-  }
-  const std::size_t rows_of_dense = most_parameters > kManyParameters ? 48 : 24;
-  row_tasks = tasks_for(max_rows, 2 * work_in_blocks > work ? 8 : rows_of_dense, work);
-  task_loss.resize(row_tasks);
 }
 
 void Program::Plan::plan_layers() {
@@ -190,7 +204,8 @@ void Program::Plan::plan_gradients() {
     const auto* pooled = dynamic_cast<const PooledConvolution*>(operations[i].get());
     pooled_layers.push_back(pooled);
     places.emplace_back(pooled != nullptr ? Shape{max_rows, pooled->places()} : Shape{0});
-    partial_gradients.emplace_back(by_rows ? Shape{row_tasks, parameter_count(i)} : Shape{0});
+    partial_gradients.emplace_back(by_rows ? Shape{backward_stage(i).tasks, parameter_count(i)}
+                                           : Shape{0});
   }
 }
 

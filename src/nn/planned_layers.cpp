@@ -47,7 +47,7 @@ std::vector<PlannedLayer> Program::planned_layers() const {
          .buffer = slot + 1,
          .buffer_bytes = plan.outputs[slot].size() * sizeof(float),
          .gradient_bytes =
-             (own ? plan.d_outputs[slot].size() : gradient.floats * plan.row_tasks) * sizeof(float),
+             (own ? plan.d_outputs[slot].size() : gradient.floats * gradient.tasks) * sizeof(float),
          .shared_gradient = !own});
   }
   return layers;

@@ -66,10 +66,10 @@ void Program::Plan::bind_bytes(const ByteInputs& input) {
   byte_inputs = {};
 }
 
-RowRange Program::Plan::row_range(std::size_t task) const {
-  const std::size_t share = (rows + row_tasks - 1) / row_tasks;
-  const std::size_t first = std::min(rows, task * share);
-  return {first, std::min(share, rows - first)};
+RowTask Program::Plan::row_task(std::size_t index, std::size_t tasks) const {
+  const std::size_t share = (rows + tasks - 1) / tasks;
+  const std::size_t first = std::min(rows, index * share);
+  return {index, {first, std::min(share, rows - first)}};
 }
 
 std::span<const float> Program::Plan::parameters(std::span<const float> theta,
@@ -109,9 +109,10 @@ void Program::Plan::pack(std::span<const float> theta, TaskPool& pool) {
 void Program::Plan::multiply_bytes(TaskPool& pool) {
   has_products = byte_inputs.size() != 0 && bytes.products[0].size() != 0 && pool.threads() > 1;
   if (!has_products) return;
-  pool.parallel_for(kernels::kByteProducts * row_tasks, [&](std::size_t task) {
-    const std::size_t part = task / row_tasks;
-    const RowRange range = row_range(task % row_tasks);
+  const std::size_t tasks = forward_stages.front().tasks;
+  pool.parallel_for(kernels::kByteProducts * tasks, [&](std::size_t task) {
+    const std::size_t part = task / tasks;
+    const RowRange range = row_task(task % tasks, tasks).rows;
     kernels::byte_products(byte_inputs.slice(range.first, range.count), part, bytes.weight,
                            bytes.products[part].view().slice(range.first, range.count));
   });
@@ -151,7 +152,8 @@ void Program::Plan::for_each_block(const RowRange& range, F f) const {
     f(RowRange{range.first + done, std::min(block_rows, range.count - done)});
 }
 
-double Program::Plan::run_loss(const RowRange& range, std::size_t row_task) {
+double Program::Plan::run_loss(const RowTask& task) {
+  const RowRange& range = task.rows;
   if (range.count == 0) return 0;
   Targets targets;
   if (!batch->targets.labels.empty())
@@ -163,81 +165,78 @@ double Program::Plan::run_loss(const RowRange& range, std::size_t row_task) {
     targets.weights = batch->targets.weights.subspan(range.first, range.count);
   return loss_and_gradient(loss, outputs.back().view().slice(range.first, range.count), targets,
                            1.0F / static_cast<float>(rows),
-                           d_output(operations.size() - 1, range, row_task));
+                           d_output(operations.size() - 1, range, task));
 }
 
-void Program::Plan::forward_stage(std::size_t index, std::span<const float> theta,
-                                  std::size_t row_task) {
-  const RowRange range = row_range(row_task);
-  const Stage& stage = forward_stages[index];
-  for_each_block(range, [&](const RowRange& block) {
+void Program::Plan::forward_stage(const Stage& stage, std::span<const float> theta,
+                                  const RowTask& task) {
+  for_each_block(task.rows, [&](const RowRange& block) {
     for (std::size_t i = stage.first; i < stage.split; ++i) forward_layer(i, theta, block);
   });
-  if (range.count != 0)
-    for (std::size_t i = stage.split; i < stage.last; ++i) forward_layer(i, theta, range);
-  if (stage.last < operations.size())
-    add_forward_sums(stage.last, row_task);
+  if (task.rows.count != 0)
+    for (std::size_t i = stage.split; i < stage.last; ++i) forward_layer(i, theta, task.rows);
+  if (stage.last == operations.size())
+    task_loss[task.index] = run_loss(task);
   else
-    task_loss[row_task] = run_loss(range, row_task);
+    add_forward_sums(stage.last, task);
 }
 
-void Program::Plan::backward_stage(std::size_t index, std::span<const float> theta,
-                                   std::size_t row_task) {
-  const RowRange range = row_range(row_task);
-  const Stage& stage = backward_stages[index];
+void Program::Plan::backward_stage(const Stage& stage, std::span<const float> theta,
+                                   const RowTask& task) {
   for (std::size_t i = stage.first; i < stage.last; ++i)
     if (partial_gradients[i].size() != 0)
-      std::ranges::fill(partial_gradients[i].view().row(row_task), 0.0F);
-  for (std::size_t i = stage.last; i-- > stage.split;) backward_layer(i, theta, range, row_task);
-  for_each_block(range, [&](const RowRange& block) {
-    for (std::size_t i = stage.split; i-- > stage.first;) backward_layer(i, theta, block, row_task);
+      std::ranges::fill(partial_gradients[i].view().row(task.index), 0.0F);
+  for (std::size_t i = stage.last; i-- > stage.split;) backward_layer(i, theta, task.rows, task);
+  for_each_block(task.rows, [&](const RowRange& block) {
+    for (std::size_t i = stage.split; i-- > stage.first;) backward_layer(i, theta, block, task);
   });
-  if (index > 0) add_backward_sums(stage.first - 1, row_task);
+  if (stage.first > 0) add_backward_sums(stage.first - 1, task);
 }
 
 void Program::Plan::backward_layer(std::size_t layer, std::span<const float> theta,
-                                   const RowRange& range, std::size_t row_task) {
+                                   const RowRange& range, const RowTask& task) {
   if (range.count == 0) return;
   const Operation& operation = *operations[layer];
-  const auto dy = d_output(layer, range, row_task);
+  const auto dy = d_output(layer, range, task);
   if (joints.drops(layer)) joints.drop(layer, key, range.first, dy);
   if (pooled_layers[layer] != nullptr) {
-    backward_pooled(layer, theta, range, row_task);
+    backward_pooled(layer, theta, range, task);
     return;
   }
   if (operation.adds_gradient_by_rows())
-    operation.add_gradient(input(layer, range), dy, partial_gradients[layer].view().row(row_task));
+    operation.add_gradient(input(layer, range), dy,
+                           partial_gradients[layer].view().row(task.index));
   if (layer > 0) {
     const auto y = outputs[slot[layer]].view().slice(range.first, range.count);
-    const auto dx = d_output(layer - 1, range, row_task);
+    const auto dx = d_output(layer - 1, range, task);
     if (batch_sums[layer].rule != nullptr)
       batch_sums[layer].rule->backward_rows(batch_sums[layer].slopes, input(layer, range), dy, dx);
     else
       operation.backward(parameters(theta, layer), input(layer, range), y, dy, dx);
-    join_backward(layer, range, row_task);
+    join_backward(layer, range, task);
   } else if (byte_inputs.size() != 0) {
     kernels::pack_rows(dy, bytes.gradient.view().slice(range.first, range.count));
   }
 }
 
 void Program::Plan::backward_pooled(std::size_t layer, std::span<const float> theta,
-                                    const RowRange& range, std::size_t row_task) {
+                                    const RowRange& range, const RowTask& task) {
   const PooledConvolution& operation = *pooled_layers[layer];
   const auto gradient = operation.passed_back(
-      outputs[slot[layer]].view().slice(range.first, range.count), d_output(layer, range, row_task),
+      outputs[slot[layer]].view().slice(range.first, range.count), d_output(layer, range, task),
       places[layer].view().slice(range.first, range.count));
   operation.add_gradient_from(input(layer, range), gradient,
-                              partial_gradients[layer].view().row(row_task));
+                              partial_gradients[layer].view().row(task.index));
   if (layer == 0) return;
-  operation.backward_from(parameters(theta, layer), gradient, d_output(layer - 1, range, row_task));
-  join_backward(layer, range, row_task);
+  operation.backward_from(parameters(theta, layer), gradient, d_output(layer - 1, range, task));
+  join_backward(layer, range, task);
 }
 
 // The gradient of a value gets that of the sums it is a term of.
-void Program::Plan::join_backward(std::size_t value, const RowRange& range, std::size_t row_task) {
+void Program::Plan::join_backward(std::size_t value, const RowRange& range, const RowTask& task) {
   for (const std::size_t reader : joints.readers(value))
-    kernels::add_to(d_output(reader, range, row_task).values(),
-                    d_output(value - 1, range, row_task).values());
+    kernels::add_to(d_output(reader, range, task).values(),
+                    d_output(value - 1, range, task).values());
 }
 
 void Program::Plan::parameter_gradient(std::size_t layer, std::size_t task,

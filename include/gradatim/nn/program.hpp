@@ -44,7 +44,8 @@ class Program {
   /// True if inputs may be given as bytes, which skips the zeros among them (kernels::byte_affine):
   /// the first layer is Dense.
   bool accepts_bytes() const;
-  /// How many tasks the rows of a batch are cut into: a function of the network and of max_rows.
+  /// How many tasks the rows of a batch are cut into at most, since wide dense layers take more
+  /// rows at a time: a function of the network and of max_rows.
   std::size_t row_tasks() const;
 
   /// The mean loss over the batch at theta, and its gradient, written (not added) to d_theta.
