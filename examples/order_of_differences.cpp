@@ -92,6 +92,7 @@ int main(int argc, char** argv) {
                         .x_label = "log10 of the step h",
                         .y_label = "relative distance from the derivative",
                         .logarithmic_y = true,
+                        .legend = gd::Legend::below,
                         .series = lines}}},
            std::vector<std::filesystem::path>{file});
 }

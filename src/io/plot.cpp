@@ -124,6 +124,8 @@ std::string_view place_of(Legend legend) {
       return "bottom right inside";
     case Legend::outside:
       return "center right outside";
+    case Legend::below:
+      return "bottom center outside horizontal samplen 2 width -5 height 1";
     case Legend::top_right:
       break;
   }
@@ -136,6 +138,9 @@ void append_panel(Script& script, const Panel& panel, std::size_t index) {
   line(script, "set ylabel {}", literal(panel.y_label));
   line(script, "{} logscale x", panel.logarithmic_x ? "set" : "unset");
   line(script, "{} logscale y", panel.logarithmic_y ? "set" : "unset");
+  // By itself, gnuplot writes 1e-7 out beside 10 where an axis has both.
+  line(script, "set format x '{}'", panel.logarithmic_x ? "%g" : "% h");
+  line(script, "set format y '{}'", panel.logarithmic_y ? "%g" : "% h");
   line(script, "set key {}", place_of(panel.legend));
   append_names(script, panel.x_names);
   append_range(script, "xrange", panel.x_range);

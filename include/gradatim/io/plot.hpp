@@ -35,7 +35,8 @@ struct Arrow {
 enum class Legend {
   top_right,
   bottom_right,  // for curves that rise
-  outside,       // for points that may lie anywhere
+  outside,       // at the right: for points that may lie anywhere
+  below,         // under the axes: for long labels
 };
 
 /// One pair of axes.
