@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <concepts>
-#include <ranges>
 #include <utility>
 
 #include "gradatim/core/error.hpp"
@@ -115,42 +114,48 @@ bool Program::Plan::is_wide(std::size_t layer) const {
 }
 
 // Convolutions go from row to row. Dense layers want many rows at a time, since each task reads all
-// their weights: the more, the less of them stay in a core's own cache. So wide ones behind a
-// convolution are a stage of their own, of fewer tasks.
-void Program::Plan::plan_stages() {
+// their weights: the more, the less of them stay in a core's own cache.
+TaskCounts Program::Plan::task_counts() const {
   std::size_t work = 0;
   std::size_t work_in_blocks = 0;
   for (std::size_t i = 0; i < operations.size(); ++i) {
     work += operations[i]->operations_per_row();
     if (passes_in_blocks(i)) work_in_blocks += operations[i]->operations_per_row();
-    if (operations[i]->over_batch() != nullptr) barriers.push_back(i);
   }
-  const std::size_t tasks = tasks_for(max_rows, 2 * work_in_blocks > work ? 8 : 24, work);
-  const std::size_t wide_tasks = std::min(tasks, tasks_for(max_rows, 48, work));
-  const auto layers = std::views::iota(std::size_t{0}, operations.size());
-  const auto any_of = [&](std::size_t first, std::size_t last, auto is) {
-    return std::ranges::any_of(layers.begin() + first, layers.begin() + last, is);
-  };
-  const auto add = [&](std::vector<Stage>& stages, std::size_t first, std::size_t last) {
-    std::size_t split = first;
-    while (split < last && passes_in_blocks(split)) ++split;
-    const bool has_wide = any_of(split, last, [&](std::size_t i) { return is_wide(i); });
-    const bool convolves =
-        any_of(first, split, [&](std::size_t i) { return operations[i]->adds_gradient_by_rows(); });
-    if (has_wide && convolves && wide_tasks < tasks) {
-      stages.push_back({first, split, split, tasks});
-      first = split;
-    }
-    stages.push_back({first, split, last, has_wide ? wide_tasks : tasks});
-  };
+  const std::size_t usual = tasks_for(max_rows, 2 * work_in_blocks > work ? 8 : 24, work);
+  return {usual, std::min(usual, tasks_for(max_rows, 48, work))};
+}
+
+// Of the layers [first, last): one stage, or two where wide layers follow a convolution.
+void Program::Plan::add_stages(std::vector<Stage>& stages, std::size_t first, std::size_t last,
+                               const TaskCounts& tasks) const {
+  std::size_t split = first;
+  bool convolves = false;
+  for (; split < last && passes_in_blocks(split); ++split)
+    convolves = convolves || operations[split]->adds_gradient_by_rows();
+  bool has_wide = false;
+  for (std::size_t i = split; i < last; ++i) has_wide = has_wide || is_wide(i);
+  if (has_wide && convolves && tasks.wide < tasks.usual) {
+    stages.push_back({first, split, split, tasks.usual});
+    first = split;
+  }
+  stages.push_back({first, split, last, has_wide ? tasks.wide : tasks.usual});
+}
+
+// As many forward as back, the last of which have as many tasks: a layer with a rule is neither
+// wide nor a convolution.
+void Program::Plan::plan_stages() {
+  const TaskCounts tasks = task_counts();
   std::size_t forward_first = 0;
   std::size_t backward_first = 0;
-  for (const std::size_t barrier : barriers) {
-    add(forward_stages, std::exchange(forward_first, barrier), barrier);
-    add(backward_stages, std::exchange(backward_first, barrier + 1), barrier + 1);
+  for (std::size_t i = 0; i < operations.size(); ++i) {
+    if (operations[i]->over_batch() == nullptr) continue;
+    barriers.push_back(i);
+    add_stages(forward_stages, std::exchange(forward_first, i), i, tasks);
+    add_stages(backward_stages, std::exchange(backward_first, i + 1), i + 1, tasks);
   }
-  add(forward_stages, forward_first, operations.size());
-  add(backward_stages, backward_first, operations.size());
+  add_stages(forward_stages, forward_first, operations.size(), tasks);
+  add_stages(backward_stages, backward_first, operations.size(), tasks);
   row_tasks = std::ranges::max(forward_stages, {}, &Stage::tasks).tasks;
   task_loss.resize(forward_stages.back().tasks);
 }

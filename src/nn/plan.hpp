@@ -40,6 +40,11 @@ struct Stage {
   std::size_t tasks;
 };
 
+// Of a stage: as a rule, and with a wide layer.
+struct TaskCounts {
+  std::size_t usual, wide;
+};
+
 // What a layer with a BatchRule adds up over the batch; no rule for the others.
 struct BatchSums {
   const BatchRule* rule = nullptr;
@@ -69,6 +74,9 @@ struct Program::Plan {
   Plan(const Network& given, const Loss& loss_value, std::size_t rows);
   void plan_layers();
   void plan_stages();
+  TaskCounts task_counts() const;
+  void add_stages(std::vector<Stage>& stages, std::size_t first, std::size_t last,
+                  const TaskCounts& tasks) const;
   void plan_blocks();
   void plan_batch_sums();
   void plan_gradients();
