@@ -402,6 +402,30 @@ TEST(Derivative, AStepThatLeavesTheRangeIsSaidToBeTooLarge) {
   EXPECT_NEAR(derivative(line, 1.5e308, Ridders{}).value, 1e-300, 1e-312);
 }
 
+// There the imaginary part of f vanishes and the real one is finite, as off it.
+TEST(ComplexStep, SeesAPoleOfEvenOrder) {
+  for (const double pole : {0.0, 1.0, -3.5, 1e30}) {
+    const auto at_pole = [pole](const auto& x) { return 1.0 / ((x - pole) * (x - pole)); };
+    const auto d = derivative(at_pole, pole, ComplexStep{});
+    EXPECT_EQ(d.status, Status::kNonFinite) << pole;
+    EXPECT_TRUE(std::isnan(d.value)) << pole;
+  }
+  const auto large = derivative([](const auto& x) { return 1e150 * exp(x); }, 1.0, ComplexStep{});
+  EXPECT_EQ(large.status, Status::kOk) << "a control: large is no pole";
+  EXPECT_NEAR(large.value, 1e150 * std::exp(1.0), 1e137);
+}
+
+TEST(ComplexStep, TruncatesWithALargeStep) {
+  const auto f = [](const auto& x) { return exp(x); };
+  for (const double h : {1e-3, 0.1, 0.5}) {
+    const auto d = derivative(f, 3.0, ComplexStep{.step = h});
+    EXPECT_EQ(d.status, Status::kOk) << h;
+    EXPECT_NEAR(d.value, std::exp(3.0) * std::sin(h) / h, 1e-13) << h;
+  }
+  EXPECT_EQ(derivative([](const auto& x) { return sqrt(x); }, 0.0, ComplexStep{.step = 0.1}).status,
+            Status::kNonFinite);
+}
+
 TEST(ComplexStep, IsExactFarFromZeroToo) {
   for (const double x : {17.0, 1e10, 1e100, -3e50})
     EXPECT_NEAR(derivative([](const auto& z) { return 1.0 / z; }, x, ComplexStep{}).value * x * x,

@@ -250,7 +250,7 @@ TEST(Range, AComplexStepAtTheEndsOfTheRangeOfF) {
     const auto d = derivative([scale](const auto& x) { return scale * x; }, 1.5, ComplexStep{});
     EXPECT_EQ(d.value, scale);
     EXPECT_EQ(d.status, Status::kOk) << scale;
-    EXPECT_EQ(d.evaluations, 1U) << scale;
+    EXPECT_EQ(d.evaluations, scale < 1 ? 1U : 3U) << "so large might be a pole: " << scale;
   }
   const auto flat = derivative([](const auto& x) { return 0.0 * x + 1.0; }, 1.5, ComplexStep{});
   EXPECT_EQ(flat.value, 0);

@@ -70,15 +70,17 @@ consteval T least_unreal() {
   return share;
 }
 
-/// Whether y = f(x + ih) is as if f were real.
+/// Whether y = f(x + ih) is as if f were real and had no pole at x: at one of even order, Re f is
+/// of the size of 1/h² and Im f vanishes.
 template <class T>
-inline bool is_real(const std::complex<T>& y) {
-  return std::abs(y.imag()) <= least_unreal<T>() * std::abs(y.real());
+inline bool is_ordinary(const std::complex<T>& y, T h) {
+  const T magnitude = std::abs(y.real());
+  return std::abs(y.imag()) <= least_unreal<T>() * magnitude && magnitude <= 1 / h;
 }
 
 /// Whether Im f(x + ih) / h = `slope` is a slope of f where Re f(x + ih) = `re`. It is not if f has
-/// no finite, real value at x, as sqrt(-1) or, by std::pow, (-2)^3; or if Im f is not in proportion
-/// to the step, as of sqrt at 0. Takes two evaluations, none at a root of f.
+/// no finite, real value at x, as sqrt(-1), 1/x² at 0 or, by std::pow, (-2)^3; or if Im f is not in
+/// proportion to the step, as of sqrt at 0. Takes two evaluations, none at a root of f.
 template <class T, class G>
 [[gnu::noinline, gnu::cold]] bool is_slope(G g, T x, T re, T h, T slope) {
   if (!std::isfinite(re) || !std::isfinite(slope)) return false;
@@ -86,8 +88,10 @@ template <class T, class G>
   const T shorter = std::max(h / 1024, std::numeric_limits<T>::min());
   const std::complex<T> on_axis = g(std::complex<T>(x));
   const T again = g(std::complex<T>(x, shorter)).imag() / shorter;
+  // A large step, which was asked for, truncates; what is in no proportion differs by far more.
+  const T allowed = h < T(1e-6) ? T(1) / 1024 : T(1) / 2;
   return on_axis.imag() == 0 && std::isfinite(on_axis.real()) &&
-         std::abs(again - slope) <= std::abs(again) / 1024;
+         std::abs(again - slope) <= std::abs(again) * allowed;
 }
 
 /// A value of f, and whether f wrote to its argument.
@@ -97,7 +101,7 @@ struct ComplexValue {
   bool modified = false;
 };
 
-/// What follows from y at x + ih, where that may be as if f were not real.
+/// What follows from y at x + ih, where that may be as if f were not real or at a pole.
 template <class T, class G>
 Derivative<T> judge_complex(G g, T x, T h, const ComplexValue<T>& y) {
   const T re = y.value.real();
@@ -105,7 +109,7 @@ Derivative<T> judge_complex(G g, T x, T h, const ComplexValue<T>& y) {
       .value = y.value.imag() / h, .step = h, .evaluations = 1, .method = ComplexStep::kName};
   d.status = worse(finite_status(re), finite_status(d.value));
   if (y.modified) d.status = worse(d.status, Status::kInputModified);
-  if (is_real(y.value)) return d;
+  if (is_ordinary(y.value, h)) return d;
   d.evaluations = re == 0 ? 1 : 3;
   if (!is_slope([&g](const std::complex<T>& z) { return g(z).value; }, x, re, h, d.value)) {
     d.status = Status::kNonFinite;
@@ -131,15 +135,15 @@ template <class T, class G>
 inline Derivative<T> differentiate_complex(const G& g, T x, const ComplexStep& method) {
   using Limits = std::numeric_limits<T>;
   constexpr T kStep = tiny_step<T>();
+  constexpr T kMost = least_unreal<T>() / kStep;
   if (!takes_tiny_step(x, method)) [[unlikely]]
     return differentiate_by_scaled_step(g, x, method.step);
   const ComplexValue<T> y = g(std::complex<T>(x, kStep));
   const T re = y.value.real();
   const T im = y.value.imag();
-  // Above 0 where is_real(y), and so small that neither |y| nor |y| least_unreal / kStep overflows.
+  // From 0 to kMost where is_ordinary(y), whose slope is finite.
   const T room = least_unreal<T>() * std::abs(re) - std::abs(im);
-  if (!is_between(room, Limits::min(), Limits::max() * kStep * Limits::epsilon()) || y.modified)
-      [[unlikely]]
+  if (!is_between(room, Limits::min(), kMost) || y.modified) [[unlikely]]
     return judge_tiny_step(g, x, re, im, y.modified);
   return {.value = im * (1 / kStep), .step = kStep, .evaluations = 1, .method = ComplexStep::kName};
 }
