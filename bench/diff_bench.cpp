@@ -298,7 +298,7 @@ void rosenbrock_value_by_hand(benchmark::State& state) {
   });
 }
 void rosenbrock_value_by_dual(benchmark::State& state) {
-  time_gradient(state, [](const auto& x) {
+  time_gradient(state, [](const auto& x) INLINED {
     ValueAndGradient both;
     both.value =
         gd::value_and_gradient(Rosenbrock{}, x, std::span<double>(both.gradient), gd::Dual{});
@@ -315,7 +315,7 @@ struct RosenbrockResidual {
 void rosenbrock_by_ceres(benchmark::State& state) {
   ceres::NumericDiffCostFunction<RosenbrockResidual, ceres::CENTRAL, 1, 2> cost(
       new RosenbrockResidual);
-  time_gradient(state, [&](const auto& x) {
+  time_gradient(state, [&](const auto& x) INLINED {
     const double* parameters[] = {x.data()};
     std::array<double, 2> gradient{};
     double residual = 0;

@@ -52,18 +52,21 @@ void check_trainable(const Network& network) {
 }
 
 void check_targets(const Dataset& data, const Shape& output) {
+  const auto end_it = [&](std::string_view expected) {
+    throw ShapeError(
+        fmt::format("train: expected a network that answers with {}, got outputs of shape {}; end "
+                    "it with flatten, global_avg_pool or dense",
+                    expected, output.to_string()));
+  };
   if (data.train.labels.empty()) {
-    const std::size_t targets = data.train.targets.shape().sample().size();
-    if (output.size() != targets)
+    const Shape targets = data.train.targets.shape().sample();
+    if (output.size() != targets.size())
       throw ShapeError(fmt::format("train: '{}' has {} targets, the network {} outputs", data.name,
-                                   targets, output.size()));
+                                   targets.size(), output.size()));
+    if (output != targets) end_it(fmt::format("targets of shape {}", targets.to_string()));
     return;
   }
-  if (output.size() != output[0])
-    throw ShapeError(
-        fmt::format("train: expected a network that answers with a score for each class, got "
-                    "outputs of shape {}; end it with flatten, global_avg_pool or dense",
-                    output.to_string()));
+  if (output.size() != output[0]) end_it("a score for each class");
   if (output.size() < data.class_names.size())
     throw ShapeError(fmt::format("train: '{}' has {} classes, the network {} outputs", data.name,
                                  data.class_names.size(), output.size()));
@@ -117,8 +120,9 @@ void check_fit(const Network& network, const Dataset& data, const TrainOptions& 
         fmt::format("train: augmentation is of images, '{}' has none", data.name));
   check_trainable(network);
   check_targets(data, output_shape(network));
-  if (data.train.labels.empty() && std::holds_alternative<SoftmaxCrossEntropy>(options.loss))
-    check_distributions(data);
+  const bool of_classes = std::holds_alternative<SoftmaxCrossEntropy>(options.loss) ||
+                          std::holds_alternative<CrossEntropy>(options.loss);
+  if (of_classes && data.train.labels.empty()) check_distributions(data);
   check_batches(network, data.train, options);
 }
 

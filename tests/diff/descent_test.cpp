@@ -102,6 +102,25 @@ TEST(GradientDescent, ReportsWhatIsNotFinite) {
   EXPECT_EQ(gradient_descent(plain, {std::nan("")}).stop, Stop::kNonFinite);
 }
 
+// It fell there, whatever it did a step before.
+TEST(GradientDescent, AnInfiniteSlopeBehindARiseIsNoDivergence) {
+  int calls = 0;
+  const auto f = [&calls](const auto& x) {
+    switch (calls++) {
+      case 0:
+        return x[0] + 0.0;
+      case 1:
+        return x[0] + 6.0;  // 5 at -1
+      default:
+        return sqrt(x[0] + 2.0) - 1.0;  // -1 at -2
+    }
+  };
+  const auto d = gradient_descent(f, {0.0}, {.learning_rate = 1});
+  EXPECT_EQ(d.steps, 2U);
+  EXPECT_EQ(d.value, -1);
+  EXPECT_EQ(d.stop, Stop::kNonFinite);
+}
+
 // 10 to the fourth power overflows before it could rise ten times.
 TEST(GradientDescent, ARiseToInfinityIsADivergence) {
   const auto quartic = [](const auto& x) { return x[0] * x[0] * x[0] * x[0]; };

@@ -45,6 +45,21 @@ TEST(Gradient, TakesEveryKindOfPointAndAnswersInKind) {
 
 template <class T>
 class EveryScalar : public testing::Test {};
+// Dual's passes over a small array are of their own, which has no memory for the numbers of a
+// vector.
+TEST(Gradient, AnArrayIsGivenToAnFThatTakesVectorsOnly) {
+  const auto bowl = []<class T>(const std::vector<T>& x) { return x[0] * x[0] + x[1] * x[1]; };
+  const std::array x{3.0, 4.0};
+  const std::array slope{6.0, 8.0};
+  EXPECT_EQ(gradient(bowl, x).value, slope);
+  EXPECT_EQ(gradient(bowl, x, Dual{}).value, slope);
+  EXPECT_EQ(gradient(bowl, x, Tape{}).value, slope);
+  EXPECT_EQ(gradient(bowl, x, ComplexStep{}).value, slope);
+  std::array<double, 2> d_x{};
+  EXPECT_EQ(value_and_gradient(bowl, x, std::span<double>(d_x), Dual{}), 25);
+  EXPECT_EQ(d_x, slope);
+}
+
 using Scalars = testing::Types<float, double, long double>;
 TYPED_TEST_SUITE(EveryScalar, Scalars);
 

@@ -103,6 +103,7 @@ TEST(Misbehaving, AnFThatReadsXAndNotItsArgumentIsRefusedByDescentAndExactMethod
   EXPECT_CONTAINS(refusal([&] { partial(loss, w, 0, ComplexStep{}); }), "complex-step" + why);
   EXPECT_CONTAINS(refusal([&] { directional(loss, w, Vector{1, 1, 1}, Dual{}); }), "dual" + why);
   EXPECT_CONTAINS(refusal([&] { hessian(loss, w, Dual{}); }), "dual" + why);
+  EXPECT_EQ(directional(loss, w, Vector{0, 0, 0}, Dual{}).value, 0) << "whatever f reads";
   EXPECT_EQ(w, (Vector{1, 2, 3}));
   EXPECT_EQ(gradient(loss, w).value, gradient(loss, w, Ridders{}).value);
   const auto constant = [](const auto&) { return 3.0; };

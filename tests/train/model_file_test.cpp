@@ -178,6 +178,19 @@ TEST(ModelFile, RefusesParametersThatAreNotThoseOfTheirHash) {
   EXPECT_EQ(message_of<DataError>([&] { load_parameters(folder / "m", parameters); }), message);
 }
 
+// Which are the same, by name, in whatever order layers have them.
+TEST(ModelFile, ParametersAreThoseOfTheirHashInAnotherOrderToo) {
+  const test::TemporaryFolder folder;
+  const Network dense_first({4}, {Dense{4}, BatchNorm{}});
+  Model model;
+  model.network = dense_first;
+  model.class_names = {"a", "b", "c", "d"};
+  model.parameters = initialize(dense_first, 3);
+  save_model(folder / "m", model);
+  Parameters parameters(parameter_layout({{4}, {BatchNorm{}, Dense{4}}}));
+  EXPECT_NO_THROW(load_parameters(folder / "m", parameters));
+}
+
 TEST(ModelFile, ParametersOfAnotherNetworkAreRefusedByTensor) {
   const test::TemporaryFolder folder;
   save_model(folder / "m", sample_model());

@@ -280,6 +280,16 @@ TEST(Train, ASoftmaxLossRejectsTargetsThatAreNoDistribution) {
   std::ranges::copy(std::array{1.5F, -0.5F}, data.train.targets.values().begin());
   EXPECT_CONTAINS(message_of<InvalidArgument>([&] { train(network, data, options); }),
                   "add up to 1, one of sample 0 is -0.5");
+  options.loss = CrossEntropy{};
+  EXPECT_CONTAINS(message_of<InvalidArgument>([&] {
+                    train({{3}, {Dense{2}, Softmax{}}}, data, options);
+                  }),
+                  "add up to 1, one of sample 0 is -0.5");
+  options.loss = MeanSquaredError{};
+  EXPECT_CONTAINS(message_of<ShapeError>([&] {
+                    train({{3, 1, 1}, {Conv2d{.filters = 2, .kernel = 1}}}, data, options);
+                  }),
+                  "targets of shape (2), got outputs of shape (2, 1, 1); end it with flatten");
   options.loss = BinaryCrossEntropy{};
   EXPECT_NO_THROW(train(network, data, options));
 }

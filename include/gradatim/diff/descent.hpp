@@ -65,7 +65,8 @@ namespace detail {
 void validate(const GradientDescentOptions& options);
 void validate(const MinimiseOptions& options);
 
-/// Whether differences can be taken there: at 1e308, x + h is infinite.
+/// Whether differences of any step could be taken there: next to the end of the range, x + h or the
+/// width of a pair may be infinite.
 template <class C>
 bool is_in_reach(const C& c) {
   return std::all_of(c.data(), c.data() + length(c), [](auto v) {
@@ -190,7 +191,8 @@ DescentResult<C> descend(F& f, C x, const GradientDescentOptions& options) {
   }
   d.evaluations = slope.evaluations;
   const bool to_infinity = d.value == std::numeric_limits<T>::infinity() && rises > 0;
-  if (d.stop == Stop::kNonFinite && (to_infinity || risen_before > 0)) d.stop = Stop::kDiverged;
+  if (d.stop == Stop::kNonFinite && (to_infinity || (risen_before > 0 && std::isnan(d.value))))
+    d.stop = Stop::kDiverged;
   if (d.stop != Stop::kStepsUsedUp || d.steps == 0) return d;
   if (!moved)
     d.stop = Stop::kHardlyMoved;

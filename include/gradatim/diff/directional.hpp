@@ -158,10 +158,11 @@ Derivative<E> exact_with_error(const X& x, const M& method, const Once& once) {
   return d;
 }
 
-/// d by method M; throws if it is 0 since f reads the caller's x and not its argument.
+/// d by method M in a direction; throws if it is 0 since f reads the caller's x and not its
+/// argument.
 template <class M, class E, class F, class X>
-Derivative<E> used_argument(F& f, X& x, Derivative<E> d) {
-  refuse_if_flat<M, E>(f, x, std::array{d.value}, d.evaluations);
+Derivative<E> used_argument(F& f, X& x, bool has_direction, Derivative<E> d) {
+  if (has_direction) refuse_if_flat<M, E>(f, x, std::array{d.value}, d.evaluations);
   return d;
 }
 
@@ -179,10 +180,10 @@ auto directional(F&& f, X&& x, const V& v, const M& method) {
   if constexpr (DifferenceMethod<M>)
     return detail::narrowed<T>(detail::directional_difference<E>(f, x, v, method));
   else
-    return detail::narrowed<T>(
-        detail::used_argument<M>(f, x, detail::exact_with_error<E>(x, method, [&](const auto& at) {
-                                   return detail::directional_once<E>(f, at, v, method);
-                                 })));
+    return detail::narrowed<T>(detail::used_argument<M>(
+        f, x, !detail::is_zero(v), detail::exact_with_error<E>(x, method, [&](const auto& at) {
+          return detail::directional_once<E>(f, at, v, method);
+        })));
 }
 
 namespace detail {
@@ -225,7 +226,7 @@ auto partial(F&& f, X&& x, std::size_t i, const M& method) {
     return detail::narrowed<T>(d);
   } else if constexpr (std::same_as<M, ComplexStep>) {
     return detail::narrowed<T>(detail::used_argument<M>(
-        f, x, detail::exact_with_error<E>(x, method, [&](const auto& at) {
+        f, x, true, detail::exact_with_error<E>(x, method, [&](const auto& at) {
           using At = std::remove_cvref_t<decltype(at)>;
           return detail::ComplexPoint<E, std::remove_reference_t<F>, At>(f, at).partial(i, method);
         })));

@@ -104,9 +104,10 @@ ExactValue<E> exact_gradient(F& f, const X& x, E* d_x, const Dual&) {
   return result;
 }
 
-/// Of a small array, in one pass.
+/// Of a small array, which f takes as one, in one pass.
 template <class E, class F, class X>
-  requires(FixedSize<X>::value == kLanes<X>)
+  requires(FixedSize<X>::value == kLanes<X> &&
+           FixedSize<StorageT<F, X, DualNumber<E, kLanes<X>>>>::value == kLanes<X>)
 [[gnu::always_inline]] inline ExactValue<E> exact_gradient(F& f, const X& x, E* d_x, const Dual&) {
   StorageT<F, X, DualNumber<E, kLanes<X>>> argument;
   return dual_pass<E>(f, x, argument, 0, kLanes<X>, d_x);

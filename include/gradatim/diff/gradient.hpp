@@ -50,7 +50,7 @@ template <class M, class E, class F, class X, class C>
 }
 
 /// Whether a gradient of few entries costs no more than a call with all it hands over: GCC stops
-/// inlining in large programs, where one by Dual of two variables then takes 17 ns and not 1.5.
+/// inlining in large programs, where one of two variables then takes many times as long.
 template <class X, class M>
 inline constexpr bool kIsInlined =
     FixedSize<X>::value >= 1 && FixedSize<X>::value <= kFewEntries &&
@@ -179,7 +179,8 @@ auto gradient(F&& f, std::initializer_list<T> x, const M&... method) {
 }
 
 /// f(x), with the gradient written to d_x: what descent needs. By Tape nothing is allocated after a
-/// thread's first call of that size. Throws ShapeError unless d_x.size() == x.size().
+/// thread's first call of that size. Whether f reads its argument is not asked, as gradient() does.
+/// Throws ShapeError unless d_x.size() == x.size().
 template <class F, class X, class M>
   requires AutomaticMethod<M> && std::same_as<detail::ElementT<X>, detail::ValueT<F, X>>
 auto value_and_gradient(F&& f, const X& x, std::span<detail::ElementT<X>> d_x, const M& method) {

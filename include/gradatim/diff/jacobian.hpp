@@ -154,6 +154,8 @@ template <class E, class F, class X>
 DerivativeMatrix<E> jacobian_by(F& f, X& x, const Tape&) {
   using P = std::remove_cvref_t<X>;
   using V = Variable<E>;
+  static_assert(CarriesDerivatives<F, P, V>,
+                "f must answer in the Variables that Tape calls it with");
   const std::size_t n = length(x);
   Recording<E> recording;
   ScratchT<StorageT<F, P, V>> scratch(n);
