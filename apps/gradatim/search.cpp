@@ -99,8 +99,9 @@ Plan new_plan(const SearchCommand& command) {
   }
   require_distinct(search_keys(plan.description), fixed);
   const auto folders = recipe_folders();
-  plan.description.recipe =
-      validated(on_data(read_recipe(find_recipe(command.recipe, folders), fixed), command.data));
+  Recipe recipe = read_recipe(find_recipe(command.recipe, folders), fixed);
+  const std::string data = command.data.empty() ? "" : recipe.data;  // --set may differ
+  plan.description.recipe = validated(on_data(std::move(recipe), data));
   plan.description.recipe =
       with_absolute_table(std::move(plan.description.recipe), data_paths(command.data_dir));
   plan.data = data_of(plan.description.recipe, command);
@@ -121,13 +122,15 @@ std::string settings_text(const Trial& trial) {
 // is trained.
 void check_trials(const SearchDescription& description) {
   const SearchOptions& options = description.options;
-  for (const Trial& trial : draw_trials(search_keys(description), options.seed, options.trials))
+  for (const Trial& trial : draw_trials(search_keys(description), options.seed, options.trials)) {
+    const Recipe recipe = trial_recipe(description, trial);  // whose errors name the trial
     try {
-      require_memory(trial_recipe(description, trial));
+      require_memory(recipe);
     } catch (const InvalidArgument& error) {
       throw InvalidArgument(
           fmt::format("trial {},{}: {}", trial.number, settings_text(trial), error.what()));
     }
+  }
 }
 
 std::string score_text(const Trial& trial) {

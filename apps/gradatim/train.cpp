@@ -144,11 +144,13 @@ Plan plan_of(const TrainCommand& command) {
   const std::filesystem::path file =
       command.resume.empty() ? find_recipe(command.recipe, folders) : recipe_of_run(command.resume);
   Plan plan{.recipe = read_recipe(file, settings_of(command)), .data = {}, .from = {}};
-  plan.recipe = on_data(std::move(plan.recipe), command.data);
+  const std::string data = command.data.empty() ? "" : plan.recipe.data;  // --set may differ
+  plan.recipe = on_data(std::move(plan.recipe), data);
   plan.recipe.options.threads = command.threads;
   require_memory(plan.recipe);
   const DataPaths paths = data_paths(command.data_dir);
-  if (command.resume.empty()) plan.recipe = with_absolute_table(std::move(plan.recipe), paths);
+  if (command.resume.empty() || !command.data.empty())
+    plan.recipe = with_absolute_table(std::move(plan.recipe), paths);
   plan.data = load_recipe_data(plan.recipe, paths);
   plan.recipe = resolve(std::move(plan.recipe), plan.data.train.size());
   if (!command.resume.empty())

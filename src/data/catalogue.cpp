@@ -66,6 +66,10 @@ const DatasetEntry& find_dataset(std::string_view name) {
   const auto found = std::find_if(kCatalogue.begin(), kCatalogue.end(),
                                   [&](const DatasetEntry& entry) { return entry.name == name; });
   if (found != kCatalogue.end()) return *found;
+  for (const GeneratedDataset& generated : generated_datasets())
+    if (generated.name == name)
+      throw InvalidArgument(
+          fmt::format("dataset '{}' is generated: there are no files of it to fetch", name));
   std::vector<std::string_view> names;
   names.reserve(kCatalogue.size() + generated_datasets().size());
   for (const DatasetEntry& entry : kCatalogue) names.push_back(entry.name);

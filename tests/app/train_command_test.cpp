@@ -103,6 +103,14 @@ TEST(TrainCommand, OptionsEndUpInTheResolvedRecipe) {
   EXPECT_EQ(recipe.network.layers[1], Layer(Relu{}));
 }
 
+TEST(TrainCommand, ASettingHasTheLastWordOverData) {
+  const Workshop workshop;
+  const Outcome outcome =
+      workshop.train({"--data", "mnst", "--set", "data=mnist", "--steps", "1", "--out", "run"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(read_recipe(workshop / "run/recipe.toml").data, "mnist");
+}
+
 TEST(TrainCommand, ARecipeWhoseNameIsNotUtf8LeavesARunThatCanBeRead) {
   const Workshop workshop;
   std::filesystem::copy_file(workshop / "recipes/tiny.toml", workshop / "x\xFF.toml");

@@ -54,6 +54,11 @@ TEST(Catalogue, IsWellFormed) {
   }
 }
 
+TEST(Catalogue, SaysThatWhatIsGeneratedHasNoFiles) {
+  EXPECT_EQ(message_of<InvalidArgument>([] { find_dataset("discs"); }),
+            "dataset 'discs' is generated: there are no files of it to fetch");
+}
+
 TEST(Catalogue, AnUnknownNameIsAnsweredWithTheNearest) {
   const std::string message = message_of<InvalidArgument>([] { find_dataset("fasion-mnist"); });
   EXPECT_TRUE(contains(message, "'fasion-mnist'")) << message;
