@@ -311,11 +311,13 @@ void add_check_command(CLI::App& app, int& exit_code) {
          "Training samples, from the first; by default the recipe's batch, or fewer, down to two, "
          "where that would take minutes")
       ->check(above_zero("samples"));
-  sub->add_option("--seed", command->seed, "Of the sample that is evaluated in full");
+  sub->add_option("--seed", command->seed, "Of the sample that is evaluated in full")
+      ->check(not_negative());
   add_threads(*sub, command->threads);
   sub->add_flag("--inputs", command->inputs, "Check the gradient by the inputs too");
   sub->add_option("--plot", command->plot, "Draw the distribution of the errors: FILE.svg or .png")
-      ->check(not_empty());
+      ->check(not_empty())
+      ->check(picture_file());
   sub->add_flag("--json", command->json, "Print the result as one JSON object");
   sub->callback([command, &exit_code] { exit_code = run_check(*command); });
 }

@@ -2,6 +2,7 @@
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -11,6 +12,7 @@
 #include "exit_codes.hpp"
 #include "fetch_progress.hpp"
 #include "gradatim/core/error.hpp"
+#include "gradatim/core/nearest.hpp"
 #include "gradatim/data/catalogue.hpp"
 #include "gradatim/data/fetch.hpp"
 #include "gradatim/data/generated.hpp"
@@ -141,8 +143,19 @@ int info(const DataOptions& options) {
   return verified ? kDone : kFailed;
 }
 
+// An unknown name is answered with those alone that can be fetched.
+const DatasetEntry& find_published(const std::string& name) {
+  std::vector<std::string_view> names;
+  for (const DatasetEntry& entry : catalogue()) names.push_back(entry.name);
+  if (find_generated(name) != nullptr || std::ranges::find(names, name) != names.end())
+    return find_dataset(name);
+  throw InvalidArgument(
+      fmt::format("data fetch: unknown dataset '{}': expected one of {}; did you mean '{}'?", name,
+                  fmt::join(names, ", "), nearest(name, names)));
+}
+
 int fetch_named(const DataOptions& options) {
-  const DatasetEntry& entry = find_dataset(options.name);
+  const DatasetEntry& entry = find_published(options.name);
   const std::filesystem::path base =
       options.data_dir.empty() ? dataset_cache() : std::filesystem::path(options.data_dir);
   if (base.empty())

@@ -175,9 +175,10 @@ void print(const DeriveCommand& command, double value, const std::vector<Derived
 
 /// The number that `text` is; NaN if it is none.
 double parse_number(std::string_view text) {
-  text.remove_prefix(std::min(text.find_first_not_of(" +"), text.size()));
+  text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
   text = text.substr(0, text.find_last_not_of(' ') + 1);
-  return number_in<double>(text).value_or(std::nan(""));
+  const bool has_plus = text.starts_with('+') && !text.starts_with("+-");
+  return number_in<double>(has_plus ? text.substr(1) : text).value_or(std::nan(""));
 }
 
 Values parse_point(std::string_view text) {
@@ -263,7 +264,8 @@ void add_derive_command(CLI::App& app, int& exit_code) {
       ->capture_default_str();
   sub->add_option("--plot", command->plot,
                   "Draw the curve and its tangent, or contours and minus the gradient (.svg, .png)")
-      ->check(not_empty());
+      ->check(not_empty())
+      ->check(picture_file());
   sub->add_flag("--json", command->json, "Print the result as one JSON object");
   sub->footer(
       "Functions: " + function_names() +

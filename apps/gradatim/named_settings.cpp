@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "gradatim/train/recipe_data.hpp"
 #include "text.hpp"
 
 namespace gradatim::app {
@@ -17,6 +18,13 @@ void NamedSettings::add(const char* option, const char* key, const std::string& 
 void NamedSettings::add_text(const char* option, const char* key, const std::string& value) {
   // A JSON string is a TOML string.
   add(option, key, value.empty() ? "" : nlohmann::json(value).dump());
+}
+
+void NamedSettings::add_data(const std::string& data) {
+  add_text("--data", "data", data);
+  if (!data.empty() && !is_table(data))
+    settings.push_back({fmt::format("table={{targets=[],ignore=[],test={}}}", TableOptions{}.test),
+                        fmt::format("--data {}", shortened(data))});
 }
 
 Setting set_option(const std::string& text) { return {text, "--set " + shortened(text)}; }

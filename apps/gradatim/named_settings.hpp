@@ -14,6 +14,8 @@ class NamedSettings {
   void add(const char* option, const char* key, const std::string& value);
   /// The same for a value that is text, whatever is in it.
   void add_text(const char* option, const char* key, const std::string& value);
+  /// --data: where that is no table, the recipe's own keys of [table] go with its own data.
+  void add_data(const std::string& data);
 
   std::vector<Setting> settings{};
 };

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <cmath>
 #include <cstddef>
+#include <filesystem>
 #include <string>
 
 #include "gradatim/core/number_text.hpp"
@@ -29,6 +30,27 @@ inline CLI::Validator above_zero(const std::string& unit) {
                            : fmt::format("expected more than 0 {}, got {}", unit, value);
           },
           "", "above_zero"};
+}
+
+/// Refuses a number below 0, which CLI11 wraps around into an unsigned one.
+inline CLI::Validator not_negative() {
+  return {[](const std::string& value) {
+            return value.find('-') != std::string::npos
+                       ? fmt::format("expected 0 or more, got {}", value)
+                       : std::string();
+          },
+          "", "not_negative"};
+}
+
+/// Refuses a picture that could not be drawn, before there is anything to draw.
+inline CLI::Validator picture_file() {
+  return {[](const std::string& value) {
+            const auto extension = std::filesystem::path(value).extension();
+            return extension == ".svg" || extension == ".png"
+                       ? std::string()
+                       : fmt::format("expected the extension .svg or .png, got '{}'", value);
+          },
+          "", "picture_file"};
 }
 
 /// --data-dir, which is read into `folder`.

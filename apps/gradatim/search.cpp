@@ -26,6 +26,7 @@
 #include "options.hpp"
 #include "paths.hpp"
 #include "recipe_folders.hpp"
+#include "test_rows.hpp"
 #include "text.hpp"
 
 namespace gradatim::app {
@@ -80,7 +81,7 @@ Recipe validated(Recipe recipe) {
 // The options that stand for a key of the recipe; --set has the last word.
 std::vector<Setting> named_settings(const SearchCommand& command) {
   NamedSettings named;
-  named.add_text("--data", "data", command.data);
+  named.add_data(command.data);
   named.add("--steps", "steps", command.steps);
   named.add("--epochs", "epochs", command.epochs);
   named.add("--batch", "batch", command.batch);
@@ -99,12 +100,11 @@ Plan new_plan(const SearchCommand& command) {
   }
   require_distinct(search_keys(plan.description), fixed);
   const auto folders = recipe_folders();
-  Recipe recipe = read_recipe(find_recipe(command.recipe, folders), fixed);
-  const std::string data = command.data.empty() ? "" : recipe.data;  // --set may differ
-  plan.description.recipe = validated(on_data(std::move(recipe), data));
+  plan.description.recipe = validated(read_recipe(find_recipe(command.recipe, folders), fixed));
   plan.description.recipe =
       with_absolute_table(std::move(plan.description.recipe), data_paths(command.data_dir));
   plan.data = data_of(plan.description.recipe, command);
+  require_test_rows(plan.description.recipe, plan.data);
   plan.description.recipe = resolve(std::move(plan.description.recipe), plan.data.train.size());
   plan.description.data_sha256 = data_sha256(plan.data);
   plan.description.options = command.options;
@@ -118,9 +118,10 @@ std::string settings_text(const Trial& trial) {
   return text;
 }
 
-// Unknown keys, values of the wrong kind and batches that no memory holds are found before anything
-// is trained.
-void check_trials(const SearchDescription& description) {
+// Unknown keys, values of the wrong kind, batches that no memory holds and data that no trial fits
+// are found before anything is trained.
+void check_trials(const Plan& plan) {
+  const SearchDescription& description = plan.description;
   const SearchOptions& options = description.options;
   for (const Trial& trial : draw_trials(search_keys(description), options.seed, options.trials)) {
     const Recipe recipe = trial_recipe(description, trial);  // whose errors name the trial
@@ -131,6 +132,7 @@ void check_trials(const SearchDescription& description) {
           fmt::format("trial {},{}: {}", trial.number, settings_text(trial), error.what()));
     }
   }
+  TrialTrainer(plan.folder, description, plan.data, {});  // refuses such data
 }
 
 std::string score_text(const Trial& trial) {
@@ -225,11 +227,11 @@ class Search {
                  result.trials.size(), plan_.description.options.trials);
     const std::string folder = plan_.folder.string();
     fmt::print(out_, "\n{}: {:.1f} s{}\n", folder, seconds(),
-               result.complete
-                   ? ""
-                   : fmt::format(", not complete: gradatim search --resume {} goes on", folder));
+               result.complete ? ""
+                               : fmt::format(", not complete: gradatim search --resume {} goes on",
+                                             shell_word(folder)));
     if (std::filesystem::exists(plan_.folder / "best.toml"))
-      fmt::print(out_, "the best: gradatim train {}/best.toml\n", folder);
+      fmt::print(out_, "the best: gradatim train {}\n", shell_word(folder + "/best.toml"));
     if (command_.json) fmt::print("{}\n", to_json(plan_, result, seconds()));
   }
 
@@ -245,9 +247,10 @@ class Search {
 
 int run_search(const SearchCommand& command) {
   if (command.recipe.empty() == command.resume.empty())
-    throw InvalidArgument("search: expected a recipe, or the folder of a search to --resume");
+    throw InvalidArgument(
+        "search: expected a recipe, or the folder of a search to --resume, not both");
   Plan plan = command.resume.empty() ? new_plan(command) : resumed_plan(command);
-  check_trials(plan.description);
+  check_trials(plan);
   if (command.resume.empty())
     plan.folder = command.out.empty()
                       ? create_numbered_run_folder("searches", plan.description.recipe.name)
@@ -296,6 +299,7 @@ void add_search_command(CLI::App& app, int& exit_code) {
                    ->check(CLI::Range(1, 100))
                    ->capture_default_str());
   of_a_new_one(sub->add_option("--seed", command->options.seed, "Seed of the trials' values")
+                   ->check(not_negative())
                    ->capture_default_str());
   sub->add_option("--budget", command->budget, "Stop after so long: 90s, 20m, 8h")
       ->transform(

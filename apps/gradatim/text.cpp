@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -32,6 +33,18 @@ std::string shortened(std::string_view text) {
   std::size_t end = kMost - 3;
   while ((static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U && end > 0) --end;
   return std::string(text.substr(0, end)) + "...";
+}
+
+std::string shell_word(std::string_view text) {
+  const auto is_plain = [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte >= 0x80 || std::isalnum(byte) != 0 ||
+           std::string_view("/._-+,:=@%").find(c) != std::string_view::npos;
+  };
+  if (!text.empty() && std::ranges::all_of(text, is_plain)) return std::string(text);
+  std::string word = "'";
+  for (const char c : text) word += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return word + "'";
 }
 
 std::string class_name(std::span<const std::string> names, std::size_t index) {

@@ -23,6 +23,7 @@
 #include "paths.hpp"
 #include "progress.hpp"
 #include "recipe_folders.hpp"
+#include "test_rows.hpp"
 #include "text.hpp"
 
 namespace gradatim::app {
@@ -49,7 +50,7 @@ struct TrainCommand {
 // The options that stand for a key of the recipe, and then --set, which has the last word.
 std::vector<Setting> settings_of(const TrainCommand& command) {
   NamedSettings named;
-  named.add_text("--data", "data", command.data);
+  named.add_data(command.data);
   named.add("--steps", "steps", command.steps);
   named.add("--epochs", "epochs", command.epochs);
   named.add("--batch", "batch", command.batch);
@@ -144,14 +145,13 @@ Plan plan_of(const TrainCommand& command) {
   const std::filesystem::path file =
       command.resume.empty() ? find_recipe(command.recipe, folders) : recipe_of_run(command.resume);
   Plan plan{.recipe = read_recipe(file, settings_of(command)), .data = {}, .from = {}};
-  const std::string data = command.data.empty() ? "" : plan.recipe.data;  // --set may differ
-  plan.recipe = on_data(std::move(plan.recipe), data);
   plan.recipe.options.threads = command.threads;
   require_memory(plan.recipe);
   const DataPaths paths = data_paths(command.data_dir);
   if (command.resume.empty() || !command.data.empty())
     plan.recipe = with_absolute_table(std::move(plan.recipe), paths);
   plan.data = load_recipe_data(plan.recipe, paths);
+  if (command.resume.empty()) require_test_rows(plan.recipe, plan.data);
   plan.recipe = resolve(std::move(plan.recipe), plan.data.train.size());
   if (!command.resume.empty())
     plan.from = find_resume_point(command.resume, plan.recipe, plan.data);
@@ -214,7 +214,7 @@ int say_that_it_is_finished(const TrainCommand& command, const Plan& plan, std::
 
 int run_train(const TrainCommand& command) {
   if (command.recipe.empty() == command.resume.empty())
-    throw InvalidArgument("train: expected a recipe, or a run folder to --resume");
+    throw InvalidArgument("train: expected a recipe, or a run folder to --resume, not both");
   std::FILE* out = command.json ? stderr : stdout;  // stdout is the object's alone
   const Plan plan = plan_of(command);
   for (const std::string& note : plan.from.notes)

@@ -186,6 +186,7 @@ TEST(ResumeCommand, SaysWhatCanNotBeResumed) {
   };
   refused({"train", "--resume", "nowhere"}, "run nowhere: no such folder");
   refused({"train", "tiny", "--resume", "nowhere"}, "expected a recipe, or a run folder");
+  refused({"train", "tiny", "--resume", "nowhere"}, ", not both");
   refused({"train", "--resume", "nowhere", "--out", "x"}, "--resume excludes --out");
   ASSERT_EQ(workshop.train({"--out", "run"}).exit_code, 0);
   refused({"train", "--resume", "run", "--data-dir", "data", "--lr", "0.1"},

@@ -228,6 +228,19 @@ TEST(SearchCommand, ATrialThatDivergesOrDoesNotFitIsAFailureAndNotTheEnd) {
   EXPECT_CONTAINS(outcome.err, "'mnist' has 10 classes, the network 3 outputs");
 }
 
+TEST(SearchCommand, AnErrorOfATrialIsSaidOnce) {
+  const Workshop workshop;
+  EXPECT_CONTAINS(search(workshop, {"tiny", "--set", "batch=choice(a,b)"}).err,
+                  "gradatim: trial 1: batch=");
+}
+
+TEST(SearchCommand, AdviceQuotesAFolderThatNeedsIt) {
+  const Workshop workshop;
+  std::vector<std::string> words = kNineTrials;
+  words.insert(words.end(), {"--out", "se 1", "--budget", "0.000001s"});
+  EXPECT_CONTAINS(search(workshop, words).err, "gradatim search --resume 'se 1' goes on");
+}
+
 TEST(SearchCommand, RunsAndSearchesAreToldApart) {
   const Workshop workshop;
   ASSERT_EQ(workshop.train({"--out", "run", "--steps", "2"}).exit_code, 0);
@@ -273,7 +286,12 @@ TEST(SearchCommand, WrongInputIsRefusedBeforeAnythingIsTrained) {
   refused({"tiny", "--set", "batch=int(1,9)", "--out", "recipes"},
           "the folder recipes is not empty");
   refused({"--resume", "recipes"}, "search.json");
+  refused({"--resume", "nowhere"}, "search nowhere: no such folder");
+  refused({"tiny", "--data", "discs", "--set", "batch=int(5,9)"},
+          "expects inputs of shape (36), a sample of 'discs' has shape (2)");
+  refused({"tiny", "--set", "batch=int(5,9)", "--seed", "-1"}, "expected 0 or more, got -1");
   refused({"tiny", "--resume", "recipes"}, "expected a recipe, or the folder");
+  refused({"tiny", "--resume", "recipes"}, ", not both");
 }
 
 }  // namespace

@@ -198,6 +198,57 @@ TEST(Tables, ATableThatChangedOrMovedIsToldFromTheRuns) {
   EXPECT_EQ(own["samples"], 60) << "none of the rows it was trained on";
 }
 
+TEST(Tables, ARunIsResumedOnItsTableByName) {
+  const Workshop workshop;
+  write_table(workshop);
+  write_file(workshop / "line.toml", recipe("\"y\"", "\"big\", \"side\"", "mean_squared_error", 1));
+  ASSERT_EQ(workshop.gradatim({"train", "./line.toml", "--out", "run"}).exit_code, 0);
+  const Outcome resumed =
+      workshop.gradatim({"train", "--resume", "run", "--data", "t.csv", "--epochs", "31"});
+  EXPECT_EQ(resumed.exit_code, 0) << resumed.err;
+}
+
+TEST(Tables, ASettingOfATableIsRefusedOnOtherDataAndTheRecipesOwnKeysAreNot) {
+  const Workshop workshop;
+  write_table(workshop);
+  std::string toml = recipe("\"y\"", "\"big\", \"side\"", "mean_squared_error", 3);
+  write_file(workshop / "line.toml", toml);
+  const std::vector<std::string> on_discs{"train",    "./line.toml", "--data", "discs",
+                                          "--epochs", "1",           "--out",  "run"};
+  std::vector<std::string> set = on_discs;
+  set.insert(set.end(), {"--set", "table.test=0.5"});
+  const Outcome refused = workshop.gradatim(set);
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_CONTAINS(refused.err, "table: its keys are of a table's file");
+  const Outcome trained = workshop.gradatim(on_discs);
+  EXPECT_EQ(trained.exit_code, 0) << trained.err;
+}
+
+TEST(Tables, AShareForTestingThatComesToNoRowIsRefused) {
+  const Workshop workshop;
+  write_file(workshop / "line.toml",
+             "data = \"t.csv\"\ntable = { targets = [\"y\"] }\ninput = [1]\n"
+             "layers = [{ kind = \"dense\", units = 1 }]\nloss = \"mean_squared_error\"\n"
+             "steps = 3\nbatch = 2\n");
+  std::string text = "x,y\n";
+  for (int row = 1; row <= 25; ++row) {
+    text += fmt::format("{},{}\n", row, 2 * row);
+    if (row < 24) continue;
+    write_file(workshop / "t.csv", text);
+    const std::string none = fmt::format("table.test: 0.02 of {} samples are none", row);
+    for (const std::vector<std::string>& words :
+         {std::vector<std::string>{"train"}, {"search", "--set", "batch=int(2,3)"}}) {
+      std::vector<std::string> arguments = words;
+      arguments.insert(arguments.end(), {"./line.toml", "--set", "table.test=0.02"});
+      const Outcome outcome = workshop.gradatim(arguments);
+      EXPECT_EQ(outcome.exit_code, 2);
+      EXPECT_CONTAINS(outcome.err, none);
+    }
+  }
+  write_file(workshop / "t.csv", "x,y\n1,2\n2,4\n");
+  EXPECT_EQ(workshop.gradatim({"train", "./line.toml"}).exit_code, 0) << "a share by default";
+}
+
 TEST(Tables, GeneratedDataAreListedAndTrained) {
   const Workshop workshop;
   EXPECT_CONTAINS(workshop.gradatim({"data", "list"}).out, "friedman1");

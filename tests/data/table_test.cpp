@@ -120,6 +120,18 @@ TEST(Table, BecomesTrainingAndTestSamples) {
               static_cast<int>(classes.train.features.view()(i, 0)) % 3 == 0 ? 1 : 0);
 }
 
+// 0.02 of 25 is half a row in float, and less in double.
+TEST(Table, AShareOfTestRowsIsRoundedTheSameForAnyNumberOfRows) {
+  std::string text = "x,y\n";
+  for (std::size_t rows = 1; rows <= 30; ++rows) {
+    text += std::to_string(rows) + ",1\n";
+    const Dataset data = dataset_of(parse_table(text, "t.csv"), {.targets = {"y"}, .test = 0.02F},
+                                    TableTargets::values, 1);
+    EXPECT_EQ(data.test.size(), rows <= 25 ? 0U : 1U) << rows;
+    EXPECT_EQ(data.train.size() + data.test.size(), rows);
+  }
+}
+
 TEST(Table, BlanksAroundAClassAreNoPartOfIt) {
   const TextTable table = parse_table("x,kind\n1,a\n2, a\n3,\"a \"\n4,b\n", "t.csv");
   const Dataset data =

@@ -40,7 +40,8 @@ Recipe trial_recipe(const SearchDescription& description, const Trial& trial);
 class TrialTrainer {
  public:
   /// Throws InvalidArgument if the data have no validation samples: a search that chose by the test
-  /// samples would have learnt them. `stop`, asked at each step, ends a training at once.
+  /// samples would have learnt them; as train() if neither the recipe nor any trial fits the data.
+  /// `stop`, asked at each step, ends a training at once.
   TrialTrainer(std::filesystem::path folder, const SearchDescription& description,
                const Dataset& data, std::function<bool()> stop);
 

@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "gradatim/core/error.hpp"
+#include "gradatim/core/number_text.hpp"
 #include "gradatim/io/csv.hpp"
 #include "gradatim/io/file.hpp"
 #include "gradatim/train/run_folder.hpp"
@@ -56,6 +58,9 @@ void save_search(const std::filesystem::path& folder, const SearchDescription& d
 
 SearchDescription load_search(const std::filesystem::path& folder) {
   const std::filesystem::path file = folder / "search.json";
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(folder, ignored))
+    throw DataError(fmt::format("search {}: no such folder", folder.string()));
   if (is_run_folder(folder) && !std::filesystem::exists(file))
     throw DataError(fmt::format(
         "search {}: no search, it has no search.json; it is a run, which `train --resume` goes on "
@@ -185,7 +190,7 @@ Panel panel_by_steps(const std::vector<Trial>& history, const std::vector<const 
 // Where a trial's value of a key is drawn: the place of a choice among its values, else the number.
 double place_of(const SearchKey& key, const std::string& value) {
   const auto* const choice = std::get_if<ChoiceValues>(&key.values);
-  if (choice == nullptr) return std::stod(value);
+  if (choice == nullptr) return number_in<double>(value).value_or(std::nan(""));
   return static_cast<double>(std::ranges::find(choice->values, value) - choice->values.begin());
 }
 

@@ -9,6 +9,7 @@
 #include "gradatim/train/checkpoint.hpp"
 #include "gradatim/train/search_folder.hpp"
 #include "gradatim/train/train.hpp"
+#include "train/fit.hpp"
 
 namespace gradatim {
 namespace {
@@ -98,6 +99,26 @@ std::optional<StoredCheckpoint> find_start(const std::filesystem::path& checkpoi
   return newest;
 }
 
+bool fits(const Recipe& recipe, const Dataset& data) {
+  try {
+    check_fit(recipe.network, data, recipe.options);
+    return true;
+  } catch (const InvalidArgument&) {
+    return false;
+  }
+}
+
+// That one trial does not fit is its failure; if the recipe does not and none does, there is
+// nothing to search.
+void require_a_fit(const SearchDescription& description, const Dataset& data) {
+  const Recipe& recipe = description.recipe;
+  if (fits(recipe, data)) return;
+  const SearchOptions& options = description.options;
+  for (const Trial& trial : draw_trials(search_keys(description), options.seed, options.trials))
+    if (fits(trial_recipe(description, trial), data)) return;
+  check_fit(recipe.network, data, recipe.options);
+}
+
 }  // namespace
 
 TrialTrainer::TrialTrainer(std::filesystem::path folder, const SearchDescription& description,
@@ -107,6 +128,7 @@ TrialTrainer::TrialTrainer(std::filesystem::path folder, const SearchDescription
     throw InvalidArgument(
         "search: there are no validation samples to score by; hold some out: "
         "--set validation.fraction=0.1");
+  require_a_fit(description, data);
 }
 
 std::optional<TrialScore> TrialTrainer::operator()(const Trial& trial, std::size_t steps) const {
