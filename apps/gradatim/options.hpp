@@ -5,10 +5,10 @@
 #include <CLI/CLI.hpp>
 #include <cmath>
 #include <cstddef>
-#include <filesystem>
 #include <string>
 
 #include "gradatim/core/number_text.hpp"
+#include "gradatim/io/plot.hpp"
 
 namespace gradatim::app {
 
@@ -45,8 +45,7 @@ inline CLI::Validator not_negative() {
 /// Refuses a picture that could not be drawn, before there is anything to draw.
 inline CLI::Validator picture_file() {
   return {[](const std::string& value) {
-            const auto extension = std::filesystem::path(value).extension();
-            return extension == ".svg" || extension == ".png"
+            return can_draw(value)
                        ? std::string()
                        : fmt::format("expected the extension .svg or .png, got '{}'", value);
           },

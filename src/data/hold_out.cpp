@@ -26,10 +26,7 @@ std::size_t count_of(const HoldOut& part, std::size_t samples, std::string_view 
   if (!(part.fraction >= 0 && part.fraction < 1) || (part.fraction > 0 && part.count > 0))
     throw InvalidArgument(fmt::format("{}: expected a fraction in [0, 1) or a count, got {} and {}",
                                       key, part.fraction, part.count));
-  const std::size_t count =
-      part.count != 0 ? part.count
-                      : static_cast<std::size_t>(std::lround(static_cast<double>(part.fraction) *
-                                                             static_cast<double>(samples)));
+  const std::size_t count = part.count != 0 ? part.count : held_out(part.fraction, samples);
   if (count == 0 && part.fraction > 0 && samples > 0)
     throw InvalidArgument(
         fmt::format("{}: {} of {} samples are none; leave it out, or hold out more", key,
@@ -41,6 +38,11 @@ std::size_t count_of(const HoldOut& part, std::size_t samples, std::string_view 
 }
 
 }  // namespace
+
+std::size_t held_out(float fraction, std::size_t samples) {
+  return static_cast<std::size_t>(
+      std::lround(static_cast<double>(fraction) * static_cast<double>(samples)));
+}
 
 Split select(const Split& split, std::span<const std::uint32_t> indices) {
   split.check();

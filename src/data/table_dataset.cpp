@@ -124,13 +124,6 @@ void check_columns(std::span<const Column> columns, ConstTensorView values) {
                                  values.row_size()));
 }
 
-// Counted here alone, so that no other rounding makes it none; what is no share hold_out refuses.
-HoldOut test_rows(float share, std::size_t rows) {
-  if (!(share >= 0 && share < 1)) return {.fraction = share};
-  const double exact = static_cast<double>(share) * static_cast<double>(rows);
-  return {.count = static_cast<std::size_t>(std::lround(exact))};
-}
-
 }  // namespace
 
 Dataset dataset_of(const TextTable& table, const TableOptions& options, TableTargets kind,
@@ -150,7 +143,9 @@ Dataset dataset_of(const TextTable& table, const TableOptions& options, TableTar
     if (kind == TableTargets::answers) check_answers(table, targets, data.train.targets);
   }
   // The test rows are held out as validation samples are, by another seed.
-  data = hold_out(std::move(data), test_rows(options.test, table.rows()), ~seed, "table.test");
+  const bool is_share = options.test >= 0 && options.test < 1;
+  const bool none = is_share && held_out(options.test, table.rows()) == 0;
+  data = hold_out(std::move(data), {.fraction = none ? 0 : options.test}, ~seed, "table.test");
   data.test = std::exchange(data.validation, {});
   return data;
 }

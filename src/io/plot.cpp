@@ -202,6 +202,10 @@ std::string last_line(std::string_view text) {
 
 }  // namespace
 
+bool can_draw(const std::filesystem::path& file) {
+  return file.extension() == ".svg" || file.extension() == ".png";
+}
+
 void draw(const Plot& plot, std::span<const std::filesystem::path> files,
           const std::filesystem::path& gnuplot) {
   for (const std::filesystem::path& file : files) {

@@ -79,34 +79,34 @@ void Program::Plan::find_slopes(const Stage& stage, std::span<const float> theta
   all.rule->find_slopes(parameters(theta, layer), rows, all.statistics, all.sums, all.slopes);
 }
 
+template <class F>
+void Program::Plan::in_tasks(const Stage& stage, TaskPool& pool, F f) const {
+  pool.parallel_for(stage.tasks, [&](std::size_t i) { f(row_task(i, stage.tasks)); });
+}
+
 void Program::Plan::forward(std::span<const float> theta, TaskPool& pool) {
   for (const Stage& stage : forward_stages) {
-    pool.parallel_for(stage.tasks, [&](std::size_t task) {
-      forward_stage(stage, theta, row_task(task, stage.tasks));
-    });
+    in_tasks(stage, pool, [&](const RowTask& task) { forward_stage(stage, theta, task); });
     if (stage.last != operations.size()) find_statistics(stage);
   }
 }
 
 // The last stage forward and the first back are one round.
 void Program::Plan::forward_and_backward(std::span<const float> theta, TaskPool& pool) {
-  const auto in_tasks = [&](const Stage& stage, auto work) {
-    pool.parallel_for(stage.tasks, [&](std::size_t i) { work(row_task(i, stage.tasks)); });
-  };
   const std::size_t last = forward_stages.size() - 1;
   for (std::size_t i = 0; i < last; ++i) {
-    in_tasks(forward_stages[i],
-             [&](const RowTask& task) { forward_stage(forward_stages[i], theta, task); });
-    find_statistics(forward_stages[i]);
+    const Stage& stage = forward_stages[i];
+    in_tasks(stage, pool, [&](const RowTask& task) { forward_stage(stage, theta, task); });
+    find_statistics(stage);
   }
-  in_tasks(forward_stages[last], [&](const RowTask& task) {
+  in_tasks(forward_stages[last], pool, [&](const RowTask& task) {
     forward_stage(forward_stages[last], theta, task);
     backward_stage(backward_stages[last], theta, task);
   });
   for (std::size_t i = last; i-- > 0;) {
     find_slopes(backward_stages[i + 1], theta);
-    in_tasks(backward_stages[i],
-             [&](const RowTask& task) { backward_stage(backward_stages[i], theta, task); });
+    const Stage& stage = backward_stages[i];
+    in_tasks(stage, pool, [&](const RowTask& task) { backward_stage(stage, theta, task); });
   }
 }
 

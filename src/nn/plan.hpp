@@ -113,6 +113,8 @@ struct Program::Plan {
   void find_statistics(const Stage& stage);
   void find_statistics_alone(std::size_t layer);
   void find_slopes(const Stage& stage, std::span<const float> theta);
+  template <class F>
+  void in_tasks(const Stage& stage, TaskPool& pool, F f) const;
   void forward(std::span<const float> theta, TaskPool& pool);
   void forward_and_backward(std::span<const float> theta, TaskPool& pool);
   TensorView<float> d_output(std::size_t layer, const RowRange& range, const RowTask& task);

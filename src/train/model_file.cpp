@@ -176,6 +176,15 @@ Parameters parameters_for(const std::filesystem::path& path, const Network& netw
   }
 }
 
+// Of the file's own network.
+Parameters own_parameters(const std::filesystem::path& path, const Network& network,
+                          const SafetensorsFile& file) {
+  Parameters parameters = parameters_for(path, network, file);
+  copy_parameters(path, file, parameters);
+  check_hash(path, file.metadata, parameters);
+  return parameters;
+}
+
 }  // namespace
 
 void save_model(const std::filesystem::path& path, const Model& model) {
@@ -201,9 +210,7 @@ Model load_model(const std::filesystem::path& path) {
   Model model;
   model.network = network_of(path, file.metadata);
   model.class_names = class_names_of(path, file.metadata);
-  model.parameters = parameters_for(path, model.network, file);
-  copy_parameters(path, file, model.parameters);
-  check_hash(path, file.metadata, model.parameters);
+  model.parameters = own_parameters(path, model.network, file);
   read_features(path, file.metadata, model);
   read_targets(path, file.metadata, model);
   return model;
@@ -213,7 +220,10 @@ void load_parameters(const std::filesystem::path& path, Parameters& parameters) 
   const SafetensorsFile file = read_safetensors(path);
   copy_parameters(path, file, parameters);
   // The hash is of the file's own network, whose layers may have another order.
-  if (file.metadata.contains(kNetworkKey)) load_model(path);
+  if (file.metadata.contains(kNetworkKey))
+    own_parameters(path, network_of(path, file.metadata), file);
+  else
+    check_hash(path, file.metadata, parameters);
 }
 
 std::string parameters_sha256(std::span<const float> theta) {

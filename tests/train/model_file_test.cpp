@@ -191,6 +191,20 @@ TEST(ModelFile, ParametersAreThoseOfTheirHashInAnotherOrderToo) {
   EXPECT_NO_THROW(load_parameters(folder / "m", parameters));
 }
 
+TEST(ModelFile, AHashWithoutANetworkIsThatOfTheParametersAsked) {
+  const test::TemporaryFolder folder;
+  Parameters parameters = initialize(Network({2}, {Dense{2}}), 3);
+  std::vector<NamedView> views;
+  for (const ParameterTensor& tensor : parameters.layout().tensors)
+    views.push_back({tensor.name, parameters[tensor.name]});
+  const std::string hash = parameters_sha256(parameters.theta());
+  write_safetensors(folder / "right", {{"gradatim.parameters_sha256", hash}}, views);
+  write_safetensors(folder / "wrong", {{"gradatim.parameters_sha256", "0"}}, views);
+  EXPECT_NO_THROW(load_parameters(folder / "right", parameters));
+  EXPECT_CONTAINS(message_of<DataError>([&] { load_parameters(folder / "wrong", parameters); }),
+                  "damaged");
+}
+
 TEST(ModelFile, ParametersOfAnotherNetworkAreRefusedByTensor) {
   const test::TemporaryFolder folder;
   save_model(folder / "m", sample_model());

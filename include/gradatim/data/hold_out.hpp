@@ -16,6 +16,9 @@ struct HoldOut {
   friend bool operator==(const HoldOut&, const HoldOut&) = default;
 };
 
+/// How many of the samples a fraction in [0, 1) comes to, to the nearest.
+std::size_t held_out(float fraction, std::size_t samples);
+
 /// Moves samples from data.train to data.validation, drawn by the seed, both in their former order.
 /// Throws InvalidArgument if that would leave no training sample, or if the data have validation
 /// samples already; messages name the recipe's key that asks for it.

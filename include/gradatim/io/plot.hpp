@@ -61,6 +61,9 @@ struct Plot {
   std::vector<Panel> panels{};
 };
 
+/// Whether a file's extension is one that draw() knows.
+bool can_draw(const std::filesystem::path& file);
+
 /// Draws the plot into each file, as its extension says (.svg or .png), by gnuplot, which is run
 /// without a shell and reads no settings of the user's. Files appear whole or not at all.
 /// Throws InvalidArgument if a series has unequal numbers of x and y or an extension is unknown;

@@ -33,15 +33,17 @@ std::vector<SearchKey> search_keys(const SearchDescription& description);
 /// The recipe of a trial. Throws as parse_recipe; errors name the trial and the setting.
 Recipe trial_recipe(const SearchDescription& description, const Trial& trial);
 
+/// Throws InvalidArgument if the data have no validation samples: a search that chose by the test
+/// samples would have learnt them; as train() if neither the recipe nor any trial fits the data.
+void check_search(const SearchDescription& description, const Dataset& data);
+
 /// Trains trials one by one in FOLDER/trials/N, on one thread each, and scores them on
 /// data.validation: by the figure that says most (figures()), the higher the better. A trial leaves
 /// a checkpoint and scores.json behind, so that it goes on where it was left, in a later rung or by
 /// a later process; a rung that is already scored is not trained again.
 class TrialTrainer {
  public:
-  /// Throws InvalidArgument if the data have no validation samples: a search that chose by the test
-  /// samples would have learnt them; as train() if neither the recipe nor any trial fits the data.
-  /// `stop`, asked at each step, ends a training at once.
+  /// Throws as check_search. `stop`, asked at each step, ends a training at once.
   TrialTrainer(std::filesystem::path folder, const SearchDescription& description,
                const Dataset& data, std::function<bool()> stop);
 

@@ -108,9 +108,15 @@ bool fits(const Recipe& recipe, const Dataset& data) {
   }
 }
 
+}  // namespace
+
 // That one trial does not fit is its failure; if the recipe does not and none does, there is
 // nothing to search.
-void require_a_fit(const SearchDescription& description, const Dataset& data) {
+void check_search(const SearchDescription& description, const Dataset& data) {
+  if (data.validation.size() == 0)
+    throw InvalidArgument(
+        "search: there are no validation samples to score by; hold some out: "
+        "--set validation.fraction=0.1");
   const Recipe& recipe = description.recipe;
   if (fits(recipe, data)) return;
   const SearchOptions& options = description.options;
@@ -119,16 +125,10 @@ void require_a_fit(const SearchDescription& description, const Dataset& data) {
   check_fit(recipe.network, data, recipe.options);
 }
 
-}  // namespace
-
 TrialTrainer::TrialTrainer(std::filesystem::path folder, const SearchDescription& description,
                            const Dataset& data, std::function<bool()> stop)
     : folder_(std::move(folder)), description_(description), data_(data), stop_(std::move(stop)) {
-  if (data.validation.size() == 0)
-    throw InvalidArgument(
-        "search: there are no validation samples to score by; hold some out: "
-        "--set validation.fraction=0.1");
-  require_a_fit(description, data);
+  check_search(description, data);
 }
 
 std::optional<TrialScore> TrialTrainer::operator()(const Trial& trial, std::size_t steps) const {
