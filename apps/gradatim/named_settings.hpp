@@ -1,5 +1,6 @@
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -14,8 +15,9 @@ class NamedSettings {
   void add(const char* option, const char* key, const std::string& value);
   /// The same for a value that is text, whatever is in it.
   void add_text(const char* option, const char* key, const std::string& value);
-  /// --data: where that is no table, the recipe's own keys of [table] go with its own data.
-  void add_data(const std::string& data);
+  /// --data: where that is no table, the recipe's own keys of [table] go with its own data, unless
+  /// one of the --set that follow names other data.
+  void add_data(const std::string& data, std::span<const std::string> following);
 
   std::vector<Setting> settings{};
 };

@@ -35,9 +35,8 @@ inline CLI::Validator above_zero(const std::string& unit) {
 /// Refuses a number below 0, which CLI11 wraps around into an unsigned one.
 inline CLI::Validator not_negative() {
   return {[](const std::string& value) {
-            return value.find('-') != std::string::npos
-                       ? fmt::format("expected 0 or more, got {}", value)
-                       : std::string();
+            return value.starts_with('-') ? fmt::format("expected 0 or more, got {}", value)
+                                          : std::string();
           },
           "", "not_negative"};
 }

@@ -81,7 +81,7 @@ Recipe validated(Recipe recipe) {
 // The options that stand for a key of the recipe; --set has the last word.
 std::vector<Setting> named_settings(const SearchCommand& command) {
   NamedSettings named;
-  named.add_data(command.data);
+  named.add_data(command.data, command.settings);
   named.add("--steps", "steps", command.steps);
   named.add("--epochs", "epochs", command.epochs);
   named.add("--batch", "batch", command.batch);

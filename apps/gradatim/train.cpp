@@ -50,7 +50,7 @@ struct TrainCommand {
 // The options that stand for a key of the recipe, and then --set, which has the last word.
 std::vector<Setting> settings_of(const TrainCommand& command) {
   NamedSettings named;
-  named.add_data(command.data);
+  named.add_data(command.data, command.settings);
   named.add("--steps", "steps", command.steps);
   named.add("--epochs", "epochs", command.epochs);
   named.add("--batch", "batch", command.batch);

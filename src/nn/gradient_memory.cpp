@@ -12,10 +12,8 @@ bool overlap(const GradientSlot& a, const GradientSlot& b) {
   return a.death <= b.birth && b.death <= a.birth;
 }
 
-// Each at the lowest place that is free for its life, the first that backward needs first. Returns
-// the size of all.
-std::size_t place(std::vector<GradientSlot>& slots) {
-  std::size_t size = 0;
+// Each at the lowest place that is free for its life, the first that backward needs first.
+void place(std::vector<GradientSlot>& slots) {
   std::vector<const GradientSlot*> placed;
   for (auto slot = slots.rbegin(); slot != slots.rend(); ++slot) {
     if (slot->own_memory) continue;
@@ -26,8 +24,19 @@ std::size_t place(std::vector<GradientSlot>& slots) {
     for (const GradientSlot* other : neighbours)
       if (slot->offset + slot->floats > other->offset)
         slot->offset = std::max(slot->offset, other->offset + other->floats);
-    size = std::max(size, slot->offset + slot->floats);
     placed.push_back(&*slot);
+  }
+}
+
+// Stages of as many tasks have parts of one size, as large as the one that needs most; others use
+// the memory at other times. Returns the size of all.
+std::size_t set_strides(std::vector<GradientSlot>& slots) {
+  std::size_t size = 0;
+  for (GradientSlot& slot : slots) {
+    for (const GradientSlot& other : slots)
+      if (!other.own_memory && other.tasks == slot.tasks)
+        slot.stride = std::max(slot.stride, other.offset + other.floats);
+    size = std::max(size, slot.tasks * slot.stride);
   }
   return size;
 }
@@ -44,7 +53,8 @@ void Program::Plan::plan_gradient_memory() {
     if (!gradient.in_blocks && block_rows < task_rows) extend_over_blocks(gradient);
     d_outputs.emplace_back(gradient.own_memory ? outputs[s].shape() : Shape{0});
   }
-  d_memory = Tensor({row_tasks, place(d_slots)});
+  place(d_slots);
+  d_memory = Tensor({set_strides(d_slots)});
 }
 
 // Value i + 1 is what layer i writes to its slot: backward of layer i + 1 writes its gradient, that
@@ -94,9 +104,8 @@ TensorView<float> Program::Plan::d_output(std::size_t layer, const RowRange& ran
   if (gradient.own_memory) return d_outputs[s].view().slice(range.first, range.count);
   const std::size_t values = outputs[s].view().row_size();
   const std::size_t first = gradient.in_blocks ? 0 : range.first - task.rows.first;
-  const auto part = d_memory.view().row(task.index);
-  return {part.subspan(gradient.offset + first * values, range.count * values),
-          {range.count, values}};
+  const std::size_t place = task.index * gradient.stride + gradient.offset + first * values;
+  return {d_memory.values().subspan(place, range.count * values), {range.count, values}};
 }
 
 }  // namespace gradatim

@@ -110,11 +110,17 @@ bool Program::Plan::passes_in_blocks(std::size_t layer) const {
 
 // A dense layer so large that what reads its weights should do so for many rows at a time.
 bool Program::Plan::is_wide(std::size_t layer) const {
-  return !passes_in_blocks(layer) && parameter_count(layer) > kManyParameters;
+  return dynamic_cast<const DenseOperation*>(operations[layer].get()) != nullptr &&
+         parameter_count(layer) > kManyParameters;
+}
+
+// As a convolution, it goes from row to row.
+bool Program::Plan::convolves(std::size_t layer) const {
+  return operations[layer]->adds_gradient_by_rows() && operations[layer]->over_batch() == nullptr;
 }
 
 // Convolutions go from row to row. Dense layers want many rows at a time, since each task reads all
-// their weights: the more, the less of them stay in a core's own cache.
+// their weights: the more, the less of them stay in a core's own cache. But two threads have work.
 TaskCounts Program::Plan::task_counts() const {
   std::size_t work = 0;
   std::size_t work_in_blocks = 0;
@@ -123,27 +129,36 @@ TaskCounts Program::Plan::task_counts() const {
     if (passes_in_blocks(i)) work_in_blocks += operations[i]->operations_per_row();
   }
   const std::size_t usual = tasks_for(max_rows, 2 * work_in_blocks > work ? 8 : 24, work);
-  return {usual, std::min(usual, tasks_for(max_rows, 48, work))};
+  const std::size_t two = std::min<std::size_t>(2, tasks_for(max_rows, 16, work));
+  return {usual, std::min(usual, std::max(two, tasks_for(max_rows, 48, work)))};
 }
 
-// Of the layers [first, last): one stage, or two where wide layers follow a convolution.
+Stage Program::Plan::stage(std::size_t first, std::size_t last, std::size_t tasks) const {
+  std::size_t split = first;
+  while (split < last && passes_in_blocks(split)) ++split;
+  return {first, split, last, tasks};
+}
+
+// Of the layers [first, last): one stage, or two where wide layers follow all convolutions.
 void Program::Plan::add_stages(std::vector<Stage>& stages, std::size_t first, std::size_t last,
                                const TaskCounts& tasks) const {
-  std::size_t split = first;
-  bool convolves = false;
-  for (; split < last && passes_in_blocks(split); ++split)
-    convolves = convolves || operations[split]->adds_gradient_by_rows();
-  bool has_wide = false;
-  for (std::size_t i = split; i < last; ++i) has_wide = has_wide || is_wide(i);
-  if (has_wide && convolves && tasks.wide < tasks.usual) {
-    stages.push_back({first, split, split, tasks.usual});
-    first = split;
+  std::size_t wide = first;
+  while (wide < last && !is_wide(wide)) ++wide;
+  const auto any_convolves = [&](std::size_t from, std::size_t to) {
+    while (from < to && !convolves(from)) ++from;
+    return from < to;
+  };
+  if (wide == last || tasks.wide == tasks.usual || any_convolves(wide, last)) {
+    stages.push_back(stage(first, last, tasks.usual));
+    return;
   }
-  stages.push_back({first, split, last, has_wide ? tasks.wide : tasks.usual});
+  if (any_convolves(first, wide))
+    stages.push_back(stage(std::exchange(first, wide), wide, tasks.usual));
+  stages.push_back(stage(first, last, tasks.wide));
 }
 
-// As many forward as back, the last of which have as many tasks: a layer with a rule is neither
-// wide nor a convolution.
+// As many forward as back, the last of which have as many tasks: a layer with a rule, which begins
+// the one and ends the other, is neither wide nor convolves.
 void Program::Plan::plan_stages() {
   const TaskCounts tasks = task_counts();
   std::size_t forward_first = 0;

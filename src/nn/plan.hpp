@@ -63,6 +63,7 @@ struct GradientSlot {
   std::size_t tasks = 0;   // that have a part each
   std::size_t floats = 0;  // of a task
   std::size_t offset = 0;  // of a task's part of the memory
+  std::size_t stride = 0;  // between the parts of the memory
 };
 
 // A step is rounds of tasks. In the first, each task takes some rows of the batch through all
@@ -75,6 +76,7 @@ struct Program::Plan {
   void plan_layers();
   void plan_stages();
   TaskCounts task_counts() const;
+  Stage stage(std::size_t first, std::size_t last, std::size_t tasks) const;
   void add_stages(std::vector<Stage>& stages, std::size_t first, std::size_t last,
                   const TaskCounts& tasks) const;
   void plan_blocks();
@@ -85,6 +87,7 @@ struct Program::Plan {
   void extend_over_blocks(GradientSlot& gradient) const;
   bool passes_in_blocks(std::size_t layer) const;
   bool is_wide(std::size_t layer) const;
+  bool convolves(std::size_t layer) const;
   bool in_block(std::size_t value) const;
   bool changes_tasks(const GradientSlot& gradient) const;
   const Stage& backward_stage(std::size_t layer) const;
@@ -145,9 +148,9 @@ struct Program::Plan {
   // Layer i writes buffer slot[i]; one that works in place shares its input's if nobody misses it.
   std::vector<std::size_t> slot;
   std::vector<Tensor> outputs;  // (max_rows, values) a slot
-  // The gradient of the loss by them. Those that the last round reads have memory of their own,
-  // (max_rows, values); each task has a part of the other memory, (row_tasks, floats), where
-  // gradients share places whose lives do not overlap.
+  // The gradient of the loss by them. Those that the last round reads, or other tasks than write
+  // them, have memory of their own, (max_rows, values); each task of a stage has a part of the
+  // other memory, where gradients share places whose lives do not overlap.
   std::vector<GradientSlot> d_slots;
   std::vector<Tensor> d_outputs;
   Tensor d_memory;

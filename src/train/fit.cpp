@@ -54,9 +54,9 @@ void check_trainable(const Network& network) {
 void check_targets(const Dataset& data, const Shape& output) {
   const auto end_it = [&](std::string_view expected) {
     throw ShapeError(
-        fmt::format("train: expected a network that answers with {}, got outputs of shape {}; end "
-                    "it with flatten, global_avg_pool or dense",
-                    expected, output.to_string()));
+        fmt::format("train: expected a network that answers with {}, got outputs of shape {}{}",
+                    expected, output.to_string(),
+                    output.rank() == 1 ? "" : "; end it with flatten, global_avg_pool or dense"));
   };
   if (data.train.labels.empty()) {
     const Shape targets = data.train.targets.shape().sample();

@@ -222,6 +222,9 @@ TEST(Tables, ASettingOfATableIsRefusedOnOtherDataAndTheRecipesOwnKeysAreNot) {
   EXPECT_CONTAINS(refused.err, "table: its keys are of a table's file");
   const Outcome trained = workshop.gradatim(on_discs);
   EXPECT_EQ(trained.exit_code, 0) << trained.err;
+  const Outcome back = workshop.gradatim({"train", "./line.toml", "--data", "discs", "--set",
+                                          "data=t.csv", "--epochs", "1", "--out", "back"});
+  EXPECT_CONTAINS(back.err, "'t.csv' has 1 targets");  // by the keys that go with its own data
 }
 
 TEST(Tables, AShareForTestingThatComesToNoRowIsRefused) {

@@ -331,8 +331,23 @@ TEST(ComplexStep, TruncatesWithALargeStep) {
     EXPECT_EQ(d.status, Status::kOk) << h;
     EXPECT_NEAR(d.value, std::exp(3.0) * std::sin(h) / h, 1e-13) << h;
   }
-  EXPECT_EQ(derivative([](const auto& x) { return sqrt(x); }, 0.0, ComplexStep{.step = 0.1}).status,
-            Status::kNonFinite);
+  EXPECT_EQ(derivative([](const auto& x) { return x * x * x; }, 1.0, ComplexStep{.step = 2}).value,
+            -1);
+  EXPECT_EQ(
+      derivative([](const auto& x) { return sin(1e5 * x); }, 1.0, ComplexStep{.step = 9e-7}).status,
+      Status::kOk);
+}
+
+TEST(ComplexStep, FindsNoSlopeWithALargeStepWhereThereIsNone) {
+  for (const double power : {0.5, 0.9, 0.95})
+    for (const double h : {1e-3, 0.1}) {
+      const auto f = [power](const auto& x) { return pow(x, power); };
+      EXPECT_EQ(derivative(f, 0.0, ComplexStep{.step = h}).status, Status::kNonFinite)
+          << power << " " << h;
+    }
+  EXPECT_EQ(
+      derivative([](const auto& x) { return 1.0 / (x * x); }, 0.0, ComplexStep{.step = 2}).status,
+      Status::kNonFinite);
 }
 
 TEST(ComplexStep, IsExactFarFromZeroToo) {

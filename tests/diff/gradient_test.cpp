@@ -43,8 +43,6 @@ TEST(Gradient, TakesEveryKindOfPointAndAnswersInKind) {
   EXPECT_EQ(gradient([](const auto&) { return 1.0; }, Vector{}).size(), 0U);
 }
 
-template <class T>
-class EveryScalar : public testing::Test {};
 // Dual's passes over a small array are of their own, which has no memory for the numbers of a
 // vector.
 TEST(Gradient, AnArrayIsGivenToAnFThatTakesVectorsOnly) {
@@ -60,6 +58,8 @@ TEST(Gradient, AnArrayIsGivenToAnFThatTakesVectorsOnly) {
   EXPECT_EQ(d_x, slope);
 }
 
+template <class T>
+class EveryScalar : public testing::Test {};
 using Scalars = testing::Types<float, double, long double>;
 TYPED_TEST_SUITE(EveryScalar, Scalars);
 

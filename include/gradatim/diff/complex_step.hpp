@@ -70,28 +70,35 @@ consteval T least_unreal() {
   return share;
 }
 
-/// Whether y = f(x + ih) is as if f were real and had no pole at x: at one of even order, Re f is
-/// of the size of 1/h² and Im f vanishes.
+/// Whether y = f(x + ih) is as if f were real and had no pole at x: at one of even order, c/h², Im
+/// f vanishes. It is seen where c > h, the default step or less; a larger step is never trusted.
 template <class T>
-inline bool is_ordinary(const std::complex<T>& y, T h) {
+inline bool is_ordinary(const std::complex<T>& y, T x, T h) {
   const T magnitude = std::abs(y.real());
-  return std::abs(y.imag()) <= least_unreal<T>() * magnitude && magnitude <= 1 / h;
+  return std::abs(y.imag()) <= least_unreal<T>() * magnitude && magnitude <= 1 / h &&
+         h <= complex_step_at(x, ComplexStep{});
 }
 
-/// Whether Im f(x + ih) / h = `slope` is a slope of f where Re f(x + ih) = `re`. It is not if f has
-/// no finite, real value at x, as sqrt(-1), 1/x² at 0 or, by std::pow, (-2)^3; or if Im f is not in
-/// proportion to the step, as of sqrt at 0. Takes two evaluations, none at a root of f.
+/// Whether f has a slope at x, where f(x + ih) is not ordinary and its real part is `re`. It has
+/// none if it has no finite, real value there, as sqrt(-1), 1/x² at 0 or, by std::pow, (-2)^3; or
+/// if Im f is not in proportion to the step, as of sqrt at 0. A step that truncates would not show
+/// that: the default one is asked, and a shorter one. Counts the evaluations, none at a root of f.
 template <class T, class G>
-[[gnu::noinline, gnu::cold]] bool is_slope(G g, T x, T re, T h, T slope) {
+[[gnu::noinline, gnu::cold]] bool has_slope(G g, T x, T re, T h, T slope,
+                                            std::size_t& evaluations) {
   if (!std::isfinite(re) || !std::isfinite(slope)) return false;
-  if (re == 0 && std::abs(slope) * std::numeric_limits<T>::epsilon() <= 1) return true;
-  const T shorter = std::max(h / 1024, std::numeric_limits<T>::min());
+  const T longer = std::min(h, complex_step_at(x, ComplexStep{}));
+  const bool is_default = longer == h;
+  if (is_default && re == 0 && std::abs(slope) * std::numeric_limits<T>::epsilon() <= 1)
+    return true;
+  const T shorter = std::max(longer / 1024, std::numeric_limits<T>::min());
+  const auto slope_by = [&](T step) { return g(std::complex<T>(x, step)).imag() / step; };
   const std::complex<T> on_axis = g(std::complex<T>(x));
-  const T again = g(std::complex<T>(x, shorter)).imag() / shorter;
-  // A large step, which was asked for, truncates; what is in no proportion differs by far more.
-  const T allowed = h < T(1e-6) ? T(1) / 1024 : T(1) / 2;
+  const T by_shorter = slope_by(shorter);
+  const T by_longer = is_default ? slope : slope_by(longer);
+  evaluations += is_default ? 2 : 3;
   return on_axis.imag() == 0 && std::isfinite(on_axis.real()) &&
-         std::abs(again - slope) <= std::abs(again) * allowed;
+         std::abs(by_shorter - by_longer) <= std::abs(by_shorter) / 1024;
 }
 
 /// A value of f, and whether f wrote to its argument.
@@ -109,9 +116,9 @@ Derivative<T> judge_complex(G g, T x, T h, const ComplexValue<T>& y) {
       .value = y.value.imag() / h, .step = h, .evaluations = 1, .method = ComplexStep::kName};
   d.status = worse(finite_status(re), finite_status(d.value));
   if (y.modified) d.status = worse(d.status, Status::kInputModified);
-  if (is_ordinary(y.value, h)) return d;
-  d.evaluations = re == 0 ? 1 : 3;
-  if (!is_slope([&g](const std::complex<T>& z) { return g(z).value; }, x, re, h, d.value)) {
+  if (is_ordinary(y.value, x, h)) return d;
+  const auto f = [&g](const std::complex<T>& z) { return g(z).value; };
+  if (!has_slope(f, x, re, h, d.value, d.evaluations)) {
     d.status = Status::kNonFinite;
     d.value = std::numeric_limits<T>::quiet_NaN();
   }

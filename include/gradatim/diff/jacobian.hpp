@@ -191,7 +191,7 @@ DerivativeMatrix<E> jacobian_by(F& f, X& x, const ComplexStep& method) {
     check_rows(jacobian.rows, length(y));
     for (std::size_t i = 0; i < jacobian.rows; ++i) {
       E& slope = jacobian.value[i * n + j] = y.data()[i].imag() / h;
-      if (is_ordinary(y.data()[i], h)) continue;
+      if (is_ordinary(y.data()[i], at, h)) continue;
       const auto row = [&](const Z& z) { return ComplexValue<E>{evaluate(z).data()[i]}; };
       const auto d = differentiate_complex(row, at, method);
       slope = d.value;
