@@ -110,12 +110,12 @@ const Network kNetworks[] = {
       BatchNorm{}, Dropout{0.2F}, Dense{420}, Relu{}, Dense{10}}},
     // Added to across the cut.
     {{1, 14, 14},
-     {kConvolution, MaxPool2d{}, Flatten{}, Gelu{}, Dense{1960}, Gelu{}, Silu{}, Residual{4},
-      Dense{10}}},
+     {Conv2d{.filters = 12, .padding = 1}, MaxPool2d{}, Flatten{}, Gelu{}, Dense{588}, Gelu{},
+      Silu{}, Residual{4}, Dense{10}}},
     // In blocks of fewer rows than a task has.
-    {{16, 12, 12},
-     {Gelu{}, BatchNorm{}, Conv2d{320}, Gelu{}, MaxPool2d{}, Flatten{}, Dense{256}, Dense{1200},
-      Silu{}, Silu{}, Dense{300}, BatchNorm{}, Dropout{0.2F}, Dense{10}}},
+    {{4, 12, 12},
+     {Gelu{}, BatchNorm{}, Conv2d{160}, Gelu{}, MaxPool2d{}, Flatten{}, Dense{80}, Silu{}, Silu{},
+      Dense{30}, BatchNorm{}, Dropout{0.2F}, Dense{10}}},
     {{1024},
      {Dense{16}, Custom{std::make_shared<CentringLayer>()}, Relu{}, Dense{20000}, Relu{},
       Dense{10}}},
