@@ -1,6 +1,7 @@
 #pragma once
 
 /// Every public header of gradatim, in the order in which data flows.
+#include "gradatim/core/amx.hpp"
 #include "gradatim/core/batch.hpp"
 #include "gradatim/core/changes.hpp"
 #include "gradatim/core/convolution.hpp"

@@ -150,10 +150,13 @@ bool DenseOperation::is_narrow() const { return layer_.units <= 64; }
 
 // The wider the layer, the closer dense products come to the processor's peak: measured at 50, 128
 // and 512 units (bench/METHOD.md).
+double DenseOperation::zeros_that_pay() const {
+  return is_narrow() ? kernels::kZerosThatPay : layer_.units <= 256 ? 0.42 : 0.59;
+}
+
 bool DenseOperation::skipping_zeros_pays(TensorView<const std::uint8_t> bytes) const {
-  const double share = is_narrow() ? kernels::kZerosThatPay : layer_.units <= 256 ? 0.42 : 0.59;
   return static_cast<double>(kernels::count_zeros(bytes.values())) >=
-         share * static_cast<double>(bytes.size());
+         zeros_that_pay() * static_cast<double>(bytes.size());
 }
 
 Shape DenseOperation::packed_weight() const {
@@ -193,6 +196,17 @@ void DenseOperation::parameter_gradient_bytes(std::size_t task,
                                               std::span<float> d_theta) const {
   const InputRange range = input_range(task, bytes.rows());
   kernels::byte_gemm_transposed(bytes, scale, packed_dy, range.first, weight_rows(d_theta, range));
+  if (task == 0) kernels::sum_rows(dy, bias(d_theta));
+}
+
+void DenseOperation::parameter_gradient_bytes(std::size_t task,
+                                              TensorView<const std::uint8_t> bytes, float scale,
+                                              ConstTensorView dy,
+                                              std::span<const kernels::amx::Bfloat16> packed_dy,
+                                              std::span<float> d_theta) const {
+  const InputRange range = input_range(task, bytes.rows());
+  kernels::amx::byte_gemm_transposed(bytes, scale, packed_dy, range.first,
+                                     weight_rows(d_theta, range));
   if (task == 0) kernels::sum_rows(dy, bias(d_theta));
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "gradatim/core/amx.hpp"
 #include "gradatim/core/kernels.hpp"
 #include "gradatim/nn/operation.hpp"
 
@@ -34,10 +35,12 @@ class DenseOperation final : public Operation {
 
   // ---- The same from bytes, with W and dy packed as kernels::byte_affine wants them.
 
-  /// So few units that every batch of data with kernels::kZerosThatPay is quicker as bytes. Where
-  /// that is known of the data, as of what MiniBatches hands over, no batch need be counted.
+  std::size_t inputs() const { return inputs_; }
+  std::size_t units() const { return layer_.units; }
+  /// So few units that products of bytes walk through their zeros once.
   bool is_narrow() const;
-  /// Whether these bytes, any there may be, have the zeros that it takes to be quicker than floats.
+  /// The share of zeros from which bytes are quicker than floats.
+  double zeros_that_pay() const;
   bool skipping_zeros_pays(TensorView<const std::uint8_t> bytes) const;
   /// Whether there are inputs enough for both parts of kernels::byte_products.
   bool has_parts() const { return inputs_ >= kernels::kLeastPartedInputs; }
@@ -54,6 +57,10 @@ class DenseOperation final : public Operation {
                         ConstTensorView second, TensorView<float> y) const;
   void parameter_gradient_bytes(std::size_t task, TensorView<const std::uint8_t> bytes, float scale,
                                 ConstTensorView dy, ConstTensorView packed_dy,
+                                std::span<float> d_theta) const;
+  void parameter_gradient_bytes(std::size_t task, TensorView<const std::uint8_t> bytes, float scale,
+                                ConstTensorView dy,
+                                std::span<const kernels::amx::Bfloat16> packed_dy,
                                 std::span<float> d_theta) const;
 
  private:

@@ -75,16 +75,9 @@ Program::Plan::Plan(const Network& given, const Loss& loss_value, std::size_t ro
   plan_blocks();
   plan_batch_sums();
   plan_gradients();
-  if (!joints.is_read_later(0))
-    byte_layer = dynamic_cast<const DenseOperation*>(operations[0].get());
-  if (byte_layer != nullptr) {
-    const Shape packed = byte_layer->packed_gradient(max_rows);
-    const Shape product = row_tasks > 1 && byte_layer->has_parts() ? packed : Shape{0};
-    bytes = {Tensor(byte_layer->packed_weight()),
-             {Tensor(product), Tensor(product)},
-             Tensor(packed),
-             Tensor(byte_layer->is_narrow() ? Shape{0} : Shape{max_rows, network.input.size()})};
-  }
+  const auto* dense = dynamic_cast<const DenseOperation*>(operations[0].get());
+  if (dense != nullptr && !joints.is_read_later(0))
+    byte_layer = std::make_unique<ByteLayer>(*dense, max_rows, row_tasks);
 }
 
 void Program::Plan::plan_batch_sums() {

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <memory>
 #include <thread>
 #include <utility>
@@ -9,28 +8,17 @@
 #include "gradatim/core/kernels.hpp"
 #include "gradatim/nn/operation.hpp"
 #include "gradatim/nn/program.hpp"
-#include "nn/dense.hpp"
+#include "nn/byte_layer.hpp"
 #include "nn/joints.hpp"
 #include "nn/pooled_convolution.hpp"
+#include "nn/rows.hpp"
 
 namespace gradatim {
-
-struct RowRange {
-  std::size_t first, count;
-};
 
 // Rows that are computed together, from the first layer of a stage to its last or back.
 struct RowTask {
   std::size_t index;
   RowRange rows;
-};
-
-// The memory of the first layer when its inputs are bytes.
-struct ByteInputBuffers {
-  Tensor weight;                                        // (inputs, packed units)
-  std::array<Tensor, kernels::kByteProducts> products;  // (max_rows, packed units)
-  Tensor gradient;                                      // (max_rows, packed units)
-  Tensor inputs;  // (max_rows, inputs) of batches with too few zeros to skip
 };
 
 // Layers that rows pass together, in as many tasks as are given: [first, split) in blocks that stay
@@ -102,8 +90,7 @@ struct Program::Plan {
 
   void reserve() const;
   void reserve(TaskPool& pool);
-  void pack(std::span<const float> theta, TaskPool& pool);
-  void multiply_bytes(TaskPool& pool);
+  void multiply_bytes(std::span<const float> theta, TaskPool& pool);
   void forward_layer(std::size_t layer, std::span<const float> theta, const RowRange& range);
   void join_forward(std::size_t layer, const RowRange& range);
   template <class F>
@@ -138,12 +125,11 @@ struct Program::Plan {
   ParameterLayout layout;
   std::vector<std::unique_ptr<const Operation>> operations;
   Joints joints;
-  std::vector<BatchSums> batch_sums;           // of each layer
-  std::vector<std::size_t> barriers;           // the layers with a rule
-  std::vector<Stage> forward_stages;           // a layer with a rule begins one of these
-  std::vector<Stage> backward_stages;          // and ends one of these
-  const DenseOperation* byte_layer = nullptr;  // operations[0], if it takes bytes
-  std::vector<std::size_t> parameter_offset;   // of each layer, and the total behind them
+  std::vector<BatchSums> batch_sums;          // of each layer
+  std::vector<std::size_t> barriers;          // the layers with a rule
+  std::vector<Stage> forward_stages;          // a layer with a rule begins one of these
+  std::vector<Stage> backward_stages;         // and ends one of these
+  std::vector<std::size_t> parameter_offset;  // of each layer, and the total behind them
 
   // Layer i writes buffer slot[i]; one that works in place shares its input's if nobody misses it.
   std::vector<std::size_t> slot;
@@ -154,7 +140,7 @@ struct Program::Plan {
   std::vector<GradientSlot> d_slots;
   std::vector<Tensor> d_outputs;
   Tensor d_memory;
-  ByteInputBuffers bytes;
+  std::unique_ptr<ByteLayer> byte_layer;                // operations[0], if it takes bytes
   std::vector<const PooledConvolution*> pooled_layers;  // those of the operations that are one
   std::vector<ByteTensor> places;                       // (max_rows, places) of these
   std::vector<double> task_loss;
@@ -168,10 +154,8 @@ struct Program::Plan {
   // The current batch.
   const Batch* batch = nullptr;
   std::size_t rows = 0;
-  ConstTensorView float_inputs;                // (rows, values), or
-  TensorView<const std::uint8_t> byte_inputs;  // (rows, values)
-  float byte_scale = 1;
-  bool has_products = false;
+  ConstTensorView float_inputs;  // (rows, values), unless
+  bool has_bytes = false;        // which the byte layer has
   StepKey key;
 };
 

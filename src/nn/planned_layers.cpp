@@ -8,13 +8,12 @@ namespace gradatim {
 
 std::size_t Program::workspace_bytes() const {
   const Plan& plan = *plan_;
-  std::size_t floats = plan.bytes.weight.size() + plan.bytes.gradient.size() +
-                       plan.bytes.inputs.size() + plan.d_memory.size();
-  for (const Tensor& product : plan.bytes.products) floats += product.size();
+  std::size_t floats = plan.d_memory.size();
   for (const Tensor& buffer : plan.partial_gradients) floats += buffer.size();
   for (const Tensor& buffer : plan.outputs) floats += buffer.size();
   for (const Tensor& buffer : plan.d_outputs) floats += buffer.size();
   std::size_t bytes = floats * sizeof(float);
+  if (plan.byte_layer != nullptr) bytes += plan.byte_layer->memory_bytes();
   for (const ByteTensor& buffer : plan.places) bytes += buffer.size();
   for (const BatchSums& sums : plan.batch_sums)
     bytes += (sums.partial.size() + sums.sums.size()) * sizeof(double) +

@@ -43,7 +43,7 @@ void Program::Plan::bind(const Batch& next) {
     const auto floats = std::get<ConstTensorView>(next.inputs);
     check(floats.shape());
     float_inputs = floats.reshaped({rows, network.input.size()});
-    byte_inputs = {};
+    has_bytes = false;
   }
   check_targets(loss, rows, operations.back()->output(), next.targets);
   joints.check_key(network, next.key);
@@ -51,19 +51,10 @@ void Program::Plan::bind(const Batch& next) {
   key = next.key.value_or(StepKey{});
 }
 
-// As they are where skipping their zeros pays; which way depends on the batch alone.
 void Program::Plan::bind_bytes(const ByteInputs& input) {
   const auto matrix = input.bytes.reshaped({rows, network.input.size()});
-  if (byte_layer->is_narrow() || byte_layer->skipping_zeros_pays(matrix)) {
-    byte_inputs = matrix;
-    byte_scale = input.scale;
-    float_inputs = {};
-    return;
-  }
-  const TensorView<float> floats = bytes.inputs.view().slice(0, rows);
-  kernels::bytes_to_float(matrix.values(), input.scale, floats.values());
-  float_inputs = floats;
-  byte_inputs = {};
+  has_bytes = byte_layer->bind(matrix, input.scale);
+  float_inputs = has_bytes ? ConstTensorView() : byte_layer->to_floats(matrix, input.scale);
 }
 
 RowTask Program::Plan::row_task(std::size_t index, std::size_t tasks) const {
@@ -84,6 +75,7 @@ ConstTensorView Program::Plan::input(std::size_t layer, const RowRange& range) c
 
 void Program::Plan::reserve() const {
   for (const auto& operation : operations) operation->reserve();
+  if (byte_layer != nullptr) byte_layer->reserve();
 }
 
 // A thread may meet its first task of a kind in any step. One thread meets all in the first.
@@ -95,39 +87,16 @@ void Program::Plan::reserve(TaskPool& pool) {
   ready_caller = caller;
 }
 
-// By the tasks that the gradient of the weight is cut into: a thread has as a rule just written the
-// part that it packs.
-void Program::Plan::pack(std::span<const float> theta, TaskPool& pool) {
-  if (byte_inputs.size() == 0) return;
-  pool.parallel_for(byte_layer->gradient_tasks(max_rows), [&](std::size_t task) {
-    byte_layer->pack_weight(task, max_rows, parameters(theta, 0), bytes.weight);
-  });
-}
-
-// By parts of the inputs, not by rows: so a thread reads the part of the weight that it has written
-// and packed, and of the others' work only sums.
-void Program::Plan::multiply_bytes(TaskPool& pool) {
-  has_products = byte_inputs.size() != 0 && bytes.products[0].size() != 0 && pool.threads() > 1;
-  if (!has_products) return;
-  const std::size_t tasks = forward_stages.front().tasks;
-  pool.parallel_for(kernels::kByteProducts * tasks, [&](std::size_t task) {
-    const std::size_t part = task / tasks;
-    const RowRange range = row_task(task % tasks, tasks).rows;
-    kernels::byte_products(byte_inputs.slice(range.first, range.count), part, bytes.weight,
-                           bytes.products[part].view().slice(range.first, range.count));
-  });
+void Program::Plan::multiply_bytes(std::span<const float> theta, TaskPool& pool) {
+  if (!has_bytes) return;
+  byte_layer->multiply(parameters(theta, 0), forward_stages.front().tasks, pool);
 }
 
 void Program::Plan::forward_layer(std::size_t layer, std::span<const float> theta,
                                   const RowRange& range) {
   const auto y = outputs[slot[layer]].view().slice(range.first, range.count);
-  if (layer == 0 && has_products)
-    byte_layer->forward_products(parameters(theta, 0), byte_scale,
-                                 bytes.products[0].view().slice(range.first, range.count),
-                                 bytes.products[1].view().slice(range.first, range.count), y);
-  else if (layer == 0 && byte_inputs.size() != 0)
-    byte_layer->forward_bytes(parameters(theta, 0), byte_inputs.slice(range.first, range.count),
-                              byte_scale, bytes.weight, y);
+  if (layer == 0 && has_bytes)
+    byte_layer->forward(parameters(theta, 0), range, y);
   else if (batch_sums[layer].rule != nullptr)
     batch_sums[layer].rule->forward_rows(parameters(theta, layer), batch_sums[layer].statistics,
                                          input(layer, range), y);
@@ -214,8 +183,8 @@ void Program::Plan::backward_layer(std::size_t layer, std::span<const float> the
     else
       operation.backward(parameters(theta, layer), input(layer, range), y, dy, dx);
     join_backward(layer, range, task);
-  } else if (byte_inputs.size() != 0) {
-    kernels::pack_rows(dy, bytes.gradient.view().slice(range.first, range.count));
+  } else if (has_bytes) {
+    byte_layer->pack_gradient(range, dy);
   }
 }
 
@@ -251,9 +220,8 @@ void Program::Plan::parameter_gradient(std::size_t layer, std::size_t task,
     return;
   }
   const ConstTensorView dy = d_outputs[slot[layer]].view().slice(0, rows);
-  if (layer == 0 && byte_inputs.size() != 0)
-    byte_layer->parameter_gradient_bytes(task, byte_inputs, byte_scale, dy,
-                                         bytes.gradient.view().slice(0, rows), part);
+  if (layer == 0 && has_bytes)
+    byte_layer->parameter_gradient(task, dy, part);
   else
     operations[layer]->parameter_gradient(task, input(layer, {0, rows}), dy, part);
 }
@@ -281,8 +249,7 @@ double Program::gradient(std::span<const float> theta, const Batch& batch, std::
   check_parameters("gradient", plan.layout.size, {theta.size(), d_theta.size()});
   plan.bind(batch);
   plan.reserve(pool);
-  plan.pack(theta, pool);
-  plan.multiply_bytes(pool);
+  plan.multiply_bytes(theta, pool);
   plan.forward_and_backward(theta, pool);
   const std::size_t own = plan.gradient_tasks.size();
   pool.parallel_for(own + aside.tasks, [&](std::size_t i) {
@@ -301,8 +268,7 @@ double Program::loss(std::span<const float> theta, const Batch& batch, TaskPool&
   check_parameters("loss", plan.layout.size, {theta.size()});
   plan.bind(batch);
   plan.reserve(pool);
-  plan.pack(theta, pool);
-  plan.multiply_bytes(pool);
+  plan.multiply_bytes(theta, pool);
   plan.forward(theta, pool);
   return plan.mean_loss();
 }
@@ -313,8 +279,7 @@ std::optional<std::string> Program::first_non_finite(std::span<const float> thet
   check_parameters("first_non_finite", plan.layout.size, {theta.size()});
   plan.bind(batch);
   TaskPool alone(1);
-  plan.pack(theta, alone);
-  plan.multiply_bytes(alone);
+  plan.multiply_bytes(theta, alone);
   if (!kernels::all_finite(plan.float_inputs.values())) return "the inputs";
   for (const ParameterTensor& tensor : plan.layout.tensors)
     if (!kernels::all_finite(theta.subspan(tensor.offset, tensor.shape.size()))) return tensor.name;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "gradatim/core/amx.hpp"
 #include "gradatim/core/kernels.hpp"
 
 namespace gradatim {
@@ -9,10 +10,11 @@ namespace {
 
 constexpr std::size_t kRowsOfATask = 32;
 
-// A property of the data, so the path, and with it every bit, is always the same.
-bool mostly_worth_skipping(const ByteTensor& images) {
+// A property of the data and the processor, so the path, and with it every bit, is always the same.
+bool are_quicker_as_bytes(const ByteTensor& images) {
   const auto zeros = static_cast<double>(kernels::count_zeros(images.values()));
-  return zeros >= kernels::kZerosThatPay * static_cast<double>(images.size());
+  return kernels::amx::available() ||
+         zeros >= kernels::kZerosThatPay * static_cast<double>(images.size());
 }
 
 }  // namespace
@@ -22,7 +24,7 @@ MiniBatches::MiniBatches(const Split& split, const MiniBatchPlan& plan, bool net
       plan_(plan),
       sampler_(plan.step),
       as_bytes_(split.has_images() && network_accepts_bytes && !is_active(plan.augmentation) &&
-                mostly_worth_skipping(split.images)) {
+                are_quicker_as_bytes(split.images)) {
   split.check();
   check_augmentation(plan.augmentation);
   if (plan_.most_rows == 0) plan_.most_rows = plan.step.batch;

@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "app/command.hpp"
+#include "gradatim/core/amx.hpp"
 #include "gradatim/data/catalogue.hpp"
 #include "gradatim/data/generated.hpp"
 #include "gradatim/io/file.hpp"
@@ -188,8 +189,8 @@ TEST(EvalCommand, RefusesAnswersThatAreNotFinite) {
 TEST(DoctorCommand, SaysWhatThereIs) {
   const Workshop& workshop = trained();
   const auto json = workshop.gradatim({"doctor", "--data-dir", "data", "--json"}).json();
-  for (const auto* key :
-       {"version", "cpu", "cpu_features", "highway_target", "usable_cores", "libraries", "data"})
+  for (const auto* key : {"version", "cpu", "cpu_features", "highway_target", "matrix_unit",
+                          "usable_cores", "libraries", "data"})
     EXPECT_TRUE(json.contains(key)) << key;
   for (const auto* library : {"Highway", "zlib", "libcurl", "OpenSSL", "gnuplot"})
     EXPECT_TRUE(json["libraries"].contains(library)) << library;
@@ -207,8 +208,10 @@ TEST(DoctorCommand, PrintsThePlanOfARecipe) {
   EXPECT_EQ(plan["layers"][0]["flops_per_sample"], 78400);
   EXPECT_EQ(plan["layers"][1]["buffer"], 1);  // sigmoid works in place
   EXPECT_EQ(plan["peak_bytes"],
-            plan["workspace_bytes"].get<std::size_t>() + std::size_t{2} * 4 * 39760);
-  EXPECT_EQ(plan["thread_bytes"], 0);  // dense layers keep nothing
+            plan["workspace_bytes"].get<std::size_t>() + std::size_t{2} * 4 * 39760 +
+                plan["threads"].get<std::size_t>() * plan["thread_bytes"].get<std::size_t>());
+  // Dense layers keep nothing but the tiles of bytes.
+  EXPECT_EQ(plan["thread_bytes"] != 0, kernels::amx::available());
   const auto images = workshop.gradatim({"doctor", "simple-convnet", "--json"}).json();
   // In the order they run in, by their place in the recipe.
   EXPECT_EQ(images["layers"][1]["layer"], "layer 3 (max_pool2d)");

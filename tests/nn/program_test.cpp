@@ -139,39 +139,6 @@ TEST(Program, LossAndEveryGradientMatchTheReference) {
     }
 }
 
-// Bytes and the floats they stand for give the same loss and gradient, up to rounding.
-// Half of the bytes are zero: 50 units skip them, 300 work on floats.
-class ProgramOnBytes : public testing::TestWithParam<std::size_t> {};
-
-TEST_P(ProgramOnBytes, MatchesFloats) {
-  const Network network({130},
-                        {Dense{GetParam(), Gaussian{0.1F}}, Sigmoid{}, Dense{10, Gaussian{0.3F}}});
-  constexpr std::size_t kRows = 100;
-  Samples samples(network, kRows);
-  ByteTensor bytes({kRows, 130});
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    const float u = samples.inputs.values()[i];
-    bytes.values()[i] = u < 0 ? 0 : static_cast<std::uint8_t>(255 * u);
-  }
-  kernels::bytes_to_float(bytes.values(), 1.0F / 255, samples.inputs.values());
-
-  TaskPool pool(1);
-  Program program(network, SoftmaxCrossEntropy{}, kRows);
-  ASSERT_TRUE(program.accepts_bytes());
-  const Parameters parameters = initialize(network, 1);
-  std::vector<float> dense_gradient(program.layout().size);
-  std::vector<float> byte_gradient(program.layout().size);
-  Batch batch = samples.batch(SoftmaxCrossEntropy{});
-  const double dense_loss = program.gradient(parameters.theta(), batch, dense_gradient, pool);
-  batch.inputs = ByteInputs{bytes.view(), 1.0F / 255};
-  const double byte_loss = program.gradient(parameters.theta(), batch, byte_gradient, pool);
-  EXPECT_NEAR(byte_loss, dense_loss, 1e-6);
-  for (std::size_t i = 0; i < dense_gradient.size(); ++i)
-    ASSERT_NEAR(byte_gradient[i], dense_gradient[i], 1e-7) << i;
-}
-
-INSTANTIATE_TEST_SUITE_P(Units, ProgramOnBytes, testing::Values(50, 300));
-
 TEST(Program, BitsDoNotDependOnThreads) {
   const Network network({300},
                         {Dense{200, He{}}, Relu{}, Dense{100, Xavier{}}, Sigmoid{}, Dense{7}});
@@ -276,14 +243,6 @@ TEST(Program, NamesWhereAValueStopsBeingFinite) {
   EXPECT_EQ(program.first_non_finite(parameters.theta(),
                                      {.inputs = bad.view(), .targets = batch.targets}),
             "the inputs");
-}
-
-// Beyond 64 units zeros may not pay: batches with few of them are kept as floats.
-TEST(Program, PlansMemoryForTheFloatsOfBytes) {
-  const auto bytes = [](std::size_t units) {
-    return Program({{784}, {Dense{units}}}, SoftmaxCrossEntropy{}, 100).workspace_bytes();
-  };
-  EXPECT_GE(bytes(65), bytes(64) + 100 * 784 * sizeof(float));
 }
 
 // Gradients of values share memory by lifetime: of twelve equal layers at most three live at once,

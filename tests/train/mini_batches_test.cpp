@@ -7,6 +7,7 @@
 #include <cmath>
 #include <string>
 
+#include "gradatim/core/amx.hpp"
 #include "gradatim/core/kernels.hpp"
 #include "support/datasets.hpp"
 #include "train/step_gradient.hpp"
@@ -28,11 +29,12 @@ TEST(MiniBatches, BytesWhereThereAreZerosToSkipAndTheNetworkCan) {
   EXPECT_FALSE(takes_bytes(sparse, false));
   Split dense = sparse;
   for (std::uint8_t& byte : dense.images.values()) byte |= 1;
-  EXPECT_FALSE(takes_bytes(dense, true));
+  EXPECT_EQ(takes_bytes(dense, true), kernels::amx::available());
 }
 
 // At the share from which the kernels are quicker, to the byte.
 TEST(MiniBatches, BytesFromTheShareOfZerosThatPays) {
+  if (kernels::amx::available()) GTEST_SKIP() << "with AMX-BF16 bytes are quicker at any share";
   Split split = test::striped_split(400, 1);
   const auto bytes = split.images.values();
   const auto border = static_cast<std::size_t>(

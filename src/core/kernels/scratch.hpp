@@ -25,7 +25,11 @@ enum class Use {
   d_bias,     // packed
   values,     // of a sparse gradient
   offsets,    // of its windows
-  corners     // of pools
+  corners,    // of pools
+  blocks,     // of the rows of a left operand of the matrix unit
+  tiles,      // of these
+  steps,      // that the tiles are for
+  weight      // in the tiles of a right operand
 };
 
 /// Bytes that the calling thread keeps so.

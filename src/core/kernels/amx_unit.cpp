@@ -1,0 +1,394 @@
+// Tiles of the right operand lie as the unit takes them: for each 32 rows, for each 16 columns, for
+// each of the three parts of a float, 16 pairs of rows, in each 16 columns, in each both rows'
+// values. The left operand, bytes, is brought into tiles 32 rows at a time, which stay in the
+// first-level cache; what is zero in all of a step of 32 inputs is left out.
+#include "core/kernels/amx_unit.hpp"
+
+#if defined(__x86_64__) && defined(__linux__)
+
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+
+// GCC 12 warns of the undefined vectors of its own intrinsics (its bug 105593).
+#pragma GCC diagnostic push
+#ifndef __clang__
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+#include <immintrin.h>
+#pragma GCC diagnostic pop
+
+#include "core/kernels/scratch.hpp"
+
+#define GRADATIM_AMX __attribute__((target("avx512f,avx512bw,avx512vl,amx-tile,amx-bf16")))
+
+namespace gradatim::kernels::amx::unit {
+namespace {
+
+constexpr std::size_t kParts = 3;                     // of a float
+constexpr std::size_t kTile = kSide * kDepth;         // bfloat16s
+constexpr std::size_t kColumnTiles = kParts * kTile;  // those of 16 columns
+constexpr std::size_t kBlock = 2 * kSide;             // rows and columns of a block of four sums
+constexpr long kTileStride = 64;                      // bytes
+
+std::size_t tiles_over(std::size_t columns) { return (columns + kSide - 1) / kSide; }
+std::size_t steps_over(std::size_t rows) { return (rows + kDepth - 1) / kDepth; }
+
+__mmask32 first_lanes(std::size_t count) {
+  return count >= kDepth ? 0xFFFFFFFF : (1U << count) - 1;
+}
+
+// ---- The right operand
+
+GRADATIM_AMX inline __m512 without_upper_half(__m512 x) {
+  const __m512i upper =
+      _mm512_and_si512(_mm512_castps_si512(x), _mm512_set1_epi32(static_cast<int>(0xFFFF0000)));
+  return _mm512_sub_ps(x, _mm512_castsi512_ps(upper));
+}
+
+// The three parts of x and y, of each the upper halves of x's and y's lanes in turns; `halves` says
+// which of them are stored.
+GRADATIM_AMX inline void store_parts(__m512 x, __m512 y, __mmask32 halves, Bfloat16* to) {
+  alignas(kAlignment) static constexpr std::uint16_t kUpperHalves[kDepth] = {
+      1,  33, 3,  35, 5,  37, 7,  39, 9,  41, 11, 43, 13, 45, 15, 47,
+      17, 49, 19, 51, 21, 53, 23, 55, 25, 57, 27, 59, 29, 61, 31, 63};
+  const __m512i turns = _mm512_load_si512(kUpperHalves);
+  for (std::size_t part = 0; part < kParts; ++part) {
+    _mm512_mask_storeu_epi16(
+        to + part * kTile, halves,
+        _mm512_permutex2var_epi16(_mm512_castps_si512(x), turns, _mm512_castps_si512(y)));
+    x = without_upper_half(x);
+    y = without_upper_half(y);
+  }
+}
+
+// The rows [first, last) of a matrix, of which `values` begins with the first.
+struct Rows {
+  const float* values;
+  std::size_t stride;
+  std::size_t first, last;
+
+  bool has(std::size_t i) const { return i >= first && i < last; }
+};
+
+// Of row i, or zeros where x has none.
+GRADATIM_AMX inline __m512 load_row(const Rows& x, std::size_t i, std::size_t column,
+                                    __mmask16 inside) {
+  return x.has(i) ? _mm512_maskz_loadu_ps(inside, x.values + (i - x.first) * x.stride + column)
+                  : _mm512_setzero_ps();
+}
+
+// What x has of the 32 rows of a step, in the columns [column, last_column), the first 16 of them;
+// zeros from x.last up to the row `end`.
+GRADATIM_AMX void pack_tiles(const Rows& x, std::size_t step, std::size_t end, std::size_t column,
+                             std::size_t last_column, Bfloat16* to) {
+  constexpr __mmask32 kBoth = 0xFFFFFFFF;
+  constexpr __mmask32 kUpper = 0x55555555;  // row of a pair
+  const auto inside = static_cast<__mmask16>(first_lanes(last_column - column));
+  const std::size_t begin = std::max(x.first, step * kDepth) / 2 * 2;
+  const std::size_t behind = std::min(end, (step + 1) * kDepth);
+  to += begin % kDepth / 2 * kDepth;
+  for (std::size_t i = begin; i < behind; i += 2, to += kDepth) {
+    if (x.has(i) && x.has(i + 1)) {
+      const float* row = x.values + (i - x.first) * x.stride + column;
+      store_parts(_mm512_maskz_loadu_ps(inside, row), _mm512_maskz_loadu_ps(inside, row + x.stride),
+                  kBoth, to);
+    } else {
+      const __mmask32 halves = (i >= x.first ? kUpper : 0) | (i + 1 < end ? ~kUpper : 0);
+      store_parts(load_row(x, i, column, inside), load_row(x, i + 1, column, inside), halves, to);
+    }
+  }
+}
+
+// ---- The left operand
+
+// Up to 32 rows of it: tiles of both halves of them, for the steps of 32 inputs where they have
+// any.
+struct LeftOperand {
+  Bfloat16* tiles = nullptr;
+  std::uint32_t* steps = nullptr;
+  std::size_t count = 0;
+  std::size_t rows = 0;
+};
+
+// 32 bytes, those of `mask` and zeros, as bfloat16s.
+GRADATIM_AMX inline __m512i to_bfloat16(__m256i bytes) {
+  const __m512i pairs = _mm512_cvtepu8_epi16(bytes);
+  const __m512 even = _mm512_cvtepi32_ps(_mm512_and_si512(pairs, _mm512_set1_epi32(0xFFFF)));
+  const __m512 odd = _mm512_cvtepi32_ps(_mm512_srli_epi32(pairs, 16));
+  return _mm512_or_si512(_mm512_srli_epi32(_mm512_castps_si512(even), 16),
+                         _mm512_castps_si512(odd));
+}
+
+// Rows of bytes, of which the inputs [first, last) count.
+GRADATIM_AMX void take_rows(TensorView<const std::uint8_t> bytes, std::size_t first,
+                            std::size_t last, LeftOperand& to) {
+  const std::size_t stride = bytes.shape()[1];
+  to.count = 0;
+  to.rows = bytes.rows();
+  for (std::size_t i = first; i < last; i += kDepth) {
+    const __mmask32 inside = first_lanes(last - i);
+    Bfloat16* tile = to.tiles + to.count * 2 * kTile;
+    __m512i any = _mm512_setzero_si512();
+    for (std::size_t r = 0; r < bytes.rows(); ++r) {
+      const __m512i row =
+          to_bfloat16(_mm256_maskz_loadu_epi8(inside, bytes.data() + r * stride + i));
+      any = _mm512_or_si512(any, row);
+      _mm512_storeu_si512(tile + r * kDepth, row);
+    }
+    if (_mm512_test_epi32_mask(any, any) == 0) continue;
+    to.steps[to.count++] = static_cast<std::uint32_t>((i - first) / kDepth);
+  }
+}
+
+// out[c][0, 16) = the column c of up to 16 rows of 32 bytes, those of `inside`, and zeros.
+GRADATIM_AMX void transpose(const std::uint8_t* bytes, std::size_t stride, std::size_t rows,
+                            __mmask32 inside, std::uint8_t (*out)[kDepth]) {
+  __m256i a[kSide];
+  __m256i b[kSide];
+  for (std::size_t r = 0; r < kSide; ++r)
+    a[r] = r < rows ? _mm256_maskz_loadu_epi8(inside, bytes + r * stride) : _mm256_setzero_si256();
+  // Four perfect shuffles of 16 rows are a transposition, of both halves of 16 columns.
+  for (int twice = 0; twice < 2; ++twice) {
+    for (std::size_t i = 0; i < kSide / 2; ++i) {
+      b[2 * i] = _mm256_unpacklo_epi8(a[i], a[i + kSide / 2]);
+      b[2 * i + 1] = _mm256_unpackhi_epi8(a[i], a[i + kSide / 2]);
+    }
+    for (std::size_t i = 0; i < kSide / 2; ++i) {
+      a[2 * i] = _mm256_unpacklo_epi8(b[i], b[i + kSide / 2]);
+      a[2 * i + 1] = _mm256_unpackhi_epi8(b[i], b[i + kSide / 2]);
+    }
+  }
+  for (std::size_t c = 0; c < kSide; ++c) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out[c]), _mm256_castsi256_si128(a[c]));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out[c + kSide]), _mm256_extracti128_si256(a[c], 1));
+  }
+}
+
+// The columns [first, last) of bytes, at most 32, as rows.
+GRADATIM_AMX void take_columns(TensorView<const std::uint8_t> bytes, std::size_t first,
+                               std::size_t last, LeftOperand& to) {
+  const std::size_t stride = bytes.shape()[1];
+  const __mmask32 inside = first_lanes(last - first);
+  alignas(kAlignment) std::uint8_t columns[kBlock][kDepth];
+  to.count = 0;
+  to.rows = last - first;
+  for (std::size_t r = 0; r < bytes.rows(); r += kDepth) {
+    for (std::size_t half = 0; half < kDepth; half += kSide) {
+      const std::size_t row = std::min(bytes.rows(), r + half);
+      transpose(bytes.data() + row * stride + first, stride, std::min(kSide, bytes.rows() - row),
+                inside, reinterpret_cast<std::uint8_t(*)[kDepth]>(&columns[0][half]));
+    }
+    Bfloat16* tile = to.tiles + to.count * 2 * kTile;
+    __m256i any = _mm256_setzero_si256();
+    for (std::size_t c = 0; c < to.rows; ++c) {
+      const __m256i row = _mm256_load_si256(reinterpret_cast<const __m256i*>(columns[c]));
+      any = _mm256_or_si256(any, row);
+      _mm512_storeu_si512(tile + c * kDepth, to_bfloat16(row));
+    }
+    if (_mm256_testz_si256(any, any) != 0) continue;
+    to.steps[to.count++] = static_cast<std::uint32_t>(r / kDepth);
+  }
+}
+
+// ---- Their product
+
+// Tiles 0 to 3 hold the sums of two by two tiles, 4 and 5 those of the left operand, 6 and 7 of the
+// right one. Those of a row of tiles have its rows.
+GRADATIM_AMX void set_tile_rows(std::size_t rows) {
+  struct alignas(kAlignment) {
+    std::uint8_t palette = 1;
+    std::uint8_t start_row = 0;
+    std::uint8_t reserved[14] = {};
+    std::uint16_t row_bytes[16] = {};
+    std::uint8_t rows[16] = {};
+  } config;
+  const auto upper = static_cast<std::uint8_t>(std::min(rows, kSide));
+  const auto lower = static_cast<std::uint8_t>(rows > kSide ? rows - kSide : kSide);
+  const std::uint8_t tile_rows[8] = {upper, upper, lower, lower, upper, lower, kSide, kSide};
+  for (std::size_t i = 0; i < 8; ++i) {
+    config.row_bytes[i] = kTileStride;
+    config.rows[i] = tile_rows[i];
+  }
+  // GCC's intrinsic says nothing of most of what it reads.
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  _tile_loadconfig(&config);
+}
+
+// c[0, a.rows)[0, 16 or 32) = a b, where the steps of b lie b_stride apart, and the tiles of its
+// second 16 columns behind those of the first. Names of tiles must be digits.
+template <bool kTwoRows, bool kTwoColumns>
+GRADATIM_AMX void multiply(const LeftOperand& a, const Bfloat16* b, std::size_t b_stride, float* c,
+                           std::size_t c_stride) {
+  std::atomic_signal_fence(std::memory_order_seq_cst);  // as above
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+  for (std::size_t i = 0; i < a.count; ++i) {
+    const Bfloat16* left = a.tiles + i * 2 * kTile;
+    const Bfloat16* right = b + a.steps[i] * b_stride;
+    _tile_loadd(4, left, kTileStride);
+    if constexpr (kTwoRows) _tile_loadd(5, left + kTile, kTileStride);
+    for (std::size_t part = 0; part < kParts; ++part) {
+      _tile_loadd(6, right + part * kTile, kTileStride);
+      if constexpr (kTwoColumns) _tile_loadd(7, right + kColumnTiles + part * kTile, kTileStride);
+      _tile_dpbf16ps(0, 4, 6);
+      if constexpr (kTwoRows) _tile_dpbf16ps(2, 5, 6);
+      if constexpr (kTwoColumns) _tile_dpbf16ps(1, 4, 7);
+      if constexpr (kTwoRows && kTwoColumns) _tile_dpbf16ps(3, 5, 7);
+    }
+  }
+  const auto stride = static_cast<long>(c_stride * sizeof(float));
+  _tile_stored(0, c, stride);
+  if constexpr (kTwoColumns) _tile_stored(1, c + kSide, stride);
+  if constexpr (kTwoRows) _tile_stored(2, c + kSide * c_stride, stride);
+  if constexpr (kTwoRows && kTwoColumns) _tile_stored(3, c + kSide * c_stride + kSide, stride);
+}
+
+void multiply_block(const LeftOperand& a, std::size_t columns, const Bfloat16* b,
+                    std::size_t b_stride, float* c, std::size_t c_stride) {
+  const bool two_columns = columns > kSide;
+  if (a.rows > kSide)
+    two_columns ? multiply<true, true>(a, b, b_stride, c, c_stride)
+                : multiply<true, false>(a, b, b_stride, c, c_stride);
+  else
+    two_columns ? multiply<false, true>(a, b, b_stride, c, c_stride)
+                : multiply<false, false>(a, b, b_stride, c, c_stride);
+}
+
+// Room for as many blocks of 32 rows.
+std::span<LeftOperand> left_operands(std::size_t rows, std::size_t depth) {
+  const std::size_t blocks = (rows + kBlock - 1) / kBlock;
+  const std::size_t steps = steps_over(depth);
+  const auto operands = scratch<Use::blocks, LeftOperand>(blocks);
+  const auto tiles = scratch<Use::tiles, Bfloat16>(blocks * steps * 2 * kTile);
+  const auto numbers = scratch<Use::steps, std::uint32_t>(blocks * steps);
+  for (std::size_t i = 0; i < blocks; ++i)
+    operands[i] = {&tiles[i * steps * 2 * kTile], &numbers[i * steps]};
+  return operands;
+}
+
+std::span<Bfloat16> right_operand(std::size_t depth) {
+  return scratch<Use::weight, Bfloat16>(steps_over(depth) * 2 * kColumnTiles);
+}
+
+// to[r][0, columns) = scale · block[r][...]
+GRADATIM_AMX void write_scaled(const float (&block)[kBlock][kBlock], std::size_t rows,
+                               std::size_t columns, float scale, float* to, std::size_t stride) {
+  const __m512 factor = _mm512_set1_ps(scale);
+  const __mmask32 inside = first_lanes(columns);
+  for (std::size_t r = 0; r < rows; ++r)
+    for (std::size_t j = 0; j < columns; j += kSide)
+      _mm512_mask_storeu_ps(to + r * stride + j, static_cast<__mmask16>(inside >> j),
+                            _mm512_mul_ps(factor, _mm512_load_ps(block[r] + j)));
+}
+
+bool processor_has_unit() {
+  constexpr unsigned kBf16 = 1U << 22U;
+  constexpr unsigned kTiles = 1U << 24U;
+  unsigned a = 0;
+  unsigned b = 0;
+  unsigned c = 0;
+  unsigned d = 0;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d & kBf16) != 0 && (d & kTiles) != 0;
+}
+
+}  // namespace
+
+// Linux keeps the tiles of a process only where it has asked for them.
+bool is_there() {
+  constexpr long kRequestPermission = 0x1023;  // ARCH_REQ_XCOMP_PERM
+  constexpr long kTileData = 18;               // XFEATURE_XTILEDATA
+  return processor_has_unit() && syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
+
+std::size_t packed_size(std::size_t rows, std::size_t columns) {
+  return steps_over(rows) * tiles_over(columns) * kColumnTiles;
+}
+
+void pack(ConstTensorView x, std::size_t first, std::size_t rows, Bfloat16* packed) {
+  const std::size_t columns = x.shape()[1];
+  const Rows some{x.data(), columns, first, first + x.rows()};
+  const std::size_t end = some.last == rows ? steps_over(rows) * kDepth : some.last;
+  for (std::size_t step = first / kDepth; step * kDepth < end; ++step)
+    for (std::size_t j = 0; j < columns; j += kSide)
+      pack_tiles(some, step, end, j, columns,
+                 packed + (step * tiles_over(columns) + j / kSide) * kColumnTiles);
+}
+
+// 32 columns of w at a time are split into parts, which stay in the cache for all rows.
+GRADATIM_AMX void byte_products(TensorView<const std::uint8_t> bytes, const Part& part,
+                                ConstTensorView w, TensorView<float> products) {
+  const std::size_t units = w.shape()[1];
+  const std::size_t columns = products.shape()[1];
+  const std::size_t first_step = part.first_input / kDepth;
+  const std::size_t last_step = steps_over(part.last_input);
+  const Rows weight{w.data(), units, 0, part.last_input};
+  const auto blocks = left_operands(bytes.rows(), part.last_input - part.first_input);
+  Bfloat16* const right = right_operand(part.last_input - part.first_input).data();
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    const std::size_t r = i * kBlock;
+    take_rows(bytes.slice(r, std::min(kBlock, bytes.rows() - r)), part.first_input, part.last_input,
+              blocks[i]);
+  }
+  for (std::size_t j = part.first_column; j < part.last_column; j += kBlock) {
+    for (std::size_t step = first_step; step < last_step; ++step)
+      for (std::size_t half = 0; half < kBlock && j + half < units; half += kSide)
+        pack_tiles(weight, step, last_step * kDepth, j + half, units,
+                   right + (2 * (step - first_step) + half / kSide) * kColumnTiles);
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+      set_tile_rows(blocks[i].rows);
+      multiply_block(blocks[i], std::min(units, part.last_column) - j, right, 2 * kColumnTiles,
+                     products.data() + i * kBlock * columns + j, columns);
+    }
+  }
+  _tile_release();
+}
+
+GRADATIM_AMX void byte_gemm_transposed(TensorView<const std::uint8_t> bytes, float scale,
+                                       const Bfloat16* packed_dy, std::size_t first,
+                                       TensorView<float> dw) {
+  const std::size_t units = dw.shape()[1];
+  const std::size_t stride = tiles_over(units) * kColumnTiles;
+  alignas(kAlignment) float block[kBlock][kBlock];
+  LeftOperand& a = left_operands(kBlock, bytes.rows())[0];
+  for (std::size_t i = 0; i < dw.rows(); i += kBlock) {
+    take_columns(bytes, first + i, first + std::min(dw.rows(), i + kBlock), a);
+    set_tile_rows(a.rows);
+    for (std::size_t j = 0; j < units; j += kBlock) {
+      const std::size_t columns = std::min(kBlock, units - j);
+      multiply_block(a, columns, packed_dy + j / kSide * kColumnTiles, stride, block[0], kBlock);
+      write_scaled(block, a.rows, columns, scale, dw.data() + i * units + j, units);
+    }
+  }
+  _tile_release();
+}
+
+void reserve(std::size_t inputs, std::size_t rows) {
+  left_operands(rows, inputs);
+  left_operands(kBlock, rows);
+  right_operand(inputs);
+}
+
+}  // namespace gradatim::kernels::amx::unit
+
+#else
+
+namespace gradatim::kernels::amx::unit {
+
+bool is_there() { return false; }
+std::size_t packed_size(std::size_t, std::size_t) { return 0; }
+void pack(ConstTensorView, std::size_t, std::size_t, Bfloat16*) {}
+void byte_products(TensorView<const std::uint8_t>, const Part&, ConstTensorView,
+                   TensorView<float>) {}
+void byte_gemm_transposed(TensorView<const std::uint8_t>, float, const Bfloat16*, std::size_t,
+                          TensorView<float>) {}
+void reserve(std::size_t, std::size_t) {}
+
+}  // namespace gradatim::kernels::amx::unit
+
+#endif

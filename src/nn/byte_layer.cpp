@@ -1,0 +1,136 @@
+#include "nn/byte_layer.hpp"
+
+#include <algorithm>
+
+namespace gradatim {
+
+namespace amx = kernels::amx;
+
+ByteLayer::ByteLayer(const DenseOperation& dense, std::size_t max_rows, std::size_t row_tasks)
+    : dense_(dense),
+      max_rows_(max_rows),
+      has_unit_(amx::available() && dense.has_parts()),
+      floats_({max_rows, dense.inputs()}),
+      weight_(dense.packed_weight()),
+      gradient_(dense.packed_gradient(max_rows)) {
+  if (has_unit_) tiled_gradient_.resize(amx::packed_size(max_rows, dense.units()));
+  if (has_unit_ || (row_tasks > 1 && dense.has_parts()))
+    for (Tensor& product : products_) product = Tensor(dense.packed_gradient(max_rows));
+}
+
+// Measured at 50 and at 512 units (bench/METHOD.md).
+ByteLayer::Way ByteLayer::way_of(TensorView<const std::uint8_t> bytes) const {
+  constexpr std::size_t kLeastRows = 16;
+  constexpr double kZerosForSkipping = 0.7;  // rather than multiplying them by the unit
+  const double zeros =
+      static_cast<double>(kernels::count_zeros(bytes.values())) / static_cast<double>(bytes.size());
+  if (has_unit_ && bytes.rows() >= kLeastRows &&
+      !(dense_.is_narrow() && zeros >= kZerosForSkipping))
+    return Way::matrix_unit;
+  return zeros >= dense_.zeros_that_pay() ? Way::skipping_zeros : Way::floats;
+}
+
+bool ByteLayer::bind(TensorView<const std::uint8_t> bytes, float scale) {
+  bytes_ = bytes;
+  scale_ = scale;
+  way_ = way_of(bytes);
+  return way_ != Way::floats;
+}
+
+ConstTensorView ByteLayer::to_floats(TensorView<const std::uint8_t> bytes, float scale) {
+  const TensorView<float> floats = floats_.view().slice(0, bytes.rows());
+  kernels::bytes_to_float(bytes.values(), scale, floats.values());
+  return floats;
+}
+
+// By parts of the inputs, not by rows: so a thread reads the part of the weight that it has written
+// and packed, and of the others' work only sums.
+void ByteLayer::multiply(std::span<const float> theta, std::size_t tasks, TaskPool& pool) {
+  if (way_ == Way::matrix_unit)
+    multiply_by_unit(theta, pool);
+  else
+    multiply_skipping_zeros(theta, tasks, pool);
+}
+
+void ByteLayer::multiply_by_unit(std::span<const float> theta, TaskPool& pool) {
+  constexpr std::size_t kColumns = 128;  // of a task: each brings the bytes into tiles
+  has_products_ = true;
+  const std::size_t columns = products_[0].shape()[1];
+  const std::size_t groups = (columns + kColumns - 1) / kColumns;
+  pool.parallel_for(kernels::kByteProducts * groups, [&](std::size_t task) {
+    const std::size_t part = task / groups;
+    const std::size_t first = task % groups * kColumns;
+    amx::byte_products(bytes_,
+                       {.first_input = part == 0 ? 0 : unit_middle(),
+                        .last_input = part == 0 ? unit_middle() : dense_.inputs(),
+                        .first_column = first,
+                        .last_column = std::min(columns, first + kColumns)},
+                       dense_.weight(theta), products_[part].view().slice(0, bytes_.rows()));
+  });
+}
+
+// Where the second part of the inputs begins.
+std::size_t ByteLayer::unit_middle() const {
+  constexpr std::size_t kWhole = 64;  // two steps of the unit
+  return dense_.inputs() / 2 / kWhole * kWhole;
+}
+
+// Packed by the tasks that the gradient of the weight is cut into: a thread has as a rule just
+// written the part that it packs.
+void ByteLayer::multiply_skipping_zeros(std::span<const float> theta, std::size_t tasks,
+                                        TaskPool& pool) {
+  pool.parallel_for(dense_.gradient_tasks(max_rows_),
+                    [&](std::size_t task) { dense_.pack_weight(task, max_rows_, theta, weight_); });
+  has_products_ = products_[0].size() != 0 && pool.threads() > 1;
+  if (!has_products_) return;
+  const std::size_t rows = bytes_.rows();
+  const std::size_t share = (rows + tasks - 1) / tasks;
+  pool.parallel_for(kernels::kByteProducts * tasks, [&](std::size_t task) {
+    const std::size_t part = task / tasks;
+    const std::size_t first = std::min(rows, task % tasks * share);
+    const std::size_t count = std::min(share, rows - first);
+    kernels::byte_products(bytes_.slice(first, count), part, weight_,
+                           products_[part].view().slice(first, count));
+  });
+}
+
+void ByteLayer::forward(std::span<const float> theta, const RowRange& range,
+                        TensorView<float> y) const {
+  if (has_products_)
+    dense_.forward_products(theta, scale_, products_[0].view().slice(range.first, range.count),
+                            products_[1].view().slice(range.first, range.count), y);
+  else
+    dense_.forward_bytes(theta, bytes_.slice(range.first, range.count), scale_, weight_, y);
+}
+
+void ByteLayer::pack_gradient(const RowRange& range, ConstTensorView dy) {
+  if (way_ == Way::matrix_unit)
+    amx::pack(dy, range.first, bytes_.rows(),
+              std::span(tiled_gradient_).first(amx::packed_size(bytes_.rows(), dense_.units())));
+  else
+    kernels::pack_rows(dy, gradient_.view().slice(range.first, range.count));
+}
+
+void ByteLayer::parameter_gradient(std::size_t task, ConstTensorView dy,
+                                   std::span<float> d_theta) const {
+  const std::size_t rows = bytes_.rows();
+  if (way_ == Way::matrix_unit)
+    dense_.parameter_gradient_bytes(
+        task, bytes_, scale_, dy,
+        std::span(tiled_gradient_).first(amx::packed_size(rows, dense_.units())), d_theta);
+  else
+    dense_.parameter_gradient_bytes(task, bytes_, scale_, dy, gradient_.view().slice(0, rows),
+                                    d_theta);
+}
+
+void ByteLayer::reserve() const {
+  if (has_unit_) amx::reserve(dense_.inputs() - unit_middle(), max_rows_);
+}
+
+std::size_t ByteLayer::memory_bytes() const {
+  std::size_t floats = floats_.size() + weight_.size() + gradient_.size();
+  for (const Tensor& product : products_) floats += product.size();
+  return floats * sizeof(float) + tiled_gradient_.size() * sizeof(amx::Bfloat16);
+}
+
+}  // namespace gradatim

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <array>
+#include <span>
+
+#include "gradatim/core/amx.hpp"
+#include "gradatim/core/kernels.hpp"
+#include "gradatim/core/tasks.hpp"
+#include "gradatim/core/tensor.hpp"
+#include "nn/dense.hpp"
+#include "nn/rows.hpp"
+
+namespace gradatim {
+
+/// The first layer of a network, Dense, in training on bytes: its products with a batch, and their
+/// memory. Which way they go depends on shapes and the batch alone, and so does every bit.
+class ByteLayer {
+ public:
+  ByteLayer(const DenseOperation& dense, std::size_t max_rows, std::size_t row_tasks);
+
+  /// Takes a batch (rows, inputs), whose bytes stay where they are. False where the products of
+  /// floats are quicker.
+  bool bind(TensorView<const std::uint8_t> bytes, float scale);
+  /// The batch in floats.
+  ConstTensorView to_floats(TensorView<const std::uint8_t> bytes, float scale);
+
+  // ---- In this order
+
+  /// What can be known of y before its rows are; `tasks` is how many cut the rows otherwise.
+  void multiply(std::span<const float> theta, std::size_t tasks, TaskPool& pool);
+  void forward(std::span<const float> theta, const RowRange& range, TensorView<float> y) const;
+  /// Those rows of dy, in any order.
+  void pack_gradient(const RowRange& range, ConstTensorView dy);
+  void parameter_gradient(std::size_t task, ConstTensorView dy, std::span<float> d_theta) const;
+
+  /// Takes what kernels keep for the calling thread.
+  void reserve() const;
+  std::size_t memory_bytes() const;
+
+ private:
+  enum class Way { floats, skipping_zeros, matrix_unit };
+  Way way_of(TensorView<const std::uint8_t> bytes) const;
+  std::size_t unit_middle() const;
+  void multiply_by_unit(std::span<const float> theta, TaskPool& pool);
+  void multiply_skipping_zeros(std::span<const float> theta, std::size_t tasks, TaskPool& pool);
+
+  const DenseOperation& dense_;
+  std::size_t max_rows_;
+  bool has_unit_;
+
+  Tensor floats_;                                         // (max_rows, inputs)
+  Tensor weight_;                                         // (inputs, packed units)
+  Tensor gradient_;                                       // (max_rows, packed units)
+  std::array<Tensor, kernels::kByteProducts> products_;   // (max_rows, packed units)
+  AlignedVector<kernels::amx::Bfloat16> tiled_gradient_;  // the same where there is a matrix unit
+
+  // The current batch.
+  Way way_ = Way::floats;
+  bool has_products_ = false;
+  TensorView<const std::uint8_t> bytes_;  // (rows, inputs)
+  float scale_ = 1;
+};
+
+}  // namespace gradatim

@@ -1,0 +1,169 @@
+// Training on bytes, each way that their products go: by the matrix unit, where there is one,
+// skipping zeros, and as floats.
+#include "nn/byte_layer.hpp"
+
+#include <gtest/gtest.h>
+#include <hwy/highway.h>
+#include <hwy/targets.h>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "gradatim/core/random.hpp"
+#include "gradatim/nn/program.hpp"
+#include "support/numbers.hpp"
+
+namespace gradatim {
+namespace {
+
+using test::uniform_tensor;
+
+// As on a processor without AVX-512, and so without its matrix unit.
+class OlderProcessor {
+ public:
+  OlderProcessor() { use(hwy::SupportedTargets() & ~(HWY_AVX2 - 1)); }
+  ~OlderProcessor() { use(0); }
+  OlderProcessor(const OlderProcessor&) = delete;
+  OlderProcessor& operator=(const OlderProcessor&) = delete;
+
+ private:
+  static void use(std::int64_t targets) {
+    hwy::SetSupportedTargetsForTest(targets);
+    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+  }
+};
+
+constexpr float kByteScale = 1.0F / 255;
+
+struct Case {
+  std::size_t rows, inputs, units;
+  double zeros;
+};
+
+struct BytesAndFloats {
+  ByteTensor bytes;
+  Tensor floats;
+  std::vector<std::int32_t> labels;
+};
+
+BytesAndFloats samples_of(const Case& c) {
+  BytesAndFloats made{ByteTensor({c.rows, c.inputs}), Tensor({c.rows, c.inputs}),
+                      std::vector<std::int32_t>(c.rows)};
+  std::vector<float> u(2 * made.bytes.size());
+  fill_uniform(u, {.seed = c.rows});
+  for (std::size_t i = 0; i < made.bytes.size(); ++i)
+    if (u[2 * i] >= c.zeros)
+      made.bytes.values()[i] = static_cast<std::uint8_t>(1 + 254 * u[2 * i + 1]);
+  kernels::bytes_to_float(made.bytes.values(), kByteScale, made.floats.values());
+  for (std::size_t i = 0; i < c.rows; ++i) made.labels[i] = static_cast<std::int32_t>(i * i % 7);
+  return made;
+}
+
+Network network_of(const Case& c) {
+  return {{c.inputs}, {Dense{c.units, Gaussian{0.1F}}, Sigmoid{}, Dense{7, Gaussian{0.3F}}}};
+}
+
+struct LossAndGradientOf {
+  double loss;
+  std::vector<float> gradient;
+};
+
+// Of a batch behind two others of other shapes, which leave their numbers in its memory.
+LossAndGradientOf gradient_of(const Case& c, bool as_bytes, std::size_t threads) {
+  const Network network = network_of(c);
+  const BytesAndFloats samples = samples_of(c);
+  const Parameters parameters = initialize(network, 1);
+  TaskPool pool(threads);
+  Program program(network, SoftmaxCrossEntropy{}, c.rows);
+  LossAndGradientOf result{0, std::vector<float>(program.layout().size)};
+  for (const std::size_t rows : {c.rows, c.rows / 3 + 1, c.rows}) {
+    Batch batch{.inputs = samples.floats.view().slice(0, rows),
+                .targets = {.labels = std::span(samples.labels).first(rows)}};
+    if (as_bytes) batch.inputs = ByteInputs{samples.bytes.view().slice(0, rows)};
+    result.loss = program.gradient(parameters.theta(), batch, result.gradient, pool);
+    EXPECT_EQ(program.loss(parameters.theta(), batch, pool), result.loss);
+  }
+  return result;
+}
+
+// Each tensor to within a few units in the last place of its largest entry.
+void expect_gradients_of_floats(const Case& c) {
+  const auto bytes = gradient_of(c, true, 1);
+  const auto floats = gradient_of(c, false, 1);
+  EXPECT_NEAR(bytes.loss, floats.loss, 1e-6);
+  for (const ParameterTensor& tensor : parameter_layout(network_of(c)).tensors) {
+    const std::size_t size = tensor.shape.size();
+    const auto expected = std::span(floats.gradient).subspan(tensor.offset, size);
+    const auto got = std::span(bytes.gradient).subspan(tensor.offset, size);
+    const float largest = std::abs(
+        *std::ranges::max_element(expected, {}, [](float value) { return std::abs(value); }));
+    for (std::size_t i = 0; i < size; ++i)
+      ASSERT_NEAR(got[i], expected[i], 1e-6 * largest) << tensor.name << " " << i;
+  }
+}
+
+class ByteLayerOf : public testing::TestWithParam<Case> {};
+
+TEST_P(ByteLayerOf, GivesTheGradientOfFloats) {
+  expect_gradients_of_floats(GetParam());
+  const OlderProcessor older;
+  ASSERT_FALSE(kernels::amx::available());
+  expect_gradients_of_floats(GetParam());
+}
+
+TEST_P(ByteLayerOf, ChangesNoBitWithThreads) {
+  const auto expect_equal_bits = [] {
+    const auto alone = gradient_of(GetParam(), true, 1);
+    for (const std::size_t threads : {2U, 3U, 7U}) {
+      const auto together = gradient_of(GetParam(), true, threads);
+      EXPECT_EQ(together.gradient, alone.gradient) << threads << " threads";
+      EXPECT_EQ(together.loss, alone.loss) << threads << " threads";
+    }
+  };
+  expect_equal_bits();
+  const OlderProcessor older;
+  expect_equal_bits();
+}
+
+INSTANTIATE_TEST_SUITE_P(Cases, ByteLayerOf,
+                         testing::Values(Case{100, 130, 50, 0.0}, Case{100, 130, 50, 0.5},
+                                         Case{100, 130, 50, 0.9}, Case{100, 130, 300, 0.0},
+                                         Case{100, 130, 300, 0.9}, Case{97, 784, 65, 0.3},
+                                         Case{47, 100, 50, 0.5}, Case{5, 200, 50, 0.5}));
+
+// Where bytes count as floats, the gradient has the very bits of floats: so each way is seen to be
+// taken where it is meant to be.
+TEST(ByteLayer, GoesTheWayThatPays) {
+  const auto is_as_of_floats = [](const Case& c) {
+    return gradient_of(c, true, 1).gradient == gradient_of(c, false, 1).gradient;
+  };
+  const bool has_unit = kernels::amx::available();
+  EXPECT_EQ(is_as_of_floats({100, 784, 50, 0.1}), !has_unit);
+  EXPECT_EQ(is_as_of_floats({100, 784, 300, 0.4}), !has_unit);
+  EXPECT_FALSE(is_as_of_floats({100, 784, 50, 0.8}));
+  EXPECT_TRUE(is_as_of_floats({8, 784, 300, 0.1})) << "a few rows";
+  EXPECT_TRUE(is_as_of_floats({100, 100, 300, 0.1})) << "a few inputs";
+  // Mostly zeros are skipped with a unit as without one, and by the same kernels.
+  if (has_unit) {
+    const Case sparse{100, 784, 50, 0.8};
+    const BytesAndFloats samples = samples_of(sparse);
+    const DenseOperation dense(Dense{50}, 784);
+    const Parameters parameters = initialize(network_of(sparse), 1);
+    const auto theta = parameters.theta().first(784 * 50 + 50);
+    ByteLayer layer(dense, 100, 4);
+    ASSERT_TRUE(layer.bind(samples.bytes.view(), kByteScale));
+    TaskPool pool(1);
+    layer.multiply(theta, 4, pool);
+    Tensor y({100, 50});
+    layer.forward(theta, {0, 100}, y);
+    Tensor packed(dense.packed_weight());
+    dense.pack_weight(theta, packed);
+    Tensor skipped({100, 50});
+    dense.forward_bytes(theta, samples.bytes.view(), kByteScale, packed, skipped);
+    EXPECT_EQ(y, skipped);
+  }
+}
+
+}  // namespace
+}  // namespace gradatim
