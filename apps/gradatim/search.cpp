@@ -14,6 +14,7 @@
 #include "exit_codes.hpp"
 #include "gradatim/core/error.hpp"
 #include "gradatim/io/file.hpp"
+#include "gradatim/io/shell.hpp"
 #include "gradatim/train/checkpoint.hpp"
 #include "gradatim/train/folder_lock.hpp"
 #include "gradatim/train/recipe_data.hpp"

@@ -14,9 +14,6 @@ std::string one_line(std::string_view message);
 /// At most 100 bytes of a text, the rest as "...".
 std::string shortened(std::string_view text);
 
-/// A text as one word of a shell's command, in quotes where it needs them.
-std::string shell_word(std::string_view text);
-
 /// The name of a class, or its number where it has none.
 std::string class_name(std::span<const std::string> names, std::size_t index);
 

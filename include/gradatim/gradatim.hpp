@@ -45,6 +45,7 @@
 #include "gradatim/io/png.hpp"
 #include "gradatim/io/safetensors.hpp"
 #include "gradatim/io/sha256.hpp"
+#include "gradatim/io/shell.hpp"
 #include "gradatim/nn/check.hpp"
 #include "gradatim/nn/fold.hpp"
 #include "gradatim/nn/gradient_method.hpp"

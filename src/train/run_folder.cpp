@@ -6,6 +6,7 @@
 
 #include "gradatim/core/error.hpp"
 #include "gradatim/io/file.hpp"
+#include "gradatim/io/shell.hpp"
 
 namespace gradatim {
 namespace {
@@ -72,10 +73,11 @@ std::filesystem::path recipe_of_run(const std::filesystem::path& folder) {
     const bool is_search = std::filesystem::exists(folder / "search.json", ignored);
     throw DataError(fmt::format(
         "run {}: no run, it has no recipe.toml{}", folder.string(),
-        is_search ? fmt::format("; it is a search: `gradatim search --resume {0}` goes on, and "
-                                "`gradatim train {0}/best.toml` trains the best it has found",
-                                folder.string())
-                  : ""));
+        is_search
+            ? fmt::format("; it is a search: `gradatim search --resume {}` goes on, and "
+                          "`gradatim train {}` trains the best it has found",
+                          shell_word(folder.string()), shell_word((folder / "best.toml").string()))
+            : ""));
   }
   return folder / "recipe.toml";
 }

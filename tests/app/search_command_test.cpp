@@ -246,11 +246,12 @@ TEST(SearchCommand, RunsAndSearchesAreToldApart) {
   ASSERT_EQ(workshop.train({"--out", "run", "--steps", "2"}).exit_code, 0);
   EXPECT_CONTAINS(search(workshop, {"--resume", "run"}).err, "it is a run, which `train --resume`");
   ASSERT_EQ(search(workshop, {"tiny", "--set", "batch=int(5,9)", "--trials", "2", "--steps", "2",
-                              "--out", "found"})
+                              "--out", "all found"})
                 .exit_code,
             0);
-  EXPECT_CONTAINS(workshop.gradatim({"train", "--resume", "found", "--data-dir", "data"}).err,
-                  "it is a search: `gradatim search --resume found` goes on");
+  EXPECT_CONTAINS(workshop.gradatim({"train", "--resume", "all found", "--data-dir", "data"}).err,
+                  "it is a search: `gradatim search --resume 'all found'` goes on, and `gradatim "
+                  "train 'all found/best.toml'` trains the best it has found");
 }
 
 TEST(SearchCommand, WithoutAScoreThereIsNoBest) {

@@ -20,14 +20,6 @@ TEST(Text, OneLineHasNoControlCharacters) {
   EXPECT_EQ(one_line("a\nb\x1b[31m\x7f é"), "a b [31m  é");
 }
 
-TEST(Text, AWordOfAShellIsQuotedWhereItNeedsIt) {
-  EXPECT_EQ(shell_word("runs/tiny-1"), "runs/tiny-1");
-  EXPECT_EQ(shell_word("se 1"), "'se 1'");
-  EXPECT_EQ(shell_word("it's"), "'it'\\''s'");
-  EXPECT_EQ(shell_word("$HOME"), "'$HOME'");
-  EXPECT_EQ(shell_word(""), "''");
-}
-
 TEST(Text, Durations) {
   EXPECT_EQ(duration(0), "0:00");
   EXPECT_EQ(duration(6.2), "0:07");
