@@ -2,8 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <string_view>
 
 #include "gradatim/train/recipe_data.hpp"
 #include "text.hpp"
@@ -21,15 +22,38 @@ void NamedSettings::add_text(const char* option, const char* key, const std::str
   add(option, key, value.empty() ? "" : nlohmann::json(value).dump());
 }
 
+namespace {
+
+constexpr const char* kBlanks = " \t";
+
+std::string_view trimmed(std::string_view text) {
+  const std::size_t first = text.find_first_not_of(kBlanks);
+  return first == std::string_view::npos
+             ? std::string_view()
+             : text.substr(first, text.find_last_not_of(kBlanks) + 1 - first);
+}
+
+// What "data = VALUE" names, with or without quotes; none of another key.
+std::optional<std::string_view> data_of(std::string_view setting) {
+  const std::size_t equals = setting.find('=');
+  if (equals == std::string_view::npos || trimmed(setting.substr(0, equals)) != "data") return {};
+  std::string_view value = trimmed(setting.substr(equals + 1));
+  if (value.size() >= 2 && (value[0] == '"' || value[0] == '\'') && value.back() == value[0])
+    value = value.substr(1, value.size() - 2);
+  return value;
+}
+
+}  // namespace
+
 void NamedSettings::add_data(const std::string& data, std::span<const std::string> following) {
+  if (data.empty()) return;
   add_text("--data", "data", data);
-  const bool is_replaced = std::ranges::any_of(
-      following, [](const std::string& text) { return text.starts_with("data="); });
-  if (!data.empty() && !is_table(data) && !is_replaced) {
-    // A table that is set is merged with the one that is there: each of its keys is set back.
-    settings.push_back({fmt::format("table={{targets=[],ignore=[],test={}}}", TableOptions{}.test),
-                        fmt::format("--data {}", shortened(data))});
-  }
+  std::string_view last = data;
+  for (const std::string& text : following) last = data_of(text).value_or(last);
+  if (is_table(last)) return;
+  // A table that is set is merged with the one that is there: each of its keys is set back.
+  settings.push_back({fmt::format("table={{targets=[],ignore=[],test={}}}", TableOptions{}.test),
+                      fmt::format("--data {}", shortened(data))});
 }
 
 Setting set_option(const std::string& text) { return {text, "--set " + shortened(text)}; }

@@ -35,8 +35,9 @@ inline CLI::Validator above_zero(const std::string& unit) {
 /// Refuses a number below 0, which CLI11 wraps around into an unsigned one.
 inline CLI::Validator not_negative() {
   return {[](const std::string& value) {
-            return value.starts_with('-') ? fmt::format("expected 0 or more, got {}", value)
-                                          : std::string();
+            const std::size_t first = value.find_first_not_of(" \t\n\v\f\r");
+            const bool is_negative = first != std::string::npos && value[first] == '-';
+            return is_negative ? fmt::format("expected 0 or more, got {}", value) : std::string();
           },
           "", "not_negative"};
 }

@@ -137,16 +137,16 @@ void Program::Plan::add_stages(std::vector<Stage>& stages, std::size_t first, st
                                const TaskCounts& tasks) const {
   std::size_t wide = first;
   while (wide < last && !is_wide(wide)) ++wide;
-  const auto any_convolves = [&](std::size_t from, std::size_t to) {
-    while (from < to && !convolves(from)) ++from;
-    return from < to;
-  };
-  if (wide == last || tasks.wide == tasks.usual || any_convolves(wide, last)) {
+  if (wide == last || tasks.wide == tasks.usual) {
     stages.push_back(stage(first, last, tasks.usual));
     return;
   }
-  if (any_convolves(first, wide))
-    stages.push_back(stage(std::exchange(first, wide), wide, tasks.usual));
+  const auto convolving = [&] {
+    std::size_t layer = first;
+    while (layer < wide && !convolves(layer)) ++layer;
+    return layer < wide;
+  };
+  if (convolving()) stages.push_back(stage(std::exchange(first, wide), wide, tasks.usual));
   stages.push_back(stage(first, last, tasks.wide));
 }
 

@@ -51,6 +51,7 @@ TEST(BadInput, Usage) {
       {{"derive", "x", "--at", "1", "--plot", ""}, "--plot: expected a value, got ''"},
       {{"check", "tiny", "--batch", "-3"}, "--batch: expected more than 0 samples, got -3"},
       {{"check", "tiny", "--seed", "-1"}, "--seed: expected 0 or more, got -1"},
+      {{"check", "tiny", "--seed", " -1"}, "--seed: expected 0 or more, got  -1"},
       {{"check", "tiny", "--plot", "a.pdf"}, "--plot: expected the extension .svg or .png"},
       {{"derive", "x", "--at", "1", "--plot", "a.pdf"}, "--plot: expected the extension"},
       {{"data", "fetch", "discs"}, "dataset 'discs' is generated: there are no files of it"},

@@ -8,6 +8,7 @@
 #include <limits>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include "diff/every_method.hpp"
@@ -338,16 +339,41 @@ TEST(ComplexStep, TruncatesWithALargeStep) {
       Status::kOk);
 }
 
+// At x³ the slope is the truncation alone, -h²; and 1e-20 is the step that most people write, which
+// costs one evaluation where f is real.
+TEST(ComplexStep, FlatRootsAreFlatByAnyStep) {
+  const auto cube = [](const auto& x) { return x * x * x; };
+  for (const double h : {0.0, 1e-80, 1e-20, 1e-8, 1e-3, 0.1})
+    for (const double root : {0.0, 1.0}) {
+      const auto d =
+          derivative([&](const auto& x) { return cube(x - root); }, root, ComplexStep{.step = h});
+      EXPECT_EQ(d.status, Status::kOk) << h << " at " << root;
+      EXPECT_NEAR(d.value, -h * h, 1e-15 * h * h) << h << " at " << root;
+    }
+  // Which takes nothing that is double.
+  const auto small = []<class T>(const T& x)
+    requires(std::is_same_v<T, float> || std::is_same_v<T, std::complex<float>>)
+  {
+    return 1.67e-27F * x * x;
+  };
+  EXPECT_EQ(derivative(small, 1.0F, ComplexStep{.step = 1e-3}).status, Status::kOk);
+  const auto smooth = [](const auto& x) { return exp(x); };
+  EXPECT_EQ(derivative(smooth, 1.0, ComplexStep{.step = 1e-20}).evaluations, 1U);
+  EXPECT_EQ(derivative(smooth, 1.0, ComplexStep{.step = 1e-3}).evaluations, 4U);
+}
+
 TEST(ComplexStep, FindsNoSlopeWithALargeStepWhereThereIsNone) {
   for (const double power : {0.5, 0.9, 0.95})
-    for (const double h : {1e-3, 0.1}) {
+    for (const double h : {1e-20, 1e-3, 0.1}) {
       const auto f = [power](const auto& x) { return pow(x, power); };
       EXPECT_EQ(derivative(f, 0.0, ComplexStep{.step = h}).status, Status::kNonFinite)
           << power << " " << h;
     }
-  EXPECT_EQ(
-      derivative([](const auto& x) { return 1.0 / (x * x); }, 0.0, ComplexStep{.step = 2}).status,
-      Status::kNonFinite);
+  for (const double h : {1e-20, 1e-8, 2.0})
+    EXPECT_EQ(
+        derivative([](const auto& x) { return 1.0 / (x * x); }, 0.0, ComplexStep{.step = h}).status,
+        Status::kNonFinite)
+        << h;
 }
 
 TEST(ComplexStep, IsExactFarFromZeroToo) {

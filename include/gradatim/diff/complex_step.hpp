@@ -71,34 +71,36 @@ consteval T least_unreal() {
 }
 
 /// Whether y = f(x + ih) is as if f were real and had no pole at x: at one of even order, c/h², Im
-/// f vanishes. It is seen where c > h, the default step or less; a larger step is never trusted.
+/// f vanishes. It is seen where c > h; a step that is large next to x is never trusted.
 template <class T>
 inline bool is_ordinary(const std::complex<T>& y, T x, T h) {
   const T magnitude = std::abs(y.real());
   return std::abs(y.imag()) <= least_unreal<T>() * magnitude && magnitude <= 1 / h &&
-         h <= complex_step_at(x, ComplexStep{});
+         h <= std::numeric_limits<T>::epsilon() * step_scale(x);
 }
 
 /// Whether f has a slope at x, where f(x + ih) is not ordinary and its real part is `re`. It has
 /// none if it has no finite, real value there, as sqrt(-1), 1/x² at 0 or, by std::pow, (-2)^3; or
 /// if Im f is not in proportion to the step, as of sqrt at 0. A step that truncates would not show
-/// that: the default one is asked, and a shorter one. Counts the evaluations, none at a root of f.
+/// that: the default one is asked, and a shorter one. A slope below the default step is flat, as
+/// that of x³ at 0, -h²; without proportion it would be large. Counts the evaluations, none at a
+/// root of f.
 template <class T, class G>
 [[gnu::noinline, gnu::cold]] bool has_slope(G g, T x, T re, T h, T slope,
                                             std::size_t& evaluations) {
   if (!std::isfinite(re) || !std::isfinite(slope)) return false;
   const T longer = std::min(h, complex_step_at(x, ComplexStep{}));
-  const bool is_default = longer == h;
-  if (is_default && re == 0 && std::abs(slope) * std::numeric_limits<T>::epsilon() <= 1)
-    return true;
+  const bool is_asked = longer == h;  // the default one, or below it
+  if (is_asked && re == 0 && std::abs(slope) * std::numeric_limits<T>::epsilon() <= 1) return true;
   const T shorter = std::max(longer / 1024, std::numeric_limits<T>::min());
   const auto slope_by = [&](T step) { return g(std::complex<T>(x, step)).imag() / step; };
   const std::complex<T> on_axis = g(std::complex<T>(x));
   const T by_shorter = slope_by(shorter);
-  const T by_longer = is_default ? slope : slope_by(longer);
-  evaluations += is_default ? 2 : 3;
+  const T by_longer = is_asked ? slope : slope_by(longer);
+  evaluations += is_asked ? 2 : 3;
   return on_axis.imag() == 0 && std::isfinite(on_axis.real()) &&
-         std::abs(by_shorter - by_longer) <= std::abs(by_shorter) / 1024;
+         (std::abs(by_longer) <= longer ||
+          std::abs(by_shorter - by_longer) <= std::abs(by_shorter) / 1024);
 }
 
 /// A value of f, and whether f wrote to its argument.

@@ -193,10 +193,10 @@ DerivativeMatrix<E> jacobian_by(F& f, X& x, const ComplexStep& method) {
       E& slope = jacobian.value[i * n + j] = y.data()[i].imag() / h;
       if (is_ordinary(y.data()[i], at, h)) continue;
       const auto row = [&](const Z& z) { return ComplexValue<E>{evaluate(z).data()[i]}; };
-      const auto d = differentiate_complex(row, at, method);
+      const auto d = judge_complex(row, at, h, ComplexValue<E>{y.data()[i]});
       slope = d.value;
       jacobian.status = worse(jacobian.status, d.status);
-      jacobian.evaluations += d.evaluations;
+      jacobian.evaluations += d.evaluations - 1;
     }
   }
   if (modified) jacobian.status = worse(jacobian.status, Status::kInputModified);

@@ -37,7 +37,8 @@ Model load_model(const std::filesystem::path& path);
 
 /// Fills the parameters of a network from a file by tensor name, whoever wrote it. Throws DataError
 /// naming the file and the first tensor that is missing, superfluous, of another shape or not
-/// finite, or those of a file's own network that are not of its hash.
+/// finite; or saying that the file is damaged, where it holds a network and a hash of that one's
+/// parameters, and they are others.
 void load_parameters(const std::filesystem::path& path, Parameters& parameters);
 
 /// SHA-256 of the raw float32 parameters, little-endian.
