@@ -6,11 +6,22 @@ namespace gradatim {
 
 namespace amx = kernels::amx;
 
+namespace {
+
+constexpr std::size_t kLeastRows = 16;  // of a batch, for the unit
+
+double zero_share(TensorView<const std::uint8_t> bytes) {
+  return static_cast<double>(kernels::count_zeros(bytes.values())) /
+         static_cast<double>(bytes.size());
+}
+
+}  // namespace
+
 ByteLayer::ByteLayer(const DenseOperation& dense, std::size_t max_rows, std::size_t row_tasks)
     : dense_(dense),
       max_rows_(max_rows),
       has_unit_(amx::available() && dense.has_parts()),
-      floats_({max_rows, dense.inputs()}),
+      floats_(dense.is_narrow() ? Shape{0} : Shape{max_rows, dense.inputs()}),
       weight_(dense.packed_weight()),
       gradient_(dense.packed_gradient(max_rows)) {
   if (has_unit_) tiled_gradient_.resize(amx::packed_size(max_rows, dense.units()));
@@ -18,16 +29,20 @@ ByteLayer::ByteLayer(const DenseOperation& dense, std::size_t max_rows, std::siz
     for (Tensor& product : products_) product = Tensor(dense.packed_gradient(max_rows));
 }
 
+double ByteLayer::zeros_that_pay() const {
+  return has_unit_ && max_rows_ >= kLeastRows ? 0 : kernels::kZerosThatPay;
+}
+
 // Measured at 50 and at 512 units (bench/METHOD.md).
 ByteLayer::Way ByteLayer::way_of(TensorView<const std::uint8_t> bytes) const {
-  constexpr std::size_t kLeastRows = 16;
-  constexpr double kZerosForSkipping = 0.7;  // rather than multiplying them by the unit
-  const double zeros =
-      static_cast<double>(kernels::count_zeros(bytes.values())) / static_cast<double>(bytes.size());
-  if (has_unit_ && bytes.rows() >= kLeastRows &&
-      !(dense_.is_narrow() && zeros >= kZerosForSkipping))
-    return Way::matrix_unit;
-  return zeros >= dense_.zeros_that_pay() ? Way::skipping_zeros : Way::floats;
+  constexpr double kZerosForSkipping = 0.7;  // by a narrow layer, rather than using the unit
+  const bool may_use_unit = has_unit_ && bytes.rows() >= kLeastRows;
+  if (dense_.is_narrow()) {
+    const bool skips = !may_use_unit || zero_share(bytes) >= kZerosForSkipping;
+    return skips ? Way::skipping_zeros : Way::matrix_unit;
+  }
+  if (may_use_unit) return Way::matrix_unit;
+  return dense_.skipping_zeros_pays(bytes) ? Way::skipping_zeros : Way::floats;
 }
 
 bool ByteLayer::bind(TensorView<const std::uint8_t> bytes, float scale) {

@@ -13,11 +13,13 @@
 namespace gradatim {
 
 /// The first layer of a network, Dense, in training on bytes: its products with a batch, and their
-/// memory. Which way they go depends on shapes and the batch alone, and so does every bit.
+/// memory. Which way they go depends on shapes, the batch and the processor, never on threads.
 class ByteLayer {
  public:
   ByteLayer(const DenseOperation& dense, std::size_t max_rows, std::size_t row_tasks);
 
+  /// The share of zeros from which data are better bytes.
+  double zeros_that_pay() const;
   /// Takes a batch (rows, inputs), whose bytes stay where they are. False where the products of
   /// floats are quicker.
   bool bind(TensorView<const std::uint8_t> bytes, float scale);
@@ -48,7 +50,7 @@ class ByteLayer {
   std::size_t max_rows_;
   bool has_unit_;
 
-  Tensor floats_;                                         // (max_rows, inputs)
+  Tensor floats_;                                         // (max_rows, inputs), of wide layers
   Tensor weight_;                                         // (inputs, packed units)
   Tensor gradient_;                                       // (max_rows, packed units)
   std::array<Tensor, kernels::kByteProducts> products_;   // (max_rows, packed units)

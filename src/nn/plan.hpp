@@ -154,8 +154,8 @@ struct Program::Plan {
   // The current batch.
   const Batch* batch = nullptr;
   std::size_t rows = 0;
-  ConstTensorView float_inputs;  // (rows, values), unless
-  bool has_bytes = false;        // which the byte layer has
+  ConstTensorView float_inputs;  // (rows, values)
+  bool has_bytes = false;        // instead, in the byte layer
   StepKey key;
 };
 

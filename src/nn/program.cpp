@@ -78,10 +78,15 @@ void Program::Plan::reserve() const {
   if (byte_layer != nullptr) byte_layer->reserve();
 }
 
-// A thread may meet its first task of a kind in any step. One thread meets all in the first.
+// A thread may meet its first task of a kind in any step. One thread meets all in the first, but
+// for batches of bytes that go another way.
 void Program::Plan::reserve(TaskPool& pool) {
+  if (pool.id() == 0) {
+    if (byte_layer != nullptr) byte_layer->reserve();
+    return;
+  }
   const std::thread::id caller = std::this_thread::get_id();
-  if (pool.id() == 0 || (pool.id() == ready_pool && caller == ready_caller)) return;
+  if (pool.id() == ready_pool && caller == ready_caller) return;
   pool.on_each_thread([&] { reserve(); });
   ready_pool = pool.id();
   ready_caller = caller;
@@ -240,6 +245,10 @@ Program& Program::operator=(Program&&) noexcept = default;
 const ParameterLayout& Program::layout() const { return plan_->layout; }
 
 bool Program::accepts_bytes() const { return plan_->byte_layer != nullptr; }
+
+double Program::zeros_that_pay() const {
+  return accepts_bytes() ? plan_->byte_layer->zeros_that_pay() : kNeverBytes;
+}
 
 std::size_t Program::row_tasks() const { return plan_->row_tasks; }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "gradatim/core/amx.hpp"
 #include "gradatim/core/kernels.hpp"
 
 namespace gradatim {
@@ -10,21 +9,22 @@ namespace {
 
 constexpr std::size_t kRowsOfATask = 32;
 
-// A property of the data and the processor, so the path, and with it every bit, is always the same.
-bool are_quicker_as_bytes(const ByteTensor& images) {
+// A property of data, network and processor, so the path, and with it every bit, is always the
+// same.
+bool has_zeros(const ByteTensor& images, double share) {
+  if (share <= 0) return true;
   const auto zeros = static_cast<double>(kernels::count_zeros(images.values()));
-  return kernels::amx::available() ||
-         zeros >= kernels::kZerosThatPay * static_cast<double>(images.size());
+  return zeros >= share * static_cast<double>(images.size());
 }
 
 }  // namespace
 
-MiniBatches::MiniBatches(const Split& split, const MiniBatchPlan& plan, bool network_accepts_bytes)
+MiniBatches::MiniBatches(const Split& split, const MiniBatchPlan& plan, double zeros_for_bytes)
     : split_(&split),
       plan_(plan),
       sampler_(plan.step),
-      as_bytes_(split.has_images() && network_accepts_bytes && !is_active(plan.augmentation) &&
-                are_quicker_as_bytes(split.images)) {
+      as_bytes_(split.has_images() && !is_active(plan.augmentation) &&
+                has_zeros(split.images, zeros_for_bytes)) {
   split.check();
   check_augmentation(plan.augmentation);
   if (plan_.most_rows == 0) plan_.most_rows = plan.step.batch;

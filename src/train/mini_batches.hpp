@@ -18,11 +18,12 @@ struct MiniBatchPlan {
 };
 
 /// The mini-batches of a training, gathered into memory of its own: images as bytes where the
-/// network can skip their zeros and there are enough of them, as floats otherwise. There is memory
-/// for two, so that the next one can be gathered while the last one is in use.
+/// share of zeros among them is at least the one given (Program::zeros_that_pay), and otherwise as
+/// floats. There is memory for two, so that the next one can be gathered while the last one is in
+/// use.
 class MiniBatches {
  public:
-  MiniBatches(const Split& split, const MiniBatchPlan& plan, bool network_accepts_bytes);
+  MiniBatches(const Split& split, const MiniBatchPlan& plan, double zeros_for_bytes);
 
   /// How many batches make a step, counted from 0, and the share of its samples that are in one.
   std::size_t parts(std::size_t step) const;

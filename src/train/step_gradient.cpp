@@ -32,7 +32,7 @@ void copy_statistics(const ParameterLayout& layout, std::span<const float> from,
 StepGradient::StepGradient(const Network& network, const Split& split, const TrainOptions& options)
     : program_(network, options.loss, options.batch),
       batches_(split, plan_of(split, options, output_shape(network).size()),
-               program_.accepts_bytes()),
+               program_.zeros_that_pay()),
       gradient_(program_.layout().size),
       part_gradient_(options.accumulation > 1 ? program_.layout().size : 0),
       statistics_(program_.has_statistics() ? part_gradient_.size() : 0) {

@@ -125,27 +125,48 @@ TEST_F(Amx, GradientsHaveTheBitsOfTheManual) {
         }
 }
 
-// The bound of the header, over floats of all magnitudes.
+// The bound of the header, over floats of all magnitudes, of one sign and of both, and one term to
+// many; the smallest of them lose digits.
 TEST_F(Amx, ErrorsAreWithinTheirBound) {
   constexpr std::size_t kRows = 33;
-  constexpr std::size_t kInputs = 784;
-  constexpr std::size_t kUnits = 50;
-  const ByteTensor bytes = some_bytes(kRows, kInputs, 1);
-  Tensor w = uniform_tensor({kInputs, kUnits}, 3);
-  for (std::size_t i = 0; i < w.size(); ++i)
-    w.values()[i] = std::ldexp(w.values()[i], static_cast<int>(i % 61) - 30);
-  const Tensor y = products_of(bytes, {0, kInputs, 0, 64}, w);
-  for (std::size_t r = 0; r < kRows; ++r)
-    for (std::size_t j = 0; j < kUnits; ++j) {
-      double exact = 0;
-      double magnitude = 0;
-      for (std::size_t k = 0; k < kInputs; ++k) {
-        const double term = static_cast<double>(bytes.view()(r, k)) * w.view()(k, j);
-        exact += term;
-        magnitude += std::abs(term);
+  constexpr std::size_t kUnits = 17;
+  for (const std::size_t inputs : {1U, 2U, 32U, 784U})
+    for (const int exponent : {0, -30, -105, -120})
+      for (const bool of_one_sign : {false, true}) {
+        const ByteTensor bytes = some_bytes(kRows, inputs, 1);
+        Tensor w = uniform_tensor({inputs, kUnits}, 3);
+        for (std::size_t i = 0; i < w.size(); ++i) {
+          const float value = std::ldexp(w.values()[i], exponent + static_cast<int>(i % 7));
+          w.values()[i] = of_one_sign ? std::abs(value) : value;
+        }
+        const Tensor y = products_of(bytes, {0, inputs, 0, 32}, w);
+        for (std::size_t r = 0; r < kRows; ++r)
+          for (std::size_t j = 0; j < kUnits; ++j) {
+            double exact = 0;
+            double magnitude = 0;
+            double sum_of_bytes = 0;
+            for (std::size_t k = 0; k < inputs; ++k) {
+              const double byte = bytes.view()(r, k);
+              exact += byte * w.view()(k, j);
+              magnitude += std::abs(byte * w.view()(k, j));
+              sum_of_bytes += byte;
+            }
+            const auto depth = static_cast<double>(inputs);
+            ASSERT_NEAR(y.view()(r, j), exact,
+                        (18 + depth / 10) * 0x1p-24 * magnitude + 0x1p-124 * (sum_of_bytes + depth))
+                << inputs << " inputs about 2^" << exponent;
+          }
       }
-      ASSERT_NEAR(y.view()(r, j), exact, (18 + kInputs / 10.0) * 0x1p-24 * magnitude);
-    }
+}
+
+TEST_F(Amx, PartsMayBeEmpty) {
+  const ByteTensor bytes({3, 32});
+  Tensor y({3, 16});
+  amx::byte_products(bytes.view(), {0, 0, 0, 16}, uniform_tensor({32, 5}, 1), y);
+  EXPECT_EQ(y, Tensor({3, 16}));
+  Tensor dw = uniform_tensor({32, 5}, 2);
+  amx::byte_gemm_transposed(ByteTensor({0, 32}).view(), 1, {}, 0, dw);
+  EXPECT_EQ(dw, Tensor({32, 5}));
 }
 
 // However tasks cut rows, columns, what is packed and what is multiplied.
@@ -187,6 +208,8 @@ TEST_F(Amx, WhatIsNotFiniteStaysSo) {
       EXPECT_TRUE(std::isfinite(y.view()(r, 0)));
       EXPECT_FALSE(std::isfinite(y.view()(r, 1))) << bad << " in row " << r;
     }
+    const Tensor met_by_zeros = products_of(ByteTensor({40, 40}), {0, 40, 0, 16}, w);
+    EXPECT_EQ(met_by_zeros, Tensor({40, 16}));
   }
 }
 
@@ -198,8 +221,12 @@ TEST_F(Amx, RejectsShapesThatDoNotFit) {
   const auto dy = packed(Tensor({4, 50}));
   EXPECT_THROW(amx::byte_products(bytes.view(), {0, 64, 0, 64}, Tensor({63, 50}), y), ShapeError);
   EXPECT_THROW(amx::byte_products(bytes.view(), {0, 64, 0, 64}, Tensor({64, 70}), y), ShapeError);
-  for (const amx::Part& part :
-       {amx::Part{1, 64, 0, 64}, {0, 65, 0, 64}, {0, 64, 0, 65}, {0, 64, 8, 64}, {32, 0, 0, 64}})
+  for (const amx::Part& part : {amx::Part{1, 64, 0, 64},
+                                {0, 65, 0, 64},
+                                {0, 64, 0, 65},
+                                {0, 64, 8, 64},
+                                {0, 64, 0, 20},
+                                {32, 0, 0, 64}})
     EXPECT_THROW(amx::byte_products(bytes.view(), part, w, y), InvalidArgument);
   EXPECT_THROW(amx::byte_gemm_transposed(bytes.view(), 1, dy, 1, dw), ShapeError);
   EXPECT_THROW(amx::byte_gemm_transposed(bytes.view(), 1, std::span(dy).first(1), 0, dw),

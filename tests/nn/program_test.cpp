@@ -245,6 +245,14 @@ TEST(Program, NamesWhereAValueStopsBeingFinite) {
             "the inputs");
 }
 
+// Beyond 64 units zeros may not pay: batches with few of them may be kept as floats.
+TEST(Program, PlansMemoryForTheFloatsOfBytes) {
+  const auto bytes = [](std::size_t units) {
+    return Program({{784}, {Dense{units}}}, SoftmaxCrossEntropy{}, 100).workspace_bytes();
+  };
+  EXPECT_GE(bytes(65), bytes(64) + 100 * 784 * sizeof(float));
+}
+
 // Gradients of values share memory by lifetime: of twelve equal layers at most three live at once,
 // and a residual keeps one longer.
 TEST(Program, GradientsShareMemoryByLifetime) {

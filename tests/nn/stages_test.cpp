@@ -112,11 +112,6 @@ const Network kNetworks[] = {
     {{1, 14, 14},
      {Conv2d{.filters = 12, .padding = 1}, MaxPool2d{}, Flatten{}, Gelu{}, Dense{588}, Gelu{},
       Silu{}, Residual{4}, Dense{10}}},
-    // The same in blocks of fewer rows than a task has, behind a sum over the batch.
-    {{2, 24, 24},
-     {Conv2d{.filters = 12, .padding = 1}, Gelu{}, BatchNorm{}, Gelu{},
-      Conv2d{.filters = 12, .padding = 1}, Gelu{}, Silu{}, Residual{4}, Gelu{}, AvgPool2d{3, 3},
-      Flatten{}, Dense{400}, Gelu{}, Dense{10}}},
     // In blocks of fewer rows than a task has.
     {{4, 12, 12},
      {Gelu{}, BatchNorm{}, Conv2d{160}, Gelu{}, MaxPool2d{}, Flatten{}, Dense{80}, Silu{}, Silu{},

@@ -2,6 +2,7 @@
 // not counted.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdlib>
@@ -64,6 +65,34 @@ TEST(Allocation, NoneInATrainingStepAfterTheFirst) {
         EXPECT_EQ(observer.at_end, observer.after_second)
             << kind(optimizer) << ", batch " << batch << ", " << threads << " threads";
       }
+}
+
+// Batches of bytes go by their zeros and rows: each way may first be met in a late step.
+TEST(Allocation, NoneInAStepOfBytesWhicheverWayTheyGo) {
+  for (const std::size_t units : {50U, 300U})
+    for (const std::size_t threads : {1U, 2U, 3U}) {
+      const Network network({784}, {Dense{units}, Sigmoid{}, Dense{10}});
+      const Parameters parameters = initialize(network, 1);
+      Program program(network, SoftmaxCrossEntropy{}, 100);
+      TaskPool pool(threads);
+      std::vector<float> gradient(program.layout().size);
+      const std::vector<std::int32_t> labels(100);
+      const ByteTensor zeros({100, 784});
+      ByteTensor some({100, 784});
+      std::ranges::fill(some.values(), std::uint8_t{7});
+      const auto step = [&](const ByteTensor& bytes, std::size_t rows) {
+        program.gradient(parameters.theta(),
+                         {.inputs = ByteInputs{bytes.view().slice(0, rows)},
+                          .targets = {.labels = std::span(labels).first(rows)}},
+                         gradient, pool);
+      };
+      step(zeros, 5);
+      const std::size_t before = test::allocation_count();
+      for (const std::size_t rows : {3U, 100U})
+        for (const ByteTensor* bytes : std::array<const ByteTensor*, 2>{&zeros, &some})
+          step(*bytes, rows);
+      EXPECT_EQ(test::allocation_count(), before) << units << " units, " << threads << " threads";
+    }
 }
 
 TEST(Allocation, NoneInAStepWithAllThatTrainingOffers) {

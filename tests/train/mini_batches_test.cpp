@@ -7,8 +7,8 @@
 #include <cmath>
 #include <string>
 
-#include "gradatim/core/amx.hpp"
 #include "gradatim/core/kernels.hpp"
+#include "gradatim/nn/program.hpp"
 #include "support/datasets.hpp"
 #include "train/step_gradient.hpp"
 
@@ -17,24 +17,24 @@ namespace {
 
 const MiniBatchPlan kPlan{.step = {.samples = 400, .batch = 20, .seed = 1}};
 
-bool takes_bytes(const Split& split, bool network_accepts_bytes) {
-  MiniBatches batches(split, kPlan, network_accepts_bytes);
+bool takes_bytes(const Split& split, double zeros_for_bytes) {
+  MiniBatches batches(split, kPlan, zeros_for_bytes);
   TaskPool pool(1);
   return std::holds_alternative<ByteInputs>(batches.batch(0, 0, pool).inputs);
 }
 
-TEST(MiniBatches, BytesWhereThereAreZerosToSkipAndTheNetworkCan) {
+TEST(MiniBatches, BytesWhereTheNetworkTakesThem) {
   const Split sparse = test::striped_split(400, 1);
-  EXPECT_TRUE(takes_bytes(sparse, true));
-  EXPECT_FALSE(takes_bytes(sparse, false));
+  EXPECT_TRUE(takes_bytes(sparse, kernels::kZerosThatPay));
+  EXPECT_FALSE(takes_bytes(sparse, Program::kNeverBytes));
   Split dense = sparse;
   for (std::uint8_t& byte : dense.images.values()) byte |= 1;
-  EXPECT_EQ(takes_bytes(dense, true), kernels::amx::available());
+  EXPECT_FALSE(takes_bytes(dense, kernels::kZerosThatPay));
+  EXPECT_TRUE(takes_bytes(dense, 0));
 }
 
-// At the share from which the kernels are quicker, to the byte.
+// To the byte.
 TEST(MiniBatches, BytesFromTheShareOfZerosThatPays) {
-  if (kernels::amx::available()) GTEST_SKIP() << "with AMX-BF16 bytes are quicker at any share";
   Split split = test::striped_split(400, 1);
   const auto bytes = split.images.values();
   const auto border = static_cast<std::size_t>(
@@ -42,7 +42,7 @@ TEST(MiniBatches, BytesFromTheShareOfZerosThatPays) {
   for (const std::size_t zeros : {border - 1, border}) {
     std::ranges::fill(bytes, std::uint8_t{7});
     std::ranges::fill(bytes.first(zeros), std::uint8_t{0});
-    EXPECT_EQ(takes_bytes(split, true), zeros == border);
+    EXPECT_EQ(takes_bytes(split, kernels::kZerosThatPay), zeros == border);
   }
 }
 
@@ -54,7 +54,7 @@ TEST(MiniBatches, AugmentBySeedStepAndSample) {
   plan.augmentation = {.shift = 1, .rotate = 20, .scale = 0.2F, .flip = 0.5F};
   MiniBatchPlan plain = plan;
   plain.augmentation = {};
-  MiniBatches varied(split, plan, false);
+  MiniBatches varied(split, plan, Program::kNeverBytes);
   BatchSampler sampler(plan.step);
   std::vector<float> expected(split.sample().size());
   for (const std::size_t threads : {1U, 3U}) {
@@ -75,8 +75,8 @@ TEST(MiniBatches, AugmentBySeedStepAndSample) {
 
 TEST(MiniBatches, BothFormsHoldTheSameNumbersAndLabels) {
   const Split split = test::striped_split(400, 1);
-  MiniBatches as_bytes(split, kPlan, true);
-  MiniBatches as_floats(split, kPlan, false);
+  MiniBatches as_bytes(split, kPlan, 0);
+  MiniBatches as_floats(split, kPlan, Program::kNeverBytes);
   TaskPool pool(1);
   for (std::size_t step = 0; step < 5; ++step) {
     EXPECT_EQ(as_bytes.parts(step), 1U);
@@ -117,8 +117,8 @@ TEST(MiniBatches, PreparedBatchesAreThoseThatAreAskedFor) {
     for (const bool augmented : {false, true}) {
       plan.step.sampling = sampling;
       plan.augmentation.shift = augmented ? 2.0F : 0.0F;
-      MiniBatches ahead(split, plan, true);
-      MiniBatches asked(split, plan, true);
+      MiniBatches ahead(split, plan, 0);
+      MiniBatches asked(split, plan, 0);
       for (std::size_t step = 0; step < 7; ++step)
         for (std::size_t part = 0; part < asked.parts(step); ++part) {
           const Batch now = ahead.batch(step, part, pool);
@@ -137,8 +137,8 @@ TEST(MiniBatches, WhatWasPreparedInPartIsGatheredAnew) {
   const MiniBatchPlan plan{.step = {.samples = 120, .batch = 50, .seed = 3}};
   TaskPool pool(1);
   for (const std::size_t tasks : {0U, 1U}) {
-    MiniBatches dropped(split, plan, true);
-    MiniBatches asked(split, plan, true);
+    MiniBatches dropped(split, plan, 0);
+    MiniBatches asked(split, plan, 0);
     dropped.batch(0, 0, pool);
     const Aside next = dropped.prepare_next();
     ASSERT_EQ(next.tasks, 2U);
@@ -171,8 +171,8 @@ TEST(MiniBatches, ABatchIsValidUntilTheSecondCall) {
   const Split split = test::striped_split(120, 1);
   const MiniBatchPlan plan{.step = {.samples = 120, .batch = 50, .seed = 3}};
   TaskPool pool(1);
-  MiniBatches batches(split, plan, true);
-  MiniBatches other(split, plan, true);
+  MiniBatches batches(split, plan, 0);
+  MiniBatches other(split, plan, 0);
   const Batch first = batches.batch(0, 0, pool);
   batches.batch(1, 0, pool);
   expect_same(first, other.batch(0, 0, pool), "first");

@@ -41,9 +41,14 @@ class Program {
   Program& operator=(Program&&) noexcept;
 
   const ParameterLayout& layout() const;
-  /// True if inputs may be given as bytes, which skips the zeros among them (kernels::byte_affine):
-  /// the first layer is Dense.
+  /// True if inputs may be given as bytes: the first layer is Dense. It skips the zeros among them
+  /// (kernels::byte_affine), multiplies them by the matrix unit (core/amx.hpp) or makes floats of
+  /// them, whichever is quicker for a batch.
   bool accepts_bytes() const;
+  /// The share of zeros from which data are better given as bytes than as floats: 0 where this
+  /// process has the matrix unit and the layer its size, kNeverBytes where bytes are not accepted.
+  double zeros_that_pay() const;
+  static constexpr double kNeverBytes = 2;
   /// How many tasks the rows of a batch are cut into at most, since wide dense layers take more
   /// rows at a time: a function of the network and of max_rows.
   std::size_t row_tasks() const;

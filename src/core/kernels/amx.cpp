@@ -34,7 +34,10 @@ namespace {
 
 void check_available(const char* operation) {
   if (!available())
-    throw InvalidArgument(fmt::format("{}: this processor has no AMX-BF16", operation));
+    throw InvalidArgument(fmt::format(
+        "{}: expected a processor with AMX-BF16 that the system lets this process use, and AVX-512 "
+        "in use",
+        operation));
 }
 
 void check_packed(const char* operation, std::size_t rows, std::size_t columns, std::size_t size) {
@@ -72,10 +75,11 @@ void byte_products(TensorView<const std::uint8_t> bytes, const Part& part, Const
   check_shape("amx::byte_products output", {bytes.rows(), columns}, products.shape());
   if (part.first_input > part.last_input || part.last_input > inputs ||
       part.first_input % unit::kDepth != 0 || part.first_column > part.last_column ||
-      part.last_column > columns || part.first_column % unit::kSide != 0)
+      part.last_column > columns || part.first_column % unit::kSide != 0 ||
+      part.last_column % unit::kSide != 0)
     throw InvalidArgument(
         fmt::format("amx::byte_products: expected a part of {} inputs that begins at a multiple of "
-                    "{}, and of {} columns at a multiple of {}, got [{}, {}) and [{}, {})",
+                    "{}, and of {} columns between multiples of {}, got [{}, {}) and [{}, {})",
                     inputs, unit::kDepth, columns, unit::kSide, part.first_input, part.last_input,
                     part.first_column, part.last_column));
   unit::byte_products(bytes, part, w, products);

@@ -1,7 +1,7 @@
 // Tiles of the right operand lie as the unit takes them: for each 32 rows, for each 16 columns, for
 // each of the three parts of a float, 16 pairs of rows, in each 16 columns, in each both rows'
-// values. The left operand, bytes, is brought into tiles 32 rows at a time, which stay in the
-// first-level cache; what is zero in all of a step of 32 inputs is left out.
+// values. The left operand, bytes, is brought into tiles by blocks of 32 rows; what is zero in all
+// of these in a step of 32 inputs is left out.
 #include "core/kernels/amx_unit.hpp"
 
 #if defined(__x86_64__) && defined(__linux__)
@@ -114,7 +114,7 @@ struct LeftOperand {
   std::size_t rows = 0;
 };
 
-// 32 bytes, those of `mask` and zeros, as bfloat16s.
+// 32 bytes as bfloat16s.
 GRADATIM_AMX inline __m512i to_bfloat16(__m256i bytes) {
   const __m512i pairs = _mm512_cvtepu8_epi16(bytes);
   const __m512 even = _mm512_cvtepi32_ps(_mm512_and_si512(pairs, _mm512_set1_epi32(0xFFFF)));
@@ -268,7 +268,7 @@ std::span<LeftOperand> left_operands(std::size_t rows, std::size_t depth) {
   const auto tiles = scratch<Use::tiles, Bfloat16>(blocks * steps * 2 * kTile);
   const auto numbers = scratch<Use::steps, std::uint32_t>(blocks * steps);
   for (std::size_t i = 0; i < blocks; ++i)
-    operands[i] = {&tiles[i * steps * 2 * kTile], &numbers[i * steps]};
+    operands[i] = {tiles.data() + i * steps * 2 * kTile, numbers.data() + i * steps};
   return operands;
 }
 
@@ -335,14 +335,15 @@ GRADATIM_AMX void byte_products(TensorView<const std::uint8_t> bytes, const Part
     take_rows(bytes.slice(r, std::min(kBlock, bytes.rows() - r)), part.first_input, part.last_input,
               blocks[i]);
   }
-  for (std::size_t j = part.first_column; j < part.last_column; j += kBlock) {
+  const std::size_t last_column = std::min(units, part.last_column);
+  for (std::size_t j = part.first_column; j < last_column; j += kBlock) {
     for (std::size_t step = first_step; step < last_step; ++step)
-      for (std::size_t half = 0; half < kBlock && j + half < units; half += kSide)
+      for (std::size_t half = 0; half < kBlock && j + half < last_column; half += kSide)
         pack_tiles(weight, step, last_step * kDepth, j + half, units,
                    right + (2 * (step - first_step) + half / kSide) * kColumnTiles);
     for (std::size_t i = 0; i < blocks.size(); ++i) {
       set_tile_rows(blocks[i].rows);
-      multiply_block(blocks[i], std::min(units, part.last_column) - j, right, 2 * kColumnTiles,
+      multiply_block(blocks[i], last_column - j, right, 2 * kColumnTiles,
                      products.data() + i * kBlock * columns + j, columns);
     }
   }
