@@ -74,9 +74,11 @@ consteval T least_unreal() {
 /// f vanishes. It is seen where c > h; a step that is large next to x is never trusted.
 template <class T>
 inline bool is_ordinary(const std::complex<T>& y, T x, T h) {
+  constexpr T kEpsilon = std::numeric_limits<T>::epsilon();
   const T magnitude = std::abs(y.real());
-  return std::abs(y.imag()) <= least_unreal<T>() * magnitude && magnitude <= 1 / h &&
-         h <= std::numeric_limits<T>::epsilon() * step_scale(x);
+  const T share = h == tiny_step<T>() ? least_unreal<T>() : std::sqrt(h * kEpsilon);
+  return std::abs(y.imag()) <= share * magnitude && magnitude <= 1 / h &&
+         h <= kEpsilon * step_scale(x);
 }
 
 /// Whether f has a slope at x, where f(x + ih) is not ordinary and its real part is `re`. It has
