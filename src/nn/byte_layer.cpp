@@ -52,9 +52,9 @@ bool ByteLayer::bind(TensorView<const std::uint8_t> bytes, float scale) {
   return way_ != Way::floats;
 }
 
-ConstTensorView ByteLayer::to_floats(TensorView<const std::uint8_t> bytes, float scale) {
-  const TensorView<float> floats = floats_.view().slice(0, bytes.rows());
-  kernels::bytes_to_float(bytes.values(), scale, floats.values());
+ConstTensorView ByteLayer::to_floats() {
+  const TensorView<float> floats = floats_.view().slice(0, bytes_.rows());
+  kernels::bytes_to_float(bytes_.values(), scale_, floats.values());
   return floats;
 }
 
@@ -98,14 +98,11 @@ void ByteLayer::multiply_skipping_zeros(std::span<const float> theta, std::size_
                     [&](std::size_t task) { dense_.pack_weight(task, max_rows_, theta, weight_); });
   has_products_ = products_[0].size() != 0 && pool.threads() > 1;
   if (!has_products_) return;
-  const std::size_t rows = bytes_.rows();
-  const std::size_t share = (rows + tasks - 1) / tasks;
   pool.parallel_for(kernels::kByteProducts * tasks, [&](std::size_t task) {
     const std::size_t part = task / tasks;
-    const std::size_t first = std::min(rows, task % tasks * share);
-    const std::size_t count = std::min(share, rows - first);
-    kernels::byte_products(bytes_.slice(first, count), part, weight_,
-                           products_[part].view().slice(first, count));
+    const RowRange range = rows_of_task(bytes_.rows(), task % tasks, tasks);
+    kernels::byte_products(bytes_.slice(range.first, range.count), part, weight_,
+                           products_[part].view().slice(range.first, range.count));
   });
 }
 
@@ -118,10 +115,15 @@ void ByteLayer::forward(std::span<const float> theta, const RowRange& range,
     dense_.forward_bytes(theta, bytes_.slice(range.first, range.count), scale_, weight_, y);
 }
 
+// For the rows of the batch, of which there may be fewer than of the largest.
+std::size_t ByteLayer::tiled_gradient_size() const {
+  return amx::packed_size(bytes_.rows(), dense_.units());
+}
+
 void ByteLayer::pack_gradient(const RowRange& range, ConstTensorView dy) {
   if (way_ == Way::matrix_unit)
     amx::pack(dy, range.first, bytes_.rows(),
-              std::span(tiled_gradient_).first(amx::packed_size(bytes_.rows(), dense_.units())));
+              std::span(tiled_gradient_).first(tiled_gradient_size()));
   else
     kernels::pack_rows(dy, gradient_.view().slice(range.first, range.count));
 }
@@ -131,8 +133,7 @@ void ByteLayer::parameter_gradient(std::size_t task, ConstTensorView dy,
   const std::size_t rows = bytes_.rows();
   if (way_ == Way::matrix_unit)
     dense_.parameter_gradient_bytes(
-        task, bytes_, scale_, dy,
-        std::span(tiled_gradient_).first(amx::packed_size(rows, dense_.units())), d_theta);
+        task, bytes_, scale_, dy, std::span(tiled_gradient_).first(tiled_gradient_size()), d_theta);
   else
     dense_.parameter_gradient_bytes(task, bytes_, scale_, dy, gradient_.view().slice(0, rows),
                                     d_theta);

@@ -23,8 +23,8 @@ class ByteLayer {
   /// Takes a batch (rows, inputs), whose bytes stay where they are. False where the products of
   /// floats are quicker.
   bool bind(TensorView<const std::uint8_t> bytes, float scale);
-  /// The batch in floats.
-  ConstTensorView to_floats(TensorView<const std::uint8_t> bytes, float scale);
+  /// That batch in floats.
+  ConstTensorView to_floats();
 
   // ---- In this order
 
@@ -42,6 +42,7 @@ class ByteLayer {
  private:
   enum class Way { floats, skipping_zeros, matrix_unit };
   Way way_of(TensorView<const std::uint8_t> bytes) const;
+  std::size_t tiled_gradient_size() const;
   std::size_t unit_middle() const;
   void multiply_by_unit(std::span<const float> theta, TaskPool& pool);
   void multiply_skipping_zeros(std::span<const float> theta, std::size_t tasks, TaskPool& pool);

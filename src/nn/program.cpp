@@ -54,13 +54,11 @@ void Program::Plan::bind(const Batch& next) {
 void Program::Plan::bind_bytes(const ByteInputs& input) {
   const auto matrix = input.bytes.reshaped({rows, network.input.size()});
   has_bytes = byte_layer->bind(matrix, input.scale);
-  float_inputs = has_bytes ? ConstTensorView() : byte_layer->to_floats(matrix, input.scale);
+  float_inputs = has_bytes ? ConstTensorView() : byte_layer->to_floats();
 }
 
 RowTask Program::Plan::row_task(std::size_t index, std::size_t tasks) const {
-  const std::size_t share = (rows + tasks - 1) / tasks;
-  const std::size_t first = std::min(rows, index * share);
-  return {index, {first, std::min(share, rows - first)}};
+  return {index, rows_of_task(rows, index, tasks)};
 }
 
 std::span<const float> Program::Plan::parameters(std::span<const float> theta,

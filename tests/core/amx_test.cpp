@@ -11,7 +11,6 @@
 #include <utility>
 #include <vector>
 
-#include "core/products.hpp"
 #include "gradatim/core/error.hpp"
 #include "gradatim/core/kernels.hpp"
 #include "gradatim/core/random.hpp"
@@ -21,8 +20,6 @@ namespace gradatim {
 namespace {
 
 namespace amx = kernels::amx;
-using kernels::Transpose;
-using test::to_double;
 using test::uniform_tensor;
 
 constexpr std::size_t kStep = 32;  // terms that one instruction adds up

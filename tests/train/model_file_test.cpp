@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-
 #include <cmath>
 
 #include "gradatim/io/file.hpp"
@@ -178,6 +177,8 @@ TEST(ModelFile, RefusesParametersThatAreNotThoseOfTheirHash) {
                                parameters_sha256(model.parameters.theta()));
   Parameters parameters(model.parameters.layout());
   EXPECT_EQ(message_of<DataError>([&] { load_parameters(folder / "m", parameters); }), message);
+  EXPECT_EQ(std::ranges::count(parameters.theta(), 0.0F), std::ssize(parameters.theta()))
+      << "what was there before stays";
 }
 
 // Which are the same, by name, in whatever order layers have them.
@@ -204,19 +205,6 @@ TEST(ModelFile, AHashWithoutANetworkSaysNothing) {
                     {{"gradatim.parameters_sha256", parameters_sha256(parameters.theta())}}, views);
   Parameters other(parameter_layout({{4}, {BatchNorm{}, Dense{4}}}));
   EXPECT_NO_THROW(load_parameters(folder / "m", other));
-}
-
-// What was loaded before stays.
-TEST(ModelFile, ADamagedFileFillsNothing) {
-  const test::TemporaryFolder folder;
-  const Model model = sample_model();
-  save_model(folder / "m", model);
-  std::string bytes = read_file(folder / "m");
-  bytes.back() = static_cast<char>(bytes.back() ^ 1);
-  write_file(folder / "m", bytes);
-  Parameters parameters(model.parameters.layout());
-  EXPECT_THROW(load_parameters(folder / "m", parameters), DataError);
-  EXPECT_EQ(std::ranges::count(parameters.theta(), 0.0F), std::ssize(parameters.theta()));
 }
 
 TEST(ModelFile, ParametersOfAnotherNetworkAreRefusedByTensor) {
