@@ -6,6 +6,7 @@
 #include <optional>
 #include <string_view>
 
+#include "gradatim/core/number_text.hpp"
 #include "gradatim/train/recipe_data.hpp"
 #include "text.hpp"
 
@@ -23,15 +24,6 @@ void NamedSettings::add_text(const char* option, const char* key, const std::str
 }
 
 namespace {
-
-constexpr const char* kBlanks = " \t";
-
-std::string_view trimmed(std::string_view text) {
-  const std::size_t first = text.find_first_not_of(kBlanks);
-  return first == std::string_view::npos
-             ? std::string_view()
-             : text.substr(first, text.find_last_not_of(kBlanks) + 1 - first);
-}
 
 // What "data = VALUE" names, with or without quotes; none of another key.
 std::optional<std::string_view> data_of(std::string_view setting) {

@@ -41,12 +41,6 @@ bool is_missing(std::string_view cell) {
   return std::ranges::find(kMarks, cell) != std::end(kMarks);
 }
 
-std::string_view trimmed(std::string_view cell) {
-  const std::size_t first = cell.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return cell.substr(first, cell.find_last_not_of(" \t") - first + 1);
-}
-
 float number(const TextTable& table, std::size_t row, std::size_t column) {
   const std::string_view cell = trimmed(table.cell(row, column));
   if (is_missing(cell)) fail(table, row, column, "the value is missing");

@@ -222,9 +222,15 @@ TEST(Tables, ASettingOfATableIsRefusedOnOtherDataAndTheRecipesOwnKeysAreNot) {
   EXPECT_CONTAINS(refused.err, "table: its keys are of a table's file");
   const Outcome trained = workshop.gradatim(on_discs);
   EXPECT_EQ(trained.exit_code, 0) << trained.err;
-  const Outcome back = workshop.gradatim({"train", "./line.toml", "--data", "discs", "--set",
-                                          "data=t.csv", "--epochs", "1", "--out", "back"});
-  EXPECT_CONTAINS(back.err, "'t.csv' has 1 targets");  // by the keys that go with its own data
+  for (const std::string setting : {"data=t.csv", "data = \"t.csv\"", "data='t.csv'"}) {
+    const Outcome back = workshop.gradatim({"train", "./line.toml", "--data", "discs", "--set",
+                                            setting, "--epochs", "1", "--out", "back"});
+    EXPECT_CONTAINS(back.err, "'t.csv' has 1 targets");  // by the keys that go with its own data
+  }
+  std::vector<std::string> twice = on_discs;
+  twice.back() = "twice";
+  twice.insert(twice.end(), {"--set", "data=discs"});
+  EXPECT_EQ(workshop.gradatim(twice).exit_code, 0);
 }
 
 TEST(Tables, AShareForTestingThatComesToNoRowIsRefused) {

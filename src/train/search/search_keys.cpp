@@ -17,12 +17,6 @@ namespace {
 
 constexpr std::uint32_t kSearchStream = 0x5ea2c4;
 
-std::string_view trimmed(std::string_view text) {
-  const std::size_t first = text.find_first_not_of(' ');
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(' ') + 1 - first);
-}
-
 // Commas within quotes, brackets and braces belong to a value.
 std::vector<std::string> arguments_of(std::string_view text) {
   std::vector<std::string> arguments(1);
@@ -43,7 +37,7 @@ std::vector<std::string> arguments_of(std::string_view text) {
     else
       arguments.back() += c;
   }
-  for (std::string& argument : arguments) argument = std::string(trimmed(argument));
+  for (std::string& argument : arguments) argument = std::string(trimmed(argument, " "));
   return arguments;
 }
 
@@ -121,10 +115,10 @@ std::optional<SearchKey> parse_search_key(const Setting& setting) {
   const std::string_view text = setting.text;
   const std::size_t equals = text.find('=');
   if (equals == std::string_view::npos || equals == 0) return std::nullopt;
-  const std::string_view value = trimmed(text.substr(equals + 1));
+  const std::string_view value = trimmed(text.substr(equals + 1), " ");
   const std::size_t open = value.find('(');
   if (open == std::string_view::npos) return std::nullopt;
-  const std::string_view form = trimmed(value.substr(0, open));
+  const std::string_view form = trimmed(value.substr(0, open), " ");
   if (!detail::is_bare(form)) return std::nullopt;  // a string or an array that holds a parenthesis
   if (form != "uniform" && form != "log" && form != "int" && form != "choice")
     throw InvalidArgument(
