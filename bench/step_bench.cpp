@@ -36,16 +36,16 @@ void add_matrix_unit(const std::vector<gd::ByteTensor>& batches, const gd::Tenso
   const std::size_t inputs = w.shape()[0];
   const std::size_t units = w.shape()[1];
   const std::size_t columns = gd::kernels::packed_columns(units);
-  const std::size_t middle = inputs / 2 / 64 * 64;
   gd::Tensor products({rows, columns});
   gd::Tensor dw({inputs, units});
   gd::AlignedVector<amx::Bfloat16> packed_dy(amx::packed_size(rows, units));
   times["amx_pack"] = microseconds([&](std::size_t) { amx::pack(dy, 0, rows, packed_dy); });
   times["amx_byte_products"] = microseconds([&](std::size_t i) {
-    for (std::size_t j = 0; j < columns; j += kTask) {
-      const std::size_t last = std::min(columns, j + kTask);
-      amx::byte_products(batches[i].view(), {0, middle, j, last}, w, products);
-      amx::byte_products(batches[i].view(), {middle, inputs, j, last}, w, products);
+    for (std::size_t part = 0; part < gd::kernels::kByteProducts; ++part) {
+      const auto [first, last] = gd::kernels::byte_part(inputs, part);
+      for (std::size_t j = 0; j < columns; j += kTask)
+        amx::byte_products(batches[i].view(), {first, last, j, std::min(columns, j + kTask)}, w,
+                           products);
     }
   });
   times["amx_byte_gemm_transposed"] = microseconds([&](std::size_t i) {

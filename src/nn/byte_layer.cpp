@@ -10,11 +10,6 @@ namespace {
 
 constexpr std::size_t kLeastRows = 16;  // of a batch, for the unit
 
-double zero_share(TensorView<const std::uint8_t> bytes) {
-  return static_cast<double>(kernels::count_zeros(bytes.values())) /
-         static_cast<double>(bytes.size());
-}
-
 }  // namespace
 
 ByteLayer::ByteLayer(const DenseOperation& dense, std::size_t max_rows, std::size_t row_tasks)
@@ -38,7 +33,7 @@ ByteLayer::Way ByteLayer::way_of(TensorView<const std::uint8_t> bytes) const {
   constexpr double kZerosForSkipping = 0.7;  // by a narrow layer, rather than using the unit
   const bool may_use_unit = has_unit_ && bytes.rows() >= kLeastRows;
   if (dense_.is_narrow()) {
-    const bool skips = !may_use_unit || zero_share(bytes) >= kZerosForSkipping;
+    const bool skips = !may_use_unit || kernels::has_zeros(bytes.values(), kZerosForSkipping);
     return skips ? Way::skipping_zeros : Way::matrix_unit;
   }
   if (may_use_unit) return Way::matrix_unit;
@@ -74,20 +69,15 @@ void ByteLayer::multiply_by_unit(std::span<const float> theta, TaskPool& pool) {
   const std::size_t groups = (columns + kColumns - 1) / kColumns;
   pool.parallel_for(kernels::kByteProducts * groups, [&](std::size_t task) {
     const std::size_t part = task / groups;
+    const kernels::BytePart inputs = kernels::byte_part(dense_.inputs(), part);
     const std::size_t first = task % groups * kColumns;
     amx::byte_products(bytes_,
-                       {.first_input = part == 0 ? 0 : unit_middle(),
-                        .last_input = part == 0 ? unit_middle() : dense_.inputs(),
+                       {.first_input = inputs.first,
+                        .last_input = inputs.last,
                         .first_column = first,
                         .last_column = std::min(columns, first + kColumns)},
                        dense_.weight(theta), products_[part].view().slice(0, bytes_.rows()));
   });
-}
-
-// Where the second part of the inputs begins.
-std::size_t ByteLayer::unit_middle() const {
-  constexpr std::size_t kWhole = 64;  // two steps of the unit
-  return dense_.inputs() / 2 / kWhole * kWhole;
 }
 
 // Packed by the tasks that the gradient of the weight is cut into: a thread has as a rule just
@@ -140,7 +130,8 @@ void ByteLayer::parameter_gradient(std::size_t task, ConstTensorView dy,
 }
 
 void ByteLayer::reserve() const {
-  if (has_unit_) amx::reserve(dense_.inputs() - unit_middle(), max_rows_);
+  const kernels::BytePart larger = kernels::byte_part(dense_.inputs(), 1);
+  if (has_unit_) amx::reserve(larger.last - larger.first, max_rows_);
 }
 
 std::size_t ByteLayer::memory_bytes() const {

@@ -43,7 +43,6 @@ class ByteLayer {
   enum class Way { floats, skipping_zeros, matrix_unit };
   Way way_of(TensorView<const std::uint8_t> bytes) const;
   std::size_t tiled_gradient_size() const;
-  std::size_t unit_middle() const;
   void multiply_by_unit(std::span<const float> theta, TaskPool& pool);
   void multiply_skipping_zeros(std::span<const float> theta, std::size_t tasks, TaskPool& pool);
 

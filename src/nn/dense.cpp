@@ -152,8 +152,7 @@ bool DenseOperation::is_narrow() const { return layer_.units <= 64; }
 // and 512 units (bench/METHOD.md).
 bool DenseOperation::skipping_zeros_pays(TensorView<const std::uint8_t> bytes) const {
   const double share = is_narrow() ? kernels::kZerosThatPay : layer_.units <= 256 ? 0.42 : 0.59;
-  return static_cast<double>(kernels::count_zeros(bytes.values())) >=
-         share * static_cast<double>(bytes.size());
+  return kernels::has_zeros(bytes.values(), share);
 }
 
 Shape DenseOperation::packed_weight() const {

@@ -11,10 +11,8 @@ constexpr std::size_t kRowsOfATask = 32;
 
 // A property of data, network and processor, so the path, and with it every bit, is always the
 // same.
-bool has_zeros(const ByteTensor& images, double share) {
-  if (share <= 0) return true;
-  const auto zeros = static_cast<double>(kernels::count_zeros(images.values()));
-  return zeros >= share * static_cast<double>(images.size());
+bool are_better_bytes(const ByteTensor& images, double zeros) {
+  return zeros <= 0 || kernels::has_zeros(images.values(), zeros);
 }
 
 }  // namespace
@@ -24,7 +22,7 @@ MiniBatches::MiniBatches(const Split& split, const MiniBatchPlan& plan, double z
       plan_(plan),
       sampler_(plan.step),
       as_bytes_(split.has_images() && !is_active(plan.augmentation) &&
-                has_zeros(split.images, zeros_for_bytes)) {
+                are_better_bytes(split.images, zeros_for_bytes)) {
   split.check();
   check_augmentation(plan.augmentation);
   if (plan_.most_rows == 0) plan_.most_rows = plan.step.batch;

@@ -123,6 +123,10 @@ std::size_t argmax(std::span<const float> x);
 /// out = scale · bytes
 void bytes_to_float(std::span<const std::uint8_t> bytes, float scale, std::span<float> out);
 std::size_t count_zeros(std::span<const std::uint8_t> bytes);
+/// Whether at least that share of the bytes is zero.
+inline bool has_zeros(std::span<const std::uint8_t> bytes, double share) {
+  return static_cast<double>(count_zeros(bytes)) >= share * static_cast<double>(bytes.size());
+}
 
 /// The share of zeros among bytes from which the byte products below beat converting and
 /// multiplying densely, for up to 64 units (bench/METHOD.md). Wider ones need more of them.
@@ -142,12 +146,20 @@ void pack_rows(ConstTensorView x, TensorView<float> packed);
 /// non-zero bytes: an infinity in w meets no zero of bytes.
 void byte_affine(TensorView<const std::uint8_t> bytes, float scale, ConstTensorView packed_w,
                  std::span<const float> bias, TensorView<float> y);
-/// byte_affine in two steps, to the same bits: the sums over each part of the inputs, 0 and 1,
-/// which are about the halves of them, the first a multiple of 64 (none of fewer than 128), and y
-/// from both. A core that keeps to one part reads only that part of w. products (rows,
+/// byte_affine in two steps, to the same bits: the sums over each part of the inputs, 0 and 1, and
+/// y from both. A core that keeps to one part reads only that part of w. products (rows,
 /// packed_columns(units)).
 constexpr std::size_t kLeastPartedInputs = 128;
 constexpr std::size_t kByteProducts = 2;
+struct BytePart {
+  std::size_t first, last;  // of the inputs, without the last
+};
+/// About half of the inputs; the second, never smaller, begins at a multiple of 64 (at 0 of fewer
+/// than 128).
+constexpr BytePart byte_part(std::size_t inputs, std::size_t part) {
+  const std::size_t middle = inputs / kLeastPartedInputs * (kLeastPartedInputs / 2);
+  return part == 0 ? BytePart{0, middle} : BytePart{middle, inputs};
+}
 void byte_products(TensorView<const std::uint8_t> bytes, std::size_t part, ConstTensorView packed_w,
                    TensorView<float> products);
 void affine_of_products(ConstTensorView first, ConstTensorView second, float scale,

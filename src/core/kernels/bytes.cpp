@@ -29,20 +29,11 @@ HWY_INLINE std::uint64_t NonZeroMask(const std::uint8_t* HWY_RESTRICT bytes, std
   return NonZeroMask(padded);
 }
 
-// The inputs of a part of a product. The second begins with a mask of its own.
-struct Part {
-  std::size_t first, last;
-};
-HWY_INLINE Part PartOf(std::size_t inputs, std::size_t part) {
-  const std::size_t middle = inputs / 2 / kMaskBits * kMaskBits;
-  return part == 0 ? Part{0, middle} : Part{middle, inputs};
-}
-
 // The sums of one panel of up to kRowBlock rows over one part of the inputs; 64 rows of w at a time
 // stay in the first-level cache.
 template <std::size_t V>
-HWY_NOINLINE void SumPart(TensorView<const std::uint8_t> bytes, const Part& part, ConstTensorView w,
-                          std::size_t column, RowPanel<V>* HWY_RESTRICT sums) {
+HWY_NOINLINE void SumPart(TensorView<const std::uint8_t> bytes, const BytePart& part,
+                          ConstTensorView w, std::size_t column, RowPanel<V>* HWY_RESTRICT sums) {
   const std::size_t inputs = bytes.shape()[1];
   const std::size_t stride = w.shape()[1];
   for (std::size_t r = 0; r < bytes.rows(); ++r) sums[r].Clear();
@@ -67,7 +58,7 @@ void ByteAffinePanel(TensorView<const std::uint8_t> bytes, float scale, ConstTen
   const std::size_t units = y.shape()[1];
   RowPanel<V> sums[kByteProducts][kRowBlock];
   for (std::size_t part = 0; part < kByteProducts; ++part)
-    SumPart(bytes, PartOf(inputs, part), w, column, sums[part]);
+    SumPart(bytes, byte_part(inputs, part), w, column, sums[part]);
   for (std::size_t r = 0; r < bytes.rows(); ++r) {
     sums[0][r].Add(sums[1][r]);
     sums[0][r].Write(scale, units - column, bias.data() + column, y.data() + r * units + column);
@@ -111,7 +102,7 @@ void ByteProducts(TensorView<const std::uint8_t> bytes, std::size_t part, ConstT
     const std::size_t count = std::min(kRowBlock, bytes.rows() - r);
     ForEachRowPanel(stride, [&]<std::size_t V>(std::size_t column) HWY_ATTR {
       RowPanel<V> sums[kRowBlock];
-      SumPart(bytes.slice(r, count), PartOf(bytes.shape()[1], part), w, column, sums);
+      SumPart(bytes.slice(r, count), byte_part(bytes.shape()[1], part), w, column, sums);
       for (std::size_t i = 0; i < count; ++i)
         sums[i].Store(products.data() + (r + i) * stride + column);
     });
