@@ -150,9 +150,12 @@ bool DenseOperation::is_narrow() const { return layer_.units <= 64; }
 
 // The wider the layer, the closer dense products come to the processor's peak: measured at 50, 128
 // and 512 units (bench/METHOD.md).
+double DenseOperation::zeros_that_pay() const {
+  return is_narrow() ? kernels::kZerosThatPay : layer_.units <= 256 ? 0.42 : 0.59;
+}
+
 bool DenseOperation::skipping_zeros_pays(TensorView<const std::uint8_t> bytes) const {
-  const double share = is_narrow() ? kernels::kZerosThatPay : layer_.units <= 256 ? 0.42 : 0.59;
-  return kernels::has_zeros(bytes.values(), share);
+  return kernels::has_zeros(bytes.values(), zeros_that_pay());
 }
 
 Shape DenseOperation::packed_weight() const {

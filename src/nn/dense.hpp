@@ -40,6 +40,8 @@ class DenseOperation final : public Operation {
   /// So few units that every batch of data with kernels::kZerosThatPay is quicker as bytes. Where
   /// that is known of the data, as of what MiniBatches hands over, no batch need be counted.
   bool is_narrow() const;
+  /// The share of zeros from which bytes are quicker than floats.
+  double zeros_that_pay() const;
   /// Whether these bytes, any there may be, have the zeros that it takes to be quicker than floats.
   bool skipping_zeros_pays(TensorView<const std::uint8_t> bytes) const;
   /// Whether there are inputs enough for both parts of kernels::byte_products.

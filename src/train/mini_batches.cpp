@@ -12,7 +12,7 @@ constexpr std::size_t kRowsOfATask = 32;
 // A property of data, network and processor, so the path, and with it every bit, is always the
 // same.
 bool are_better_bytes(const ByteTensor& images, double zeros) {
-  return zeros <= 0 || kernels::has_zeros(images.values(), zeros);
+  return zeros <= 0 || (zeros <= 1 && kernels::has_zeros(images.values(), zeros));
 }
 
 }  // namespace

@@ -158,7 +158,7 @@ TEST_F(Amx, ErrorsAreWithinTheirBound) {
 
 TEST_F(Amx, PartsMayBeEmpty) {
   const ByteTensor bytes({3, 32});
-  Tensor y({3, 16});
+  Tensor y = uniform_tensor({3, 16}, 3);
   amx::byte_products(bytes.view(), {0, 0, 0, 16}, uniform_tensor({32, 5}, 1), y);
   EXPECT_EQ(y, Tensor({3, 16}));
   Tensor dw = uniform_tensor({32, 5}, 2);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <complex>
 #include <functional>
@@ -14,6 +15,7 @@
 #include "diff/every_method.hpp"
 #include "gradatim/core/error.hpp"
 #include "gradatim/diff/gradient.hpp"
+#include "gradatim/diff/jacobian.hpp"
 #include "support/errors.hpp"
 
 namespace gradatim {
@@ -360,6 +362,41 @@ TEST(ComplexStep, FlatRootsAreFlatByAnyStep) {
   const auto smooth = [](const auto& x) { return exp(x); };
   EXPECT_EQ(derivative(smooth, 1.0, ComplexStep{.step = 1e-20}).evaluations, 1U);
   EXPECT_EQ(derivative(smooth, 1.0, ComplexStep{.step = 1e-3}).evaluations, 4U);
+}
+
+// What pow leaves of an imaginary part at a negative base is no slope, however large x is and
+// whatever step is asked for.
+TEST(ComplexStep, RoundingIsNoSlope) {
+  const auto status_of = [](double scale, double power, double x, double h) {
+    const auto f = [scale, power](const auto& z) { return pow(z * scale, power); };
+    return derivative(f, x, ComplexStep{.step = h}).status;
+  };
+  for (const double h : {0.0, 1e-20, 1e-16, std::numeric_limits<double>::epsilon(), 1e-8}) {
+    for (const double x : {-2.0, -100.0, -1e6, -1e7})
+      EXPECT_EQ(status_of(1, 2, x, h), Status::kNonFinite) << x << " by " << h;
+    EXPECT_EQ(status_of(1e-90, 2, -1e90, h), Status::kNonFinite) << h;
+  }
+  const auto jacobian_at = jacobian([](const auto& x) { return std::array{pow(x[0], 2.0)}; },
+                                    std::array{-1e6}, ComplexStep{.step = 1e-20});
+  EXPECT_EQ(jacobian_at.status, Status::kNonFinite);
+}
+
+// A slope that grows as the step shrinks is none, however small; one that shrinks is flat.
+TEST(ComplexStep, GrowthTellsFlatRootsFromNone) {
+  for (const double h : {0.0, 1e-20}) {
+    for (const double power : {1.25, 1.5, 1.9, 2.5}) {
+      const auto f = [power](const auto& x) { return pow(x, power); };
+      EXPECT_EQ(derivative(f, 0.0, ComplexStep{.step = h}).status, Status::kOk) << power;
+    }
+    const auto steep = [](const auto& x) { return 1e110 * x * x * x; };
+    EXPECT_EQ(derivative(steep, 0.0, ComplexStep{.step = h}).status, Status::kOk) << h;
+    const auto small = [](const auto& x) { return 1e-155 * sqrt(x); };
+    EXPECT_EQ(derivative(small, 0.0, ComplexStep{.step = h}).status, Status::kNonFinite) << h;
+  }
+  for (const double root : {1e104, 1e150}) {
+    const auto far = [root](const auto& x) { return sqrt(x - root); };
+    EXPECT_EQ(derivative(far, root, ComplexStep{}).status, Status::kNonFinite) << root;
+  }
 }
 
 TEST(ComplexStep, FindsNoSlopeWithALargeStepWhereThereIsNone) {

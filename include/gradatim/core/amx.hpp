@@ -13,7 +13,7 @@
 /// exact, and sums are those of float32: of 32 terms at a time, the even and the odd ones by
 /// themselves, then both together, then to what there is, once for each of the three. |y - ŷ| is at
 /// most (18 + depth / 10) 2^-24 |x| |w| + 2^-124 (|x| + depth): the unit takes parts and sums below
-/// 1.2e-38 for zero, and so drops the last digits of a float below 1e-33. An infinity on the side
+/// 1.2e-38 for zero, and so drops the last digits of a float below 1e-31. An infinity on the side
 /// of the floats makes a NaN, or nothing where a block of 32 rows meets it with zeros. Intel 64 and
 /// IA-32 Architectures Software Developer's Manual, volume 2, TDPBF16PS.
 namespace gradatim::kernels::amx {
@@ -40,8 +40,8 @@ struct Part {
   std::size_t first_column, last_column;
 };
 /// products[:, columns] = bytes[:, inputs] w[inputs, columns], for bytes (rows, inputs), w (inputs,
-/// units) and products (rows, packed_columns(units)). Of finite w, a row's bits
-/// hang on none beside it.
+/// units) and products (rows, packed_columns(units)). Of finite w, a row's bits hang on none beside
+/// it.
 void byte_products(TensorView<const std::uint8_t> bytes, const Part& part, ConstTensorView w,
                    TensorView<float> products);
 /// Rows [first, first + dw.rows()) of the gradient of w: dw = scale · bytes[:, first...]ᵀ dy, for

@@ -71,25 +71,27 @@ consteval T least_unreal() {
 }
 
 /// Whether y = f(x + ih) is as if f were real and had no pole at x: at one of even order, c/h², Im
-/// f vanishes. It is seen where c > h; a step that is large next to x is never trusted.
+/// f vanishes. It is seen where c > h: fewer of them by a step that is asked for than by the
+/// default one. A step that is not small next to 1 and to a large x is never trusted, since
+/// rounding leaves as much of an imaginary part.
 template <class T>
 inline bool is_ordinary(const std::complex<T>& y, T x, T h) {
   constexpr T kEpsilon = std::numeric_limits<T>::epsilon();
   const T magnitude = std::abs(y.real());
-  const T share = h == tiny_step<T>() ? least_unreal<T>() : std::sqrt(h * kEpsilon);
-  return std::abs(y.imag()) <= share * magnitude && magnitude <= 1 / h &&
-         h <= kEpsilon * step_scale(x);
+  const T scaled = h / step_scale(x);
+  const T share = h == tiny_step<T>() ? least_unreal<T>() : std::sqrt(scaled * kEpsilon);
+  return std::abs(y.imag()) <= share * magnitude && magnitude <= 1 / h && scaled <= kEpsilon / 256;
 }
 
 /// Whether f has a slope at x, where f(x + ih) is not ordinary and its real part is `re`. It has
 /// none if it has no finite, real value there, as sqrt(-1), 1/x² at 0 or, by std::pow, (-2)^3; or
 /// if Im f is not in proportion to the step, as of sqrt at 0. A step that truncates would not show
-/// that: the default one is asked, and a shorter one. A slope below the default step is flat, as
-/// that of x³ at 0, -h²; without proportion it would be large. Counts the evaluations, none at a
-/// root of f.
+/// that: the default one is asked, and a shorter one. A slope that shrinks with the step is flat,
+/// as that of x³ at 0, -h²; one that grows is none. Counts the evaluations, none at a root of f.
 template <class T, class G>
 [[gnu::noinline, gnu::cold]] bool has_slope(G g, T x, T re, T h, T slope,
                                             std::size_t& evaluations) {
+  constexpr T kDigit = std::numeric_limits<T>::denorm_min();  // the last of a subnormal Im f
   if (!std::isfinite(re) || !std::isfinite(slope)) return false;
   const T longer = std::min(h, complex_step_at(x, ComplexStep{}));
   const bool is_asked = longer == h;  // the default one, or below it
@@ -101,8 +103,8 @@ template <class T, class G>
   const T by_longer = is_asked ? slope : slope_by(longer);
   evaluations += is_asked ? 2 : 3;
   return on_axis.imag() == 0 && std::isfinite(on_axis.real()) &&
-         (std::abs(by_longer) <= longer ||
-          std::abs(by_shorter - by_longer) <= std::abs(by_shorter) / 1024);
+         (std::abs(by_shorter) <= std::abs(by_longer) / 2 ||
+          std::abs(by_shorter - by_longer) <= std::abs(by_shorter) / 1024 + kDigit / shorter);
 }
 
 /// A value of f, and whether f wrote to its argument.

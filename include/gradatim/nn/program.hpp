@@ -42,11 +42,13 @@ class Program {
 
   const ParameterLayout& layout() const;
   /// True if inputs may be given as bytes: the first layer is Dense. It skips the zeros among them
-  /// (kernels::byte_affine), multiplies them by the matrix unit (core/amx.hpp) or makes floats of
-  /// them, whichever is quicker for a batch.
+  /// (kernels::byte_affine), multiplies them by the matrix unit (core/amx.hpp) or, of more than 64
+  /// units, makes floats of them, whichever is quicker for a batch. Fewer units skip zeros without
+  /// the unit whatever there are of them.
   bool accepts_bytes() const;
   /// The share of zeros from which data are better given as bytes than as floats: 0 where this
-  /// process has the matrix unit and the layer its size, kNeverBytes where bytes are not accepted.
+  /// process has the matrix unit and layer and batch its size, kNeverBytes where bytes are not
+  /// accepted.
   double zeros_that_pay() const;
   static constexpr double kNeverBytes = 2;
   /// How many tasks the rows of a batch are cut into at most, since wide dense layers take more
