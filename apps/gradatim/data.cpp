@@ -150,8 +150,7 @@ const DatasetEntry& find_published(const std::string& name) {
   if (find_generated(name) != nullptr || std::ranges::find(names, name) != names.end())
     return find_dataset(name);
   throw InvalidArgument(
-      fmt::format("data fetch: unknown dataset '{}': expected one of {}; did you mean '{}'?", name,
-                  fmt::join(names, ", "), nearest(name, names)));
+      fmt::format("data fetch: unknown dataset '{}'{}", name, did_you_mean(name, names)));
 }
 
 int fetch_named(const DataOptions& options) {

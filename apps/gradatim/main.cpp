@@ -32,8 +32,8 @@ void check_subcommand(const CLI::App& app, int argc, char** argv) {
   for (const CLI::App* sub : app.get_subcommands({})) names.push_back(sub->get_name());
   if (std::find(names.begin(), names.end(), argv[1]) != names.end()) return;
   const std::vector<std::string_view> candidates(names.begin(), names.end());
-  throw InvalidArgument(fmt::format("unknown command '{}'; did you mean '{}'?", argv[1],
-                                    nearest(argv[1], candidates)));
+  throw InvalidArgument(
+      fmt::format("unknown command '{}'{}", argv[1], did_you_mean(argv[1], candidates)));
 }
 
 int parse_and_run(CLI::App& app, int argc, char** argv, const int& exit_code) {

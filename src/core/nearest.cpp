@@ -1,5 +1,8 @@
 #include "gradatim/core/nearest.hpp"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <vector>
 
@@ -39,6 +42,11 @@ std::size_t weighted_distance(std::string_view a, std::string_view b, const Cost
   return row.back();
 }
 
+bool is_near(std::string_view given, std::string_view candidate) {
+  const std::size_t lost = weighted_distance(given, candidate, {.insertion = 0});
+  return 3 * lost <= given.size() && candidate.size() <= 3 * given.size();
+}
+
 }  // namespace
 
 std::size_t edit_distance(std::string_view a, std::string_view b) {
@@ -56,6 +64,15 @@ std::string_view nearest(std::string_view given, std::span<const std::string_vie
     best = candidate;
   }
   return best;
+}
+
+std::string did_you_mean(std::string_view given, std::span<const std::string_view> candidates) {
+  constexpr std::size_t kMostListed = 32;
+  if (candidates.empty()) return "";
+  const std::string_view best = nearest(given, candidates);
+  if (is_near(given, best)) return fmt::format("; did you mean '{}'?", best);
+  if (candidates.size() > kMostListed) return "";
+  return fmt::format("; expected one of {}", fmt::join(candidates, ", "));
 }
 
 }  // namespace gradatim

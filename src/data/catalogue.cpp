@@ -1,7 +1,6 @@
 #include "gradatim/data/catalogue.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <string>
@@ -74,8 +73,7 @@ const DatasetEntry& find_dataset(std::string_view name) {
   names.reserve(kCatalogue.size() + generated_datasets().size());
   for (const DatasetEntry& entry : kCatalogue) names.push_back(entry.name);
   for (const GeneratedDataset& generated : generated_datasets()) names.push_back(generated.name);
-  throw InvalidArgument(fmt::format("unknown dataset '{}': expected one of {}; did you mean '{}'?",
-                                    name, fmt::join(names, ", "), nearest(name, names)));
+  throw InvalidArgument(fmt::format("unknown dataset '{}'{}", name, did_you_mean(name, names)));
 }
 
 }  // namespace gradatim

@@ -19,8 +19,8 @@ std::size_t column_of(const TextTable& table, const std::string& name) {
   const auto found = std::ranges::find(table.columns, name);
   if (found != table.columns.end()) return static_cast<std::size_t>(found - table.columns.begin());
   const std::vector<std::string_view> names(table.columns.begin(), table.columns.end());
-  throw InvalidArgument(fmt::format("{}: no column is called '{}'; did you mean '{}'?", table.name,
-                                    name, nearest(name, names)));
+  throw InvalidArgument(
+      fmt::format("{}: no column is called '{}'{}", table.name, name, did_you_mean(name, names)));
 }
 
 std::vector<std::size_t> columns_of(const TextTable& table, const std::vector<std::string>& names) {

@@ -80,10 +80,9 @@ const ParameterTensor& Parameters::find(std::string_view name) const {
     if (tensor.name == name) return tensor;
     names.push_back(tensor.name);
   }
-  throw InvalidArgument(names.empty()
-                            ? fmt::format("parameters: no tensor '{}': the network has none", name)
-                            : fmt::format("parameters: no tensor '{}'; did you mean '{}'?", name,
-                                          nearest(name, names)));
+  throw InvalidArgument(
+      fmt::format("parameters: no tensor '{}'{}", name,
+                  names.empty() ? ": the network has none" : did_you_mean(name, names)));
 }
 
 TensorView<float> Parameters::operator[](std::string_view name) {

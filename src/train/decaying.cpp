@@ -35,9 +35,8 @@ void check_names(const ParameterLayout& layout, std::span<const std::string> giv
       found = found || stands_for(name, names);
     }
     if (!found)
-      throw InvalidArgument(
-          fmt::format("no_decay: no parameters are called '{}'; did you mean '{}'?", name,
-                      nearest(name, known)));
+      throw InvalidArgument(fmt::format("no_decay: no parameters are called '{}'{}", name,
+                                        did_you_mean(name, known)));
   }
 }
 

@@ -106,8 +106,8 @@ std::filesystem::path find_recipe(std::string_view name_or_path,
     throw InvalidArgument(
         fmt::format("unknown recipe '{}', and no folder with recipes was found", name_or_path));
   const std::vector<std::string_view> candidates(names.begin(), names.end());
-  throw InvalidArgument(fmt::format("unknown recipe '{}'; did you mean '{}'?", name_or_path,
-                                    nearest(name_or_path, candidates)));
+  throw InvalidArgument(
+      fmt::format("unknown recipe '{}'{}", name_or_path, did_you_mean(name_or_path, candidates)));
 }
 
 }  // namespace gradatim

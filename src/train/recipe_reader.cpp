@@ -37,10 +37,6 @@ bool contains(const Range& range, double value) {
          (range.high_open ? value < range.high : value <= range.high);
 }
 
-std::string did_you_mean(std::string_view given, const std::vector<std::string_view>& candidates) {
-  return candidates.empty() ? "" : fmt::format("; did you mean '{}'?", nearest(given, candidates));
-}
-
 }  // namespace
 
 std::string place_of(const toml::source_region& where, std::string_view file) {
@@ -174,8 +170,7 @@ std::size_t RecipeReader::index_of_name(const toml::node& node, const std::strin
   const auto found = std::find(names.begin(), names.end(), std::string_view(name->get()));
   if (found == names.end())
     fail(node.source(), path,
-         fmt::format("unknown name '{}'{} (one of {})", name->get(),
-                     did_you_mean(name->get(), names), fmt::join(names, ", ")));
+         fmt::format("unknown name '{}'{}", name->get(), did_you_mean(name->get(), names)));
   return static_cast<std::size_t>(found - names.begin());
 }
 

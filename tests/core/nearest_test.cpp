@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <array>
+#include <string>
+#include <string_view>
+#include <vector>
 
 namespace gradatim {
 namespace {
@@ -42,6 +45,21 @@ TEST(Nearest, FindsWhatWasMeant) {
   EXPECT_EQ(nearest("mnst", kNames), "mnist");
   EXPECT_EQ(nearest("CIFAR-10", kNames), "cifar10");
   EXPECT_EQ(nearest("anything", {}), "");
+}
+
+TEST(DidYouMean, NamesWhatIsNearOrAllThereAre) {
+  constexpr std::array<std::string_view, 3> kNames{"fashion-mnist", "mnist", "cifar10"};
+  EXPECT_EQ(did_you_mean("mnits", kNames), "; did you mean 'mnist'?");
+  EXPECT_EQ(did_you_mean("fasion", kNames), "; did you mean 'fashion-mnist'?");
+  const std::string all = "; expected one of fashion-mnist, mnist, cifar10";
+  EXPECT_EQ(did_you_mean("imagenet", kNames), all);
+  EXPECT_EQ(did_you_mean("i", kNames), all) << "a letter that all have means none of them";
+  EXPECT_EQ(did_you_mean("", kNames), all);
+  EXPECT_EQ(did_you_mean("anything", {}), "");
+  EXPECT_EQ(did_you_mean("", {}), "");
+  const std::vector<std::string_view> many(33, "mnist");
+  EXPECT_EQ(did_you_mean("imagenet", many), "");
+  EXPECT_EQ(did_you_mean("mnis", many), "; did you mean 'mnist'?");
 }
 
 TEST(Nearest, TakesTheFirstAmongEquals) {

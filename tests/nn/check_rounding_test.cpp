@@ -12,6 +12,7 @@
 #include "nn/check/partial_sums.hpp"
 #include "nn/check_problems.hpp"
 #include "nn/numerical/base_point.hpp"
+#include "support/sanitized.hpp"
 
 namespace gradatim {
 namespace {
@@ -22,6 +23,8 @@ using test::check_of;
 using test::convolution;
 using test::Problem;
 using test::TargetKind;
+
+constexpr const char* kTooLong = "large batches of what is checked of small ones";
 
 // Weights of one sign: errors all go the same way, and so do the terms.
 TEST(CheckRounding, WeightsOfOneSignAreNoFalseAlarm) {
@@ -142,6 +145,7 @@ TEST_F(PartialSums, CoverTermsOfOneSignAndThenTheOther) {
 // Inputs of one sign, and labels in order: by the terms of each entry alone, hundreds of right
 // entries would be called wrong.
 TEST(CheckRounding, LargeBatchesAreNoFalseAlarm) {
+  if (test::kSanitized) GTEST_SKIP() << kTooLong;
   for (const bool sorted : {false, true}) {
     Problem problem = as_initialised("large", {{60}, {Dense{30}, Sigmoid{}, Dense{5}}}, 4'000, 1);
     for (float& value : problem.inputs.values()) value = 0.5F + 0.5F * std::abs(value);
@@ -158,6 +162,7 @@ TEST(CheckRounding, LargeBatchesAreNoFalseAlarm) {
 // To a network that tells nothing apart yet, samples of a class are alike: terms of so few kinds
 // are rounded to the same side again and again, which no random walk is off by.
 TEST(CheckRounding, TermsOfFewKindsAreNoFalseAlarm) {
+  if (test::kSanitized) GTEST_SKIP() << kTooLong;
   Problem problem = as_initialised("alike", {{20}, {Dense{6}, Sigmoid{}, Dense{3}}}, 40'000, 1);
   for (float& w : problem.parameters.theta()) w *= 0.3F;
   for (float& value : problem.inputs.values()) value = value > 0.8F ? 0.0F : 254.0F / 255.0F;
@@ -260,7 +265,7 @@ Problem tanh_problem(std::uint64_t seed) {
 // side. (Of the weights, whose rows cancel here to a ten thousandth of themselves, one in some
 // thousand still fails, by the numerical gradient's own rounding.)
 TEST(CheckRounding, RowsThatAreAlikeAreNoFalseAlarm) {
-  for (const std::uint64_t seed : {1U, 2U, 3U, 4U}) {
+  for (std::uint64_t seed = 1; seed <= (test::kSanitized ? 1 : 4); ++seed) {
     Problem problem = tanh_problem(seed);
     std::ranges::fill(problem.targets.values(), 101.0F);
     const NetworkCheck report = check_of(problem, backprop(problem));
@@ -275,7 +280,7 @@ TEST(CheckRounding, RowsThatAreAlikeAreNoFalseAlarm) {
 // Two evaluations in double of a loss of 10,000 agree in all but four digits of what a small
 // gradient changes it by.
 TEST(CheckRounding, RoundingOfEvaluationsInDoubleIsNotBlamedOnChangeRules) {
-  for (const std::uint64_t seed : {1U, 2U, 3U, 4U}) {
+  for (std::uint64_t seed = 1; seed <= (test::kSanitized ? 1 : 4); ++seed) {
     Problem problem = tanh_problem(seed);
     problem.targets = test::uniform_tensor(problem.targets.shape(), seed, 90.0F, 110.0F);
     const NetworkCheck report = check(problem.network, problem.parameters.theta(), problem.batch(),

@@ -10,6 +10,7 @@
 #include "gradatim/nn/parameters.hpp"
 #include "nn/check_problems.hpp"
 #include "nn/swish.hpp"
+#include "support/sanitized.hpp"
 
 namespace gradatim {
 namespace {
@@ -29,14 +30,8 @@ Network deep_network() {
   return {{1, 6, 6}, layers};
 }
 
-// Sanitizers make the differences twenty times as slow.
-#ifdef GRADATIM_SANITIZED
-constexpr std::size_t kDeepRows = 2;
-constexpr std::uint64_t kDeepSeeds = 1;
-#else
-constexpr std::size_t kDeepRows = 4;
-constexpr std::uint64_t kDeepSeeds = 3;
-#endif
+constexpr std::size_t kDeepRows = test::kSanitized ? 2 : 4;
+constexpr std::uint64_t kDeepSeeds = test::kSanitized ? 1 : 3;
 
 // By the sum of all absolute values no entry of the first three layers could be told from noise.
 TEST(DeepCheck, NearlyEveryEntryIsResolved) {

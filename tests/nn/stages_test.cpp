@@ -116,6 +116,11 @@ const Network kNetworks[] = {
     {{4, 12, 12},
      {Gelu{}, BatchNorm{}, Conv2d{160}, Gelu{}, MaxPool2d{}, Flatten{}, Dense{80}, Silu{}, Silu{},
       Dense{30}, BatchNorm{}, Dropout{0.2F}, Dense{10}}},
+    // Added to across what is added up over the batch, in blocks.
+    {{1, 40, 40},
+     {Conv2d{.filters = 12, .padding = 1}, Gelu{}, BatchNorm{}, Gelu{},
+      Conv2d{.filters = 12, .padding = 1}, Gelu{}, Silu{}, Residual{5}, Gelu{}, AvgPool2d{4},
+      Flatten{}, Dense{300}, Gelu{}, Dense{10}}},
     {{1024},
      {Dense{16}, Custom{std::make_shared<CentringLayer>()}, Relu{}, Dense{20000}, Relu{},
       Dense{10}}},

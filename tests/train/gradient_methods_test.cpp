@@ -11,6 +11,7 @@
 #include "nn/problems.hpp"
 #include "support/datasets.hpp"
 #include "support/mnist.hpp"
+#include "support/sanitized.hpp"
 
 namespace gradatim {
 namespace {
@@ -103,11 +104,7 @@ TEST(RealCheck, EveryParameterOfAWideReluNetwork) {
   EXPECT_GT(report.count(&TensorCheck::passed), 400'000U);
 }
 
-#if defined(GRADATIM_SANITIZED)
-constexpr std::size_t kSteps = 100;
-#else
-constexpr std::size_t kSteps = 10'000;
-#endif
+constexpr std::size_t kSteps = test::kSanitized ? 100 : 10'000;
 
 TEST(RealNumericalGradient, TrainsToBackpropsAccuracy) {
   const auto all = real_data();

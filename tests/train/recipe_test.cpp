@@ -52,12 +52,14 @@ TEST(Recipe, NamesUnknownKeysAndKindsWithThePlaceAndTheNearest) {
             "dir/small.toml:8:1: bach: unknown key; did you mean 'batch'?");
   EXPECT_EQ(refusal("data = \"mnist\"\ninput = [4]\nlayers = [{ kind = \"dense\", unit = 3 }]"),
             "dir/small.toml:3:29: layers[0].unit: unknown key; did you mean 'units'?");
+  EXPECT_EQ(refusal("data = \"mnist\"\ninput = [4]\nlayers = [\"relu\", \"sigmod\"]"),
+            "dir/small.toml:3:19: layers[1]: unknown name 'sigmod'; did you mean 'sigmoid'?");
   EXPECT_EQ(
-      refusal("data = \"mnist\"\ninput = [4]\nlayers = [\"relu\", \"sigmod\"]"),
-      "dir/small.toml:3:19: layers[1]: unknown name 'sigmod'; did you mean 'sigmoid'? "
-      "(one of dense, sigmoid, relu, tanh, softmax, leaky_relu, gelu, silu, softplus, flatten, "
-      "conv2d, max_pool2d, avg_pool2d, global_avg_pool, dropout, residual, layer_norm, "
-      "batch_norm)");
+      refusal("data = \"mnist\"\ninput = [4]\nlayers = [\"relu\", \"lstm\"]"),
+      "dir/small.toml:3:19: layers[1]: unknown name 'lstm'; expected one of dense, sigmoid, relu, "
+      "tanh, softmax, leaky_relu, gelu, silu, softplus, flatten, conv2d, max_pool2d, avg_pool2d, "
+      "global_avg_pool, dropout, residual, layer_norm, "
+      "batch_norm");
   EXPECT_CONTAINS(refusal_of_line("loss = \"cross_entropie\""), "did you mean 'cross_entropy'?");
   EXPECT_CONTAINS(refusal_of_setting("optimizer.kind=sdg"), "did you mean 'sgd'?");
   EXPECT_CONTAINS(refusal_of_line("sampling = \"shuffled\""), "did you mean 'shuffled_epochs'?");

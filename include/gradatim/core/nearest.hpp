@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace gradatim {
@@ -17,5 +18,10 @@ std::size_t edit_distance(std::string_view a, std::string_view b);
 /// much most (a swap 1, an insertion 1, a substitution 2, a deletion 3, as git weighs them for its
 /// commands), so that a beginning finds its name: "fasion" is fashion-mnist rather than mnist.
 std::string_view nearest(std::string_view given, std::span<const std::string_view> candidates);
+
+/// What an error adds of a name that there is not: "; did you mean 'mnist'?" where the nearest
+/// candidate keeps two thirds of the letters given and has no more than three times as many;
+/// otherwise "; expected one of a, b", or nothing of more than 32 candidates, or none.
+std::string did_you_mean(std::string_view given, std::span<const std::string_view> candidates);
 
 }  // namespace gradatim

@@ -32,6 +32,7 @@ constexpr std::size_t kParts = 3;                     // of a float
 constexpr std::size_t kTile = kSide * kDepth;         // bfloat16s
 constexpr std::size_t kColumnTiles = kParts * kTile;  // those of 16 columns
 constexpr std::size_t kBlock = 2 * kSide;             // rows and columns of a block of four sums
+constexpr std::size_t kGroup = 4 * kBlock;  // rows of dw that pass each 32 columns of dy together
 constexpr long kTileStride = 64;                      // bytes
 
 std::size_t tiles_over(std::size_t columns) { return (columns + kSide - 1) / kSide; }
@@ -249,16 +250,32 @@ GRADATIM_AMX void multiply(const LeftOperand& a, const Bfloat16* b, std::size_t 
   if constexpr (kTwoRows && kTwoColumns) _tile_stored(3, c + kSide * c_stride + kSide, stride);
 }
 
-void multiply_block(const LeftOperand& a, std::size_t columns, const Bfloat16* b,
-                    std::size_t b_stride, float* c, std::size_t c_stride) {
-  const bool two_columns = columns > kSide;
-  if (a.rows > kSide)
-    two_columns ? multiply<true, true>(a, b, b_stride, c, c_stride)
-                : multiply<true, false>(a, b, b_stride, c, c_stride);
-  else
-    two_columns ? multiply<false, true>(a, b, b_stride, c, c_stride)
-                : multiply<false, false>(a, b, b_stride, c, c_stride);
-}
+// The tiles of the calling thread, until the end of the scope. To set their rows takes as long as
+// twenty instructions: only where they change.
+class Tiles {
+ public:
+  Tiles() = default;
+  Tiles(const Tiles&) = delete;
+  Tiles& operator=(const Tiles&) = delete;
+  GRADATIM_AMX ~Tiles() { _tile_release(); }
+
+  // As `multiply`, of so many columns, or the first 32 of them.
+  void multiply_block(const LeftOperand& a, std::size_t columns, const Bfloat16* b,
+                      std::size_t b_stride, float* c, std::size_t c_stride) {
+    if (a.rows != rows_) set_tile_rows(a.rows);
+    rows_ = a.rows;
+    const bool two_columns = columns > kSide;
+    if (a.rows > kSide)
+      two_columns ? multiply<true, true>(a, b, b_stride, c, c_stride)
+                  : multiply<true, false>(a, b, b_stride, c, c_stride);
+    else
+      two_columns ? multiply<false, true>(a, b, b_stride, c, c_stride)
+                  : multiply<false, false>(a, b, b_stride, c, c_stride);
+  }
+
+ private:
+  std::size_t rows_ = 0;  // of a block, that they are set to
+};
 
 // Room for as many blocks of 32 rows.
 std::span<LeftOperand> left_operands(std::size_t rows, std::size_t depth) {
@@ -321,7 +338,7 @@ void pack(ConstTensorView x, std::size_t first, std::size_t rows, Bfloat16* pack
 }
 
 // 32 columns of w at a time are split into parts, which stay in the cache for all rows.
-GRADATIM_AMX void byte_products(TensorView<const std::uint8_t> bytes, const Part& part,
+void byte_products(TensorView<const std::uint8_t> bytes, const Part& part,
                                 ConstTensorView w, TensorView<float> products) {
   const std::size_t units = w.shape()[1];
   const std::size_t columns = products.shape()[1];
@@ -336,42 +353,45 @@ GRADATIM_AMX void byte_products(TensorView<const std::uint8_t> bytes, const Part
               blocks[i]);
   }
   const std::size_t last_column = std::min(units, part.last_column);
+  Tiles tiles;
   for (std::size_t j = part.first_column; j < last_column; j += kBlock) {
     for (std::size_t step = first_step; step < last_step; ++step)
       for (std::size_t half = 0; half < kBlock && j + half < last_column; half += kSide)
         pack_tiles(weight, step, last_step * kDepth, j + half, units,
                    right + (2 * (step - first_step) + half / kSide) * kColumnTiles);
-    for (std::size_t i = 0; i < blocks.size(); ++i) {
-      set_tile_rows(blocks[i].rows);
-      multiply_block(blocks[i], last_column - j, right, 2 * kColumnTiles,
-                     products.data() + i * kBlock * columns + j, columns);
-    }
+    for (std::size_t i = 0; i < blocks.size(); ++i)
+      tiles.multiply_block(blocks[i], last_column - j, right, 2 * kColumnTiles,
+                           products.data() + i * kBlock * columns + j, columns);
   }
-  _tile_release();
 }
 
-GRADATIM_AMX void byte_gemm_transposed(TensorView<const std::uint8_t> bytes, float scale,
+void byte_gemm_transposed(TensorView<const std::uint8_t> bytes, float scale,
                                        const Bfloat16* packed_dy, std::size_t first,
                                        TensorView<float> dw) {
   const std::size_t units = dw.shape()[1];
   const std::size_t stride = tiles_over(units) * kColumnTiles;
   alignas(kAlignment) float block[kBlock][kBlock];
-  LeftOperand& a = left_operands(kBlock, bytes.rows())[0];
-  for (std::size_t i = 0; i < dw.rows(); i += kBlock) {
-    take_columns(bytes, first + i, first + std::min(dw.rows(), i + kBlock), a);
-    set_tile_rows(a.rows);
-    for (std::size_t j = 0; j < units; j += kBlock) {
-      const std::size_t columns = std::min(kBlock, units - j);
-      multiply_block(a, columns, packed_dy + j / kSide * kColumnTiles, stride, block[0], kBlock);
-      write_scaled(block, a.rows, columns, scale, dw.data() + i * units + j, units);
-    }
+  Tiles tiles;
+  for (std::size_t group = 0; group < dw.rows(); group += kGroup) {
+    const std::size_t rows = std::min(kGroup, dw.rows() - group);
+    const auto blocks = left_operands(rows, bytes.rows());
+    for (std::size_t i = 0; i < blocks.size(); ++i)
+      take_columns(bytes, first + group + i * kBlock,
+                   first + group + std::min(rows, (i + 1) * kBlock), blocks[i]);
+    for (std::size_t j = 0; j < units; j += kBlock)
+      for (std::size_t i = 0; i < blocks.size(); ++i) {
+        const std::size_t columns = std::min(kBlock, units - j);
+        tiles.multiply_block(blocks[i], columns, packed_dy + j / kSide * kColumnTiles, stride,
+                             block[0], kBlock);
+        write_scaled(block, blocks[i].rows, columns, scale,
+                     dw.data() + (group + i * kBlock) * units + j, units);
+      }
   }
-  _tile_release();
 }
 
 void reserve(std::size_t inputs, std::size_t rows) {
   left_operands(rows, inputs);
-  left_operands(kBlock, rows);
+  left_operands(kGroup, rows);
   right_operand(inputs);
 }
 
