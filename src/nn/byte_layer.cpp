@@ -63,7 +63,7 @@ void ByteLayer::multiply(std::span<const float> theta, std::size_t tasks, TaskPo
 }
 
 void ByteLayer::multiply_by_unit(std::span<const float> theta, TaskPool& pool) {
-  constexpr std::size_t kColumns = 128;  // of a task: each brings the bytes into tiles
+  constexpr std::size_t kColumns = 256;  // of a task: each brings the bytes into tiles
   has_products_ = true;
   const std::size_t columns = products_[0].shape()[1];
   const std::size_t groups = (columns + kColumns - 1) / kColumns;

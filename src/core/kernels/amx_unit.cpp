@@ -104,6 +104,48 @@ GRADATIM_AMX void pack_tiles(const Rows& x, std::size_t step, std::size_t end, s
   }
 }
 
+// Splits 32 columns of the last rows of a matrix into parts, from a multiple of 32 rows on, and
+// zeros behind them up to another: some pairs of rows at a time, in the shadow of products, which
+// leave the rest of the processor idle.
+class PanelPacker {
+ public:
+  PanelPacker() = default;
+  PanelPacker(const Rows& x, std::size_t row, std::size_t column, std::size_t last_column,
+              Bfloat16* to)
+      : from_(x.values + row * x.stride + column),
+        stride_(x.stride),
+        rows_(x.last - row),
+        pairs_(steps_over(rows_) * kSide),
+        inside_(first_lanes(last_column - column)),
+        to_(to) {}
+
+  GRADATIM_AMX void advance(std::size_t pairs) {
+    for (const std::size_t end = std::min(pairs_, done_ + pairs); done_ < end; ++done_) pack_pair();
+  }
+  void finish() { advance(pairs_); }
+
+ private:
+  GRADATIM_AMX void pack_pair() {
+    constexpr __mmask32 kBoth = 0xFFFFFFFF;
+    const std::size_t row = 2 * done_;
+    const float* from = from_ + row * stride_;
+    Bfloat16* to = to_ + row / kDepth * 2 * kColumnTiles + row % kDepth / 2 * kDepth;
+    for (std::size_t half = 0; half < kBlock; half += kSide, from += kSide, to += kColumnTiles) {
+      const auto inside = static_cast<__mmask16>(inside_ >> half);
+      store_parts(_mm512_maskz_loadu_ps(row < rows_ ? inside : 0, from),
+                  _mm512_maskz_loadu_ps(row + 1 < rows_ ? inside : 0, from + stride_), kBoth, to);
+    }
+  }
+
+  const float* from_ = nullptr;
+  std::size_t stride_ = 0;
+  std::size_t rows_ = 0;
+  std::size_t pairs_ = 0;
+  std::size_t done_ = 0;
+  __mmask32 inside_ = 0;  // of the columns
+  Bfloat16* to_ = nullptr;
+};
+
 // ---- The left operand
 
 // Up to 32 rows of it: tiles of both halves of them, for the steps of 32 inputs where they have
@@ -219,11 +261,17 @@ GRADATIM_AMX void set_tile_rows(std::size_t rows) {
   _tile_loadconfig(&config);
 }
 
+// What is packed beside products: so many pairs of rows a step.
+struct Beside {
+  PanelPacker packer{};
+  std::size_t pairs = 0;
+};
+
 // c[0, a.rows)[0, 16 or 32) = a b, where the steps of b lie b_stride apart, and the tiles of its
 // second 16 columns behind those of the first. Names of tiles must be digits.
 template <bool kTwoRows, bool kTwoColumns>
 GRADATIM_AMX void multiply(const LeftOperand& a, const Bfloat16* b, std::size_t b_stride, float* c,
-                           std::size_t c_stride) {
+                           std::size_t c_stride, Beside& beside) {
   std::atomic_signal_fence(std::memory_order_seq_cst);  // as above
   _tile_zero(0);
   _tile_zero(1);
@@ -242,6 +290,7 @@ GRADATIM_AMX void multiply(const LeftOperand& a, const Bfloat16* b, std::size_t 
       if constexpr (kTwoColumns) _tile_dpbf16ps(1, 4, 7);
       if constexpr (kTwoRows && kTwoColumns) _tile_dpbf16ps(3, 5, 7);
     }
+    beside.packer.advance(beside.pairs);
   }
   const auto stride = static_cast<long>(c_stride * sizeof(float));
   _tile_stored(0, c, stride);
@@ -261,16 +310,16 @@ class Tiles {
 
   // As `multiply`, of so many columns, or the first 32 of them.
   void multiply_block(const LeftOperand& a, std::size_t columns, const Bfloat16* b,
-                      std::size_t b_stride, float* c, std::size_t c_stride) {
+                      std::size_t b_stride, float* c, std::size_t c_stride, Beside& beside) {
     if (a.rows != rows_) set_tile_rows(a.rows);
     rows_ = a.rows;
     const bool two_columns = columns > kSide;
     if (a.rows > kSide)
-      two_columns ? multiply<true, true>(a, b, b_stride, c, c_stride)
-                  : multiply<true, false>(a, b, b_stride, c, c_stride);
+      two_columns ? multiply<true, true>(a, b, b_stride, c, c_stride, beside)
+                  : multiply<true, false>(a, b, b_stride, c, c_stride, beside);
     else
-      two_columns ? multiply<false, true>(a, b, b_stride, c, c_stride)
-                  : multiply<false, false>(a, b, b_stride, c, c_stride);
+      two_columns ? multiply<false, true>(a, b, b_stride, c, c_stride, beside)
+                  : multiply<false, false>(a, b, b_stride, c, c_stride, beside);
   }
 
  private:
@@ -289,8 +338,9 @@ std::span<LeftOperand> left_operands(std::size_t rows, std::size_t depth) {
   return operands;
 }
 
-std::span<Bfloat16> right_operand(std::size_t depth) {
-  return scratch<Use::weight, Bfloat16>(steps_over(depth) * 2 * kColumnTiles);
+// Room for so many of 32 columns.
+std::span<Bfloat16> right_operands(std::size_t count, std::size_t depth) {
+  return scratch<Use::weight, Bfloat16>(count * steps_over(depth) * 2 * kColumnTiles);
 }
 
 // to[r][0, columns) = scale · block[r][...]
@@ -337,31 +387,41 @@ void pack(ConstTensorView x, std::size_t first, std::size_t rows, Bfloat16* pack
                  packed + (step * tiles_over(columns) + j / kSide) * kColumnTiles);
 }
 
-// 32 columns of w at a time are split into parts, which stay in the cache for all rows.
-void byte_products(TensorView<const std::uint8_t> bytes, const Part& part,
-                                ConstTensorView w, TensorView<float> products) {
+// 32 columns of w at a time are split into parts, which stay in the cache for all rows; meanwhile
+// the next 32 are.
+void byte_products(TensorView<const std::uint8_t> bytes, const Part& part, ConstTensorView w,
+                   TensorView<float> products) {
   const std::size_t units = w.shape()[1];
   const std::size_t columns = products.shape()[1];
-  const std::size_t first_step = part.first_input / kDepth;
-  const std::size_t last_step = steps_over(part.last_input);
+  const std::size_t depth = part.last_input - part.first_input;
+  const std::size_t last_column = std::min(units, part.last_column);
   const Rows weight{w.data(), units, 0, part.last_input};
-  const auto blocks = left_operands(bytes.rows(), part.last_input - part.first_input);
-  Bfloat16* const right = right_operand(part.last_input - part.first_input).data();
+  const auto blocks = left_operands(bytes.rows(), depth);
   for (std::size_t i = 0; i < blocks.size(); ++i) {
     const std::size_t r = i * kBlock;
     take_rows(bytes.slice(r, std::min(kBlock, bytes.rows() - r)), part.first_input, part.last_input,
               blocks[i]);
   }
-  const std::size_t last_column = std::min(units, part.last_column);
+  if (blocks.empty()) return;
+  const std::span<Bfloat16> panels = right_operands(2, depth);
+  const auto panel = [&](std::size_t column) {
+    const std::size_t turn = (column - part.first_column) / kBlock % 2;
+    return panels.data() + turn * panels.size() / 2;
+  };
+  Beside next{.pairs = (kSide + blocks.size() - 1) / blocks.size()};
+  const auto begin_packing = [&](std::size_t column) {
+    next.packer = column < last_column ? PanelPacker(weight, part.first_input, column, last_column,
+                                                     panel(column))
+                                       : PanelPacker();
+  };
   Tiles tiles;
+  begin_packing(part.first_column);
   for (std::size_t j = part.first_column; j < last_column; j += kBlock) {
-    for (std::size_t step = first_step; step < last_step; ++step)
-      for (std::size_t half = 0; half < kBlock && j + half < last_column; half += kSide)
-        pack_tiles(weight, step, last_step * kDepth, j + half, units,
-                   right + (2 * (step - first_step) + half / kSide) * kColumnTiles);
+    next.packer.finish();
+    begin_packing(j + kBlock);
     for (std::size_t i = 0; i < blocks.size(); ++i)
-      tiles.multiply_block(blocks[i], last_column - j, right, 2 * kColumnTiles,
-                           products.data() + i * kBlock * columns + j, columns);
+      tiles.multiply_block(blocks[i], last_column - j, panel(j), 2 * kColumnTiles,
+                           products.data() + i * kBlock * columns + j, columns, next);
   }
 }
 
@@ -372,6 +432,7 @@ void byte_gemm_transposed(TensorView<const std::uint8_t> bytes, float scale,
   const std::size_t stride = tiles_over(units) * kColumnTiles;
   alignas(kAlignment) float block[kBlock][kBlock];
   Tiles tiles;
+  Beside nothing;
   for (std::size_t group = 0; group < dw.rows(); group += kGroup) {
     const std::size_t rows = std::min(kGroup, dw.rows() - group);
     const auto blocks = left_operands(rows, bytes.rows());
@@ -382,7 +443,7 @@ void byte_gemm_transposed(TensorView<const std::uint8_t> bytes, float scale,
       for (std::size_t i = 0; i < blocks.size(); ++i) {
         const std::size_t columns = std::min(kBlock, units - j);
         tiles.multiply_block(blocks[i], columns, packed_dy + j / kSide * kColumnTiles, stride,
-                             block[0], kBlock);
+                             block[0], kBlock, nothing);
         write_scaled(block, blocks[i].rows, columns, scale,
                      dw.data() + (group + i * kBlock) * units + j, units);
       }
@@ -392,7 +453,7 @@ void byte_gemm_transposed(TensorView<const std::uint8_t> bytes, float scale,
 void reserve(std::size_t inputs, std::size_t rows) {
   left_operands(rows, inputs);
   left_operands(kGroup, rows);
-  right_operand(inputs);
+  right_operands(2, inputs);
 }
 
 }  // namespace gradatim::kernels::amx::unit
