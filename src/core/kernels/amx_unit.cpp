@@ -33,7 +33,7 @@ constexpr std::size_t kTile = kSide * kDepth;         // bfloat16s
 constexpr std::size_t kColumnTiles = kParts * kTile;  // those of 16 columns
 constexpr std::size_t kBlock = 2 * kSide;             // rows and columns of a block of four sums
 constexpr std::size_t kGroup = 4 * kBlock;  // rows of dw that pass each 32 columns of dy together
-constexpr long kTileStride = 64;                      // bytes
+constexpr long kTileStride = 64;            // bytes
 
 std::size_t tiles_over(std::size_t columns) { return (columns + kSide - 1) / kSide; }
 std::size_t steps_over(std::size_t rows) { return (rows + kDepth - 1) / kDepth; }
@@ -105,26 +105,29 @@ GRADATIM_AMX void pack_tiles(const Rows& x, std::size_t step, std::size_t end, s
 }
 
 // Splits 32 columns of the last rows of a matrix into parts, from a multiple of 32 rows on, and
-// zeros behind them up to another: some pairs of rows at a time, in the shadow of products, which
-// leave the rest of the processor idle.
+// zeros behind them up to another: some pairs of rows at each step of products, which leave the
+// rest of the processor idle.
 class PanelPacker {
  public:
   PanelPacker() = default;
   PanelPacker(const Rows& x, std::size_t row, std::size_t column, std::size_t last_column,
-              Bfloat16* to)
+              Bfloat16* to, std::size_t pairs_a_step)
       : from_(x.values + row * x.stride + column),
         stride_(x.stride),
         rows_(x.last - row),
         pairs_(steps_over(rows_) * kSide),
+        pairs_a_step_(pairs_a_step),
         inside_(first_lanes(last_column - column)),
         to_(to) {}
 
-  GRADATIM_AMX void advance(std::size_t pairs) {
-    for (const std::size_t end = std::min(pairs_, done_ + pairs); done_ < end; ++done_) pack_pair();
-  }
-  void finish() { advance(pairs_); }
+  void advance() { pack_to(std::min(pairs_, done_ + pairs_a_step_)); }
+  void finish() { pack_to(pairs_); }
 
  private:
+  GRADATIM_AMX void pack_to(std::size_t end) {
+    for (; done_ < end; ++done_) pack_pair();
+  }
+
   GRADATIM_AMX void pack_pair() {
     constexpr __mmask32 kBoth = 0xFFFFFFFF;
     const std::size_t row = 2 * done_;
@@ -141,6 +144,7 @@ class PanelPacker {
   std::size_t stride_ = 0;
   std::size_t rows_ = 0;
   std::size_t pairs_ = 0;
+  std::size_t pairs_a_step_ = 0;
   std::size_t done_ = 0;
   __mmask32 inside_ = 0;  // of the columns
   Bfloat16* to_ = nullptr;
@@ -187,28 +191,27 @@ GRADATIM_AMX void take_rows(TensorView<const std::uint8_t> bytes, std::size_t fi
   }
 }
 
-// out[c][0, 16) = the column c of up to 16 rows of 32 bytes, those of `inside`, and zeros.
-GRADATIM_AMX void transpose(const std::uint8_t* bytes, std::size_t stride, std::size_t rows,
-                            __mmask32 inside, std::uint8_t (*out)[kDepth]) {
-  __m256i a[kSide];
-  __m256i b[kSide];
+// columns[c] = the columns c and c + 16 of up to 32 rows of 32 bytes, those of `inside`, and zeros.
+GRADATIM_AMX inline void transpose(const std::uint8_t* bytes, std::size_t stride, std::size_t rows,
+                                   __mmask32 inside, __m512i (&columns)[kSide]) {
+  const auto load = [&](std::size_t r) GRADATIM_AMX {
+    return r < rows ? _mm256_maskz_loadu_epi8(inside, bytes + r * stride) : _mm256_setzero_si256();
+  };
+  __m512i other[kSide];
   for (std::size_t r = 0; r < kSide; ++r)
-    a[r] = r < rows ? _mm256_maskz_loadu_epi8(inside, bytes + r * stride) : _mm256_setzero_si256();
-  // Four perfect shuffles of 16 rows are a transposition, of both halves of 16 columns.
-  for (int twice = 0; twice < 2; ++twice) {
+    columns[r] = _mm512_inserti64x4(_mm512_castsi256_si512(load(r)), load(r + kSide), 1);
+  const auto shuffle = [](const __m512i* from, __m512i* to) GRADATIM_AMX {
     for (std::size_t i = 0; i < kSide / 2; ++i) {
-      b[2 * i] = _mm256_unpacklo_epi8(a[i], a[i + kSide / 2]);
-      b[2 * i + 1] = _mm256_unpackhi_epi8(a[i], a[i + kSide / 2]);
+      to[2 * i] = _mm512_unpacklo_epi8(from[i], from[i + kSide / 2]);
+      to[2 * i + 1] = _mm512_unpackhi_epi8(from[i], from[i + kSide / 2]);
     }
-    for (std::size_t i = 0; i < kSide / 2; ++i) {
-      a[2 * i] = _mm256_unpacklo_epi8(b[i], b[i + kSide / 2]);
-      a[2 * i + 1] = _mm256_unpackhi_epi8(b[i], b[i + kSide / 2]);
-    }
-  }
-  for (std::size_t c = 0; c < kSide; ++c) {
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(out[c]), _mm256_castsi256_si128(a[c]));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(out[c + kSide]), _mm256_extracti128_si256(a[c], 1));
-  }
+  };
+  // Four perfect shuffles transpose quarters of 16 by 16, of which the middle ones change places.
+  shuffle(columns, other);
+  shuffle(other, columns);
+  shuffle(columns, other);
+  shuffle(other, columns);
+  for (__m512i& each : columns) each = _mm512_shuffle_i64x2(each, each, 0b11'01'10'00);
 }
 
 // The columns [first, last) of bytes, at most 32, as rows.
@@ -216,23 +219,19 @@ GRADATIM_AMX void take_columns(TensorView<const std::uint8_t> bytes, std::size_t
                                std::size_t last, LeftOperand& to) {
   const std::size_t stride = bytes.shape()[1];
   const __mmask32 inside = first_lanes(last - first);
-  alignas(kAlignment) std::uint8_t columns[kBlock][kDepth];
   to.count = 0;
   to.rows = last - first;
   for (std::size_t r = 0; r < bytes.rows(); r += kDepth) {
-    for (std::size_t half = 0; half < kDepth; half += kSide) {
-      const std::size_t row = std::min(bytes.rows(), r + half);
-      transpose(bytes.data() + row * stride + first, stride, std::min(kSide, bytes.rows() - row),
-                inside, reinterpret_cast<std::uint8_t(*)[kDepth]>(&columns[0][half]));
-    }
+    __m512i columns[kSide];
+    transpose(bytes.data() + r * stride + first, stride, bytes.rows() - r, inside, columns);
     Bfloat16* tile = to.tiles + to.count * 2 * kTile;
-    __m256i any = _mm256_setzero_si256();
-    for (std::size_t c = 0; c < to.rows; ++c) {
-      const __m256i row = _mm256_load_si256(reinterpret_cast<const __m256i*>(columns[c]));
-      any = _mm256_or_si256(any, row);
-      _mm512_storeu_si512(tile + c * kDepth, to_bfloat16(row));
+    __m512i any = _mm512_setzero_si512();
+    for (std::size_t c = 0; c < kSide; ++c, tile += kDepth) {
+      any = _mm512_or_si512(any, columns[c]);
+      _mm512_storeu_si512(tile, to_bfloat16(_mm512_castsi512_si256(columns[c])));
+      _mm512_storeu_si512(tile + kTile, to_bfloat16(_mm512_extracti64x4_epi64(columns[c], 1)));
     }
-    if (_mm256_testz_si256(any, any) != 0) continue;
+    if (_mm512_test_epi32_mask(any, any) == 0) continue;
     to.steps[to.count++] = static_cast<std::uint32_t>(r / kDepth);
   }
 }
@@ -261,17 +260,12 @@ GRADATIM_AMX void set_tile_rows(std::size_t rows) {
   _tile_loadconfig(&config);
 }
 
-// What is packed beside products: so many pairs of rows a step.
-struct Beside {
-  PanelPacker packer{};
-  std::size_t pairs = 0;
-};
-
 // c[0, a.rows)[0, 16 or 32) = a b, where the steps of b lie b_stride apart, and the tiles of its
-// second 16 columns behind those of the first. Names of tiles must be digits.
+// second 16 columns behind those of the first; at each step some of another operand is packed.
+// Names of tiles must be digits.
 template <bool kTwoRows, bool kTwoColumns>
 GRADATIM_AMX void multiply(const LeftOperand& a, const Bfloat16* b, std::size_t b_stride, float* c,
-                           std::size_t c_stride, Beside& beside) {
+                           std::size_t c_stride, PanelPacker& next) {
   std::atomic_signal_fence(std::memory_order_seq_cst);  // as above
   _tile_zero(0);
   _tile_zero(1);
@@ -290,7 +284,7 @@ GRADATIM_AMX void multiply(const LeftOperand& a, const Bfloat16* b, std::size_t 
       if constexpr (kTwoColumns) _tile_dpbf16ps(1, 4, 7);
       if constexpr (kTwoRows && kTwoColumns) _tile_dpbf16ps(3, 5, 7);
     }
-    beside.packer.advance(beside.pairs);
+    next.advance();
   }
   const auto stride = static_cast<long>(c_stride * sizeof(float));
   _tile_stored(0, c, stride);
@@ -310,16 +304,16 @@ class Tiles {
 
   // As `multiply`, of so many columns, or the first 32 of them.
   void multiply_block(const LeftOperand& a, std::size_t columns, const Bfloat16* b,
-                      std::size_t b_stride, float* c, std::size_t c_stride, Beside& beside) {
+                      std::size_t b_stride, float* c, std::size_t c_stride, PanelPacker& next) {
     if (a.rows != rows_) set_tile_rows(a.rows);
     rows_ = a.rows;
     const bool two_columns = columns > kSide;
     if (a.rows > kSide)
-      two_columns ? multiply<true, true>(a, b, b_stride, c, c_stride, beside)
-                  : multiply<true, false>(a, b, b_stride, c, c_stride, beside);
+      two_columns ? multiply<true, true>(a, b, b_stride, c, c_stride, next)
+                  : multiply<true, false>(a, b, b_stride, c, c_stride, next);
     else
-      two_columns ? multiply<false, true>(a, b, b_stride, c, c_stride, beside)
-                  : multiply<false, false>(a, b, b_stride, c, c_stride, beside);
+      two_columns ? multiply<false, true>(a, b, b_stride, c, c_stride, next)
+                  : multiply<false, false>(a, b, b_stride, c, c_stride, next);
   }
 
  private:
@@ -408,17 +402,17 @@ void byte_products(TensorView<const std::uint8_t> bytes, const Part& part, Const
     const std::size_t turn = (column - part.first_column) / kBlock % 2;
     return panels.data() + turn * panels.size() / 2;
   };
-  Beside next{.pairs = (kSide + blocks.size() - 1) / blocks.size()};
-  const auto begin_packing = [&](std::size_t column) {
-    next.packer = column < last_column ? PanelPacker(weight, part.first_input, column, last_column,
-                                                     panel(column))
-                                       : PanelPacker();
+  const std::size_t pairs_a_step = (kSide + blocks.size() - 1) / blocks.size();
+  const auto packer_of = [&](std::size_t column) {
+    return column < last_column ? PanelPacker(weight, part.first_input, column, last_column,
+                                              panel(column), pairs_a_step)
+                                : PanelPacker();
   };
   Tiles tiles;
-  begin_packing(part.first_column);
+  PanelPacker next = packer_of(part.first_column);
   for (std::size_t j = part.first_column; j < last_column; j += kBlock) {
-    next.packer.finish();
-    begin_packing(j + kBlock);
+    next.finish();
+    next = packer_of(j + kBlock);
     for (std::size_t i = 0; i < blocks.size(); ++i)
       tiles.multiply_block(blocks[i], last_column - j, panel(j), 2 * kColumnTiles,
                            products.data() + i * kBlock * columns + j, columns, next);
@@ -426,13 +420,12 @@ void byte_products(TensorView<const std::uint8_t> bytes, const Part& part, Const
 }
 
 void byte_gemm_transposed(TensorView<const std::uint8_t> bytes, float scale,
-                                       const Bfloat16* packed_dy, std::size_t first,
-                                       TensorView<float> dw) {
+                          const Bfloat16* packed_dy, std::size_t first, TensorView<float> dw) {
   const std::size_t units = dw.shape()[1];
   const std::size_t stride = tiles_over(units) * kColumnTiles;
   alignas(kAlignment) float block[kBlock][kBlock];
   Tiles tiles;
-  Beside nothing;
+  PanelPacker nothing;
   for (std::size_t group = 0; group < dw.rows(); group += kGroup) {
     const std::size_t rows = std::min(kGroup, dw.rows() - group);
     const auto blocks = left_operands(rows, bytes.rows());
