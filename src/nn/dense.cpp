@@ -86,7 +86,7 @@ std::size_t DenseOperation::gradient_tasks(std::size_t rows) const {
 }
 
 DenseOperation::InputRange DenseOperation::input_range(std::size_t task, std::size_t rows) const {
-  constexpr std::size_t kTile = 16;  // what byte_gemm_transposed handles at a time
+  constexpr std::size_t kTile = 32;  // what products with bytes handle at a time, or twice that
   const std::size_t share = inputs_ / gradient_tasks(rows) + 1;
   const std::size_t step = (share + kTile - 1) / kTile * kTile;
   const std::size_t first = std::min(inputs_, task * step);
