@@ -44,7 +44,7 @@ std::size_t weighted_distance(std::string_view a, std::string_view b, const Cost
 
 bool is_near(std::string_view given, std::string_view candidate) {
   const std::size_t lost = weighted_distance(given, candidate, {.insertion = 0});
-  return 3 * lost <= given.size() && candidate.size() <= 3 * given.size();
+  return 3 * lost <= given.size() && 5 * edit_distance(given, candidate) <= 3 * candidate.size();
 }
 
 }  // namespace

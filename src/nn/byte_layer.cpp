@@ -30,7 +30,7 @@ double ByteLayer::zeros_that_pay() const {
 
 // Measured at 50 and at 512 units (bench/METHOD.md).
 ByteLayer::Way ByteLayer::way_of(TensorView<const std::uint8_t> bytes) const {
-  constexpr double kZerosForSkipping = 0.7;  // by a narrow layer, rather than using the unit
+  constexpr double kZerosForSkipping = 0.85;  // by a narrow layer, rather than using the unit
   const bool may_use_unit = has_unit_ && bytes.rows() >= kLeastRows;
   if (dense_.is_narrow()) {
     const bool skips = !may_use_unit || kernels::has_zeros(bytes.values(), kZerosForSkipping);

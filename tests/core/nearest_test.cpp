@@ -55,6 +55,9 @@ TEST(DidYouMean, NamesWhatIsNearOrAllThereAre) {
   EXPECT_EQ(did_you_mean("imagenet", kNames), all);
   EXPECT_EQ(did_you_mean("i", kNames), all) << "a letter that all have means none of them";
   EXPECT_EQ(did_you_mean("", kNames), all);
+  constexpr std::array<std::string_view, 1> kSoftmax{"softmax"};
+  EXPECT_EQ(did_you_mean("lstm", kSoftmax), "; expected one of softmax")
+      << "has three of its letters";
   EXPECT_EQ(did_you_mean("anything", {}), "");
   EXPECT_EQ(did_you_mean("", {}), "");
   const std::vector<std::string_view> many(33, "mnist");

@@ -20,7 +20,7 @@ std::size_t edit_distance(std::string_view a, std::string_view b);
 std::string_view nearest(std::string_view given, std::span<const std::string_view> candidates);
 
 /// What an error adds of a name that there is not: "; did you mean 'mnist'?" where the nearest
-/// candidate keeps two thirds of the letters given and has no more than three times as many;
+/// candidate keeps two thirds of the letters given and is at most three fifths other than these;
 /// otherwise "; expected one of a, b", or nothing of more than 32 candidates, or none.
 std::string did_you_mean(std::string_view given, std::span<const std::string_view> candidates);
 
