@@ -31,8 +31,7 @@ double microseconds(F call) {
 void add_matrix_unit(const std::vector<gd::ByteTensor>& batches, const gd::Tensor& w,
                      const gd::Tensor& dy, nlohmann::json& times) {
   namespace amx = gd::kernels::amx;
-  constexpr std::size_t kColumns = 256;  // of a task
-  constexpr std::size_t kTask = 128;     // inputs
+  constexpr std::size_t kTask = 128;  // columns, or inputs
   const std::size_t rows = dy.shape()[0];
   const std::size_t inputs = w.shape()[0];
   const std::size_t units = w.shape()[1];
@@ -44,8 +43,8 @@ void add_matrix_unit(const std::vector<gd::ByteTensor>& batches, const gd::Tenso
   times["amx_byte_products"] = microseconds([&](std::size_t i) {
     for (std::size_t part = 0; part < gd::kernels::kByteProducts; ++part) {
       const auto [first, last] = gd::kernels::byte_part(inputs, part);
-      for (std::size_t j = 0; j < columns; j += kColumns)
-        amx::byte_products(batches[i].view(), {first, last, j, std::min(columns, j + kColumns)}, w,
+      for (std::size_t j = 0; j < columns; j += kTask)
+        amx::byte_products(batches[i].view(), {first, last, j, std::min(columns, j + kTask)}, w,
                            products);
     }
   });

@@ -42,7 +42,12 @@ std::size_t weighted_distance(std::string_view a, std::string_view b, const Cost
   return row.back();
 }
 
+bool begins_with(std::string_view name, std::string_view beginning) {
+  return beginning.size() >= 3 && edit_distance(name.substr(0, beginning.size()), beginning) == 0;
+}
+
 bool is_near(std::string_view given, std::string_view candidate) {
+  if (begins_with(given, candidate) || begins_with(candidate, given)) return true;
   const std::size_t lost = weighted_distance(given, candidate, {.insertion = 0});
   return 3 * lost <= given.size() && 5 * edit_distance(given, candidate) <= 3 * candidate.size();
 }
@@ -71,8 +76,12 @@ std::string did_you_mean(std::string_view given, std::span<const std::string_vie
   if (candidates.empty()) return "";
   const std::string_view best = nearest(given, candidates);
   if (is_near(given, best)) return fmt::format("; did you mean '{}'?", best);
-  if (candidates.size() > kMostListed) return "";
-  return fmt::format("; expected one of {}", fmt::join(candidates, ", "));
+  std::vector<std::string_view> names;
+  for (const std::string_view candidate : candidates)
+    if (std::ranges::find(names, candidate) == names.end()) names.push_back(candidate);
+  const bool all = names.size() <= kMostListed;
+  if (!all) names.resize(kMostListed);
+  return fmt::format("; expected one of {}{}", fmt::join(names, ", "), all ? "" : ", ...");
 }
 
 }  // namespace gradatim

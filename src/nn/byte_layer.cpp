@@ -30,10 +30,10 @@ double ByteLayer::zeros_that_pay() const {
 
 // Measured at 50 and at 512 units (bench/METHOD.md).
 ByteLayer::Way ByteLayer::way_of(TensorView<const std::uint8_t> bytes) const {
-  constexpr double kZerosForSkipping = 0.85;  // by a narrow layer, rather than using the unit
   const bool may_use_unit = has_unit_ && bytes.rows() >= kLeastRows;
   if (dense_.is_narrow()) {
-    const bool skips = !may_use_unit || kernels::has_zeros(bytes.values(), kZerosForSkipping);
+    const double skippable = bytes.rows() < 64 ? 0.7 : 0.82;  // zeros, rather than using the unit
+    const bool skips = !may_use_unit || kernels::has_zeros(bytes.values(), skippable);
     return skips ? Way::skipping_zeros : Way::matrix_unit;
   }
   if (may_use_unit) return Way::matrix_unit;
@@ -63,7 +63,7 @@ void ByteLayer::multiply(std::span<const float> theta, std::size_t tasks, TaskPo
 }
 
 void ByteLayer::multiply_by_unit(std::span<const float> theta, TaskPool& pool) {
-  constexpr std::size_t kColumns = 256;  // of a task: each brings the bytes into tiles
+  constexpr std::size_t kColumns = 128;  // of a task: each brings the bytes into tiles
   has_products_ = true;
   const std::size_t columns = products_[0].shape()[1];
   const std::size_t groups = (columns + kColumns - 1) / kColumns;

@@ -86,8 +86,9 @@ std::size_t DenseOperation::gradient_tasks(std::size_t rows) const {
 }
 
 DenseOperation::InputRange DenseOperation::input_range(std::size_t task, std::size_t rows) const {
-  constexpr std::size_t kTile = 32;  // what products with bytes handle at a time, or twice that
-  const std::size_t share = inputs_ / gradient_tasks(rows) + 1;
+  constexpr std::size_t kTile = 32;  // a block of the matrix unit; other kernels take half of it
+  const std::size_t tasks = gradient_tasks(rows);
+  const std::size_t share = (inputs_ + tasks - 1) / tasks;
   const std::size_t step = (share + kTile - 1) / kTile * kTile;
   const std::size_t first = std::min(inputs_, task * step);
   return {first, std::min(step, inputs_ - first)};

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include "gradatim/core/error.hpp"
 #include "gradatim/core/nearest.hpp"
 #include "gradatim/io/file.hpp"
@@ -105,6 +106,7 @@ std::filesystem::path find_recipe(std::string_view name_or_path,
   if (names.empty())
     throw InvalidArgument(
         fmt::format("unknown recipe '{}', and no folder with recipes was found", name_or_path));
+  std::ranges::sort(names);
   const std::vector<std::string_view> candidates(names.begin(), names.end());
   throw InvalidArgument(
       fmt::format("unknown recipe '{}'{}", name_or_path, did_you_mean(name_or_path, candidates)));

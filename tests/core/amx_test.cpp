@@ -78,48 +78,66 @@ class Amx : public testing::Test {
   }
 };
 
+struct Sizes {
+  std::size_t rows, inputs, units;
+};
+
+// Of the inputs from `first` on.
+void expect_bits_of_products(const Sizes& sizes, std::size_t first, double density) {
+  const auto [rows, inputs, units] = sizes;
+  const ByteTensor bytes = some_bytes(rows, inputs, density);
+  const Tensor w = uniform_tensor({inputs, units}, 1);
+  const Tensor y = products_of(bytes, {first, inputs, 0, kernels::packed_columns(units)}, w);
+  for (std::size_t r = 0; r < rows; ++r)
+    for (std::size_t j = 0; j < units; ++j)
+      ASSERT_EQ(
+          y.view()(r, j),
+          sum_of(
+              first, inputs, [&](std::size_t k) { return static_cast<float>(bytes.view()(r, k)); },
+              [&](std::size_t k) { return w.view()(k, j); }))
+          << rows << "x" << inputs << "x" << units << " at " << r << ", " << j;
+}
+
+void expect_bits_of_gradients(const Sizes& sizes, double density) {
+  constexpr float kScale = 1.0F / 255;
+  const auto [rows, inputs, units] = sizes;
+  const ByteTensor bytes = some_bytes(rows, inputs, density);
+  const Tensor dy = uniform_tensor({rows, units}, 2);
+  Tensor dw({inputs, units});
+  amx::byte_gemm_transposed(bytes.view(), kScale, packed(dy), 0, dw);
+  for (std::size_t i = 0; i < inputs; ++i)
+    for (std::size_t j = 0; j < units; ++j)
+      ASSERT_EQ(dw.view()(i, j),
+                kScale * sum_of(
+                             0, rows,
+                             [&](std::size_t k) { return static_cast<float>(bytes.view()(k, i)); },
+                             [&](std::size_t k) { return dy.view()(k, j); }))
+          << rows << "x" << inputs << "x" << units << " at " << i << ", " << j;
+}
+
 TEST_F(Amx, ProductsHaveTheBitsOfTheManual) {
   for (const std::size_t rows : {0U, 1U, 16U, 17U, 32U, 49U, 100U})
     for (const std::size_t inputs : {1U, 31U, 32U, 33U, 130U})
       for (const std::size_t units : {1U, 16U, 17U, 32U, 50U})
-        for (const double density : {0.0, 0.02, 1.0}) {
-          const ByteTensor bytes = some_bytes(rows, inputs, density);
-          const Tensor w = uniform_tensor({inputs, units}, 1);
-          const std::size_t first = inputs > 64 ? 64 : 0;
-          const std::size_t columns = kernels::packed_columns(units);
-          const Tensor y = products_of(bytes, {first, inputs, 0, columns}, w);
-          for (std::size_t r = 0; r < rows; ++r)
-            for (std::size_t j = 0; j < units; ++j)
-              ASSERT_EQ(y.view()(r, j),
-                        sum_of(
-                            first, inputs,
-                            [&](std::size_t k) { return static_cast<float>(bytes.view()(r, k)); },
-                            [&](std::size_t k) { return w.view()(k, j); }))
-                  << rows << "x" << inputs << "x" << units << " at " << r << ", " << j;
-        }
+        for (const double density : {0.0, 0.02, 1.0})
+          expect_bits_of_products({rows, inputs, units}, inputs > 64 ? 64 : 0, density);
 }
 
 TEST_F(Amx, GradientsHaveTheBitsOfTheManual) {
-  constexpr float kScale = 1.0F / 255;
   for (const std::size_t rows : {1U, 2U, 31U, 33U, 100U})
     for (const std::size_t inputs : {1U, 15U, 32U, 47U, 70U})
       for (const std::size_t units : {1U, 16U, 17U, 50U})
-        for (const double density : {0.02, 1.0}) {
-          const ByteTensor bytes = some_bytes(rows, inputs, density);
-          const Tensor dy = uniform_tensor({rows, units}, 2);
-          Tensor dw({inputs, units});
-          amx::byte_gemm_transposed(bytes.view(), kScale, packed(dy), 0, dw);
-          for (std::size_t i = 0; i < inputs; ++i)
-            for (std::size_t j = 0; j < units; ++j)
-              ASSERT_EQ(dw.view()(i, j),
-                        kScale * sum_of(
-                                     0, rows,
-                                     [&](std::size_t k) {
-                                       return static_cast<float>(bytes.view()(k, i));
-                                     },
-                                     [&](std::size_t k) { return dy.view()(k, j); }))
-                  << rows << "x" << inputs << "x" << units << " at " << i << ", " << j;
-        }
+        for (const double density : {0.02, 1.0})
+          expect_bits_of_gradients({rows, inputs, units}, density);
+}
+
+// More columns than two panels have, more blocks of rows than a step has pairs, more groups of
+// inputs than two.
+TEST_F(Amx, ManyBlocksHaveTheBitsOfTheManual) {
+  expect_bits_of_products({49, 130, 150}, 0, 0.5);
+  expect_bits_of_products({530, 40, 100}, 0, 0.5);
+  expect_bits_of_gradients({33, 300, 80}, 0.5);
+  expect_bits_of_gradients({530, 290, 40}, 0.5);
 }
 
 // The bound of the header, over floats of all magnitudes, of one sign and of both, and one term to

@@ -60,9 +60,20 @@ TEST(DidYouMean, NamesWhatIsNearOrAllThereAre) {
       << "has three of its letters";
   EXPECT_EQ(did_you_mean("anything", {}), "");
   EXPECT_EQ(did_you_mean("", {}), "");
+  EXPECT_EQ(did_you_mean("cifar10-small", kNames), "; did you mean 'cifar10'?");
+  EXPECT_EQ(did_you_mean("CIF", kNames), "; did you mean 'cifar10'?");
   const std::vector<std::string_view> many(33, "mnist");
-  EXPECT_EQ(did_you_mean("imagenet", many), "");
+  EXPECT_EQ(did_you_mean("imagenet", many), "; expected one of mnist") << "each name once";
   EXPECT_EQ(did_you_mean("mnis", many), "; did you mean 'mnist'?");
+}
+
+TEST(DidYouMean, ListsTheFirstOfManyNames) {
+  std::vector<std::string> names;
+  for (int i = 10; i < 50; ++i) names.push_back("x" + std::to_string(i));
+  const std::string list =
+      did_you_mean("imagenet", std::vector<std::string_view>(names.begin(), names.end()));
+  EXPECT_TRUE(list.starts_with("; expected one of x10, x11, ")) << list;
+  EXPECT_TRUE(list.ends_with(", x41, ...")) << list;
 }
 
 TEST(Nearest, TakesTheFirstAmongEquals) {

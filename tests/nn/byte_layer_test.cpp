@@ -195,8 +195,10 @@ bool skips_zeros(const Case& c) {
 }
 
 TEST(ByteLayer, SkipsZerosWhereNearlyAllAre) {
-  EXPECT_TRUE(skips_zeros({100, 784, 50, 0.9}));
+  EXPECT_TRUE(skips_zeros({100, 784, 50, 0.85}));
+  EXPECT_TRUE(skips_zeros({32, 784, 50, 0.75}));
   EXPECT_EQ(skips_zeros({100, 784, 50, 0.8}), !kernels::amx::available());
+  EXPECT_EQ(skips_zeros({32, 784, 50, 0.6}), !kernels::amx::available());
 }
 
 }  // namespace

@@ -87,13 +87,13 @@ TEST(Mutations, EveryLayerAndLossIsSpoilt) {
 
 TEST(Mutations, EveryWrongLayerIsFound) {
   constexpr std::size_t kEach = test::kSanitized ? 7 : 1;
-  std::size_t known = 0;
+  std::size_t candidates = 0;
   std::size_t tried = 0;
   std::size_t found = 0;
   for (const auto& [problem, i] : targets(21))
     for (const Mutation& mutation : mutations_of(problem.network, i)) {
       if (shows_nothing(problem.network.layers[i], mutation)) continue;
-      if (++known % kEach != 0) continue;
+      if (++candidates % kEach != 0) continue;
       const Network network = with_mutation(problem.network, i, mutation);
       const auto report = check_with(problem, network);
       ++tried;
@@ -108,8 +108,7 @@ TEST(Mutations, EveryWrongLayerIsFound) {
       EXPECT_TRUE(report.wrong[0].starts_with(layer_label(network, i))) << report.to_string();
     }
   RecordProperty("tried", static_cast<int>(tried));
-  EXPECT_GE(known, 300U);
-  EXPECT_EQ(tried, known / kEach);
+  EXPECT_GE(tried, 1'800 / kEach);
   EXPECT_EQ(found, tried);
 }
 

@@ -5,17 +5,14 @@
 #include "gradatim/data/catalogue.hpp"
 #include "gradatim/train/train.hpp"
 #include "support/mnist.hpp"
+#include "support/sanitized.hpp"
 
 namespace gradatim {
 namespace {
 
 const Network kTwoLayer({784}, {Dense{50}, Sigmoid{}, Dense{10}});
 
-#if defined(GRADATIM_SANITIZED)
-constexpr std::uint64_t kSeeds = 1;
-#else
-constexpr std::uint64_t kSeeds = 3;
-#endif
+constexpr std::uint64_t kSeeds = test::kSanitized ? 1 : 3;
 
 void expect_accuracy(const Dataset& data, double least) {
   for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {

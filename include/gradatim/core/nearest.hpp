@@ -20,8 +20,10 @@ std::size_t edit_distance(std::string_view a, std::string_view b);
 std::string_view nearest(std::string_view given, std::span<const std::string_view> candidates);
 
 /// What an error adds of a name that there is not: "; did you mean 'mnist'?" where the nearest
-/// candidate keeps two thirds of the letters given and is at most three fifths other than these;
-/// otherwise "; expected one of a, b", or nothing of more than 32 candidates, or none.
+/// candidate is near, otherwise "; expected one of a, b" (the first 32), and nothing where there is
+/// no candidate. Near is what begins with the other (three letters or more), or what keeps two
+/// thirds of the letters given and has edit_distance <= 3/5 of its size: "fasion" is near
+/// fashion-mnist, and "lstm" not near softmax.
 std::string did_you_mean(std::string_view given, std::span<const std::string_view> candidates);
 
 }  // namespace gradatim

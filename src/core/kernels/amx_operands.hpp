@@ -123,13 +123,16 @@ class PanelPacker {
   GRADATIM_AMX void pack_pair() {
     constexpr __mmask32 kBoth = 0xFFFFFFFF;
     const std::size_t row = 2 * done_;
-    const float* from = from_ + row * stride_;
     Bfloat16* to = to_ + row / kDepth * 2 * kColumnTiles + row % kDepth / 2 * kDepth;
-    for (std::size_t half = 0; half < kBlock; half += kSide, from += kSide, to += kColumnTiles) {
-      const auto inside = static_cast<__mmask16>(inside_ >> half);
-      store_parts(_mm512_maskz_loadu_ps(row < rows_ ? inside : 0, from),
-                  _mm512_maskz_loadu_ps(row + 1 < rows_ ? inside : 0, from + stride_), kBoth, to);
-    }
+    store_parts(load(row, 0), load(row + 1, 0), kBoth, to);
+    if (inside_ >> kSide != 0)
+      store_parts(load(row, kSide), load(row + 1, kSide), kBoth, to + kColumnTiles);
+  }
+
+  GRADATIM_AMX __m512 load(std::size_t row, std::size_t column) const {
+    if (row >= rows_) return _mm512_setzero_ps();
+    return _mm512_maskz_loadu_ps(static_cast<__mmask16>(inside_ >> column),
+                                 from_ + row * stride_ + column);
   }
 
   const float* from_ = nullptr;

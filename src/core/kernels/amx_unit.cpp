@@ -75,7 +75,7 @@ GRADATIM_AMX void multiply(const LeftOperand& a, const Bfloat16* b, std::size_t 
 }
 
 // The tiles of the calling thread, until the end of the scope. To set their rows takes as long as
-// twenty instructions: only where they change.
+// twenty of the unit's instructions: only where they change.
 class Tiles {
  public:
   Tiles() = default;
@@ -183,6 +183,7 @@ void byte_products(TensorView<const std::uint8_t> bytes, const Part& part, Const
     const std::size_t turn = (column - part.first_column) / kBlock % 2;
     return panels.data() + turn * panels.size() / 2;
   };
+  // Of the 16 of each step, as all blocks pass it.
   const std::size_t pairs_a_step = (kSide + blocks.size() - 1) / blocks.size();
   const auto packer_of = [&](std::size_t column) {
     return column < last_column ? PanelPacker(weight, part.first_input, column, last_column,
