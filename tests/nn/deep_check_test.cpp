@@ -50,7 +50,7 @@ TEST(DeepCheck, NearlyEveryEntryIsResolved) {
 TEST(DeepCheck, OneEntryOfTheFirstLayerOffByATenThousandthIsFound) {
   const Problem problem = as_initialised("deep", deep_network(), kDeepRows, 1);
   std::vector<float> gradient = backprop(problem);
-  const auto first = std::span(gradient).first(8 * 9);  // conv2d1.weight
+  const auto first = std::span(gradient).first(std::size_t{8} * 9);  // conv2d1.weight
   const auto largest =
       std::ranges::max_element(first, {}, [](float value) { return std::abs(value); });
   *largest *= 1.0001F;
