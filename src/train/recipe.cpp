@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+
 #include "gradatim/core/error.hpp"
 #include "gradatim/core/nearest.hpp"
 #include "gradatim/io/file.hpp"

@@ -168,7 +168,6 @@ TEST(Mutations, OneEntryOffByOneInAMillionIsFound) {
 
 // The wrapper, and the gradient by the operations, are no mutation by themselves.
 TEST(Mutations, RightOnesPassAtSeeds1To20) {
-  const test::LossMutation nothing{"", [](const Problem&, ConstTensorView, TensorView<float>) {}};
   for (std::uint64_t seed = 1; seed <= (test::kSanitized ? 3 : 20); ++seed)
     for (const Problem& problem : problems(seed)) {
       const auto plain = check_with(problem, problem.network);

@@ -78,21 +78,14 @@ GRADATIM_AMX inline __m512 load_row(const Rows& x, std::size_t i, std::size_t co
 // zeros from x.last up to the row `end`.
 GRADATIM_AMX inline void pack_tiles(const Rows& x, std::size_t step, std::size_t end,
                                     std::size_t column, std::size_t last_column, Bfloat16* to) {
-  constexpr __mmask32 kBoth = 0xFFFFFFFF;
   constexpr __mmask32 kUpper = 0x55555555;  // row of a pair
   const auto inside = static_cast<__mmask16>(first_lanes(last_column - column));
   const std::size_t begin = std::max(x.first, step * kDepth) / 2 * 2;
   const std::size_t behind = std::min(end, (step + 1) * kDepth);
   to += begin % kDepth / 2 * kDepth;
   for (std::size_t i = begin; i < behind; i += 2, to += kDepth) {
-    if (x.has(i) && x.has(i + 1)) {
-      const float* row = x.values + (i - x.first) * x.stride + column;
-      store_parts(_mm512_maskz_loadu_ps(inside, row), _mm512_maskz_loadu_ps(inside, row + x.stride),
-                  kBoth, to);
-    } else {
-      const __mmask32 halves = (i >= x.first ? kUpper : 0) | (i + 1 < end ? ~kUpper : 0);
-      store_parts(load_row(x, i, column, inside), load_row(x, i + 1, column, inside), halves, to);
-    }
+    const __mmask32 halves = (i >= x.first ? kUpper : 0) | (i + 1 < end ? ~kUpper : 0);
+    store_parts(load_row(x, i, column, inside), load_row(x, i + 1, column, inside), halves, to);
   }
 }
 
@@ -104,10 +97,10 @@ class PanelPacker {
   PanelPacker() = default;
   PanelPacker(const Rows& x, std::size_t row, std::size_t column, std::size_t last_column,
               Bfloat16* to, std::size_t pairs_a_step)
-      : from_(x.values + row * x.stride + column),
-        stride_(x.stride),
-        rows_(x.last - row),
-        pairs_(steps_over(rows_) * kSide),
+      : x_(x),
+        row_(row),
+        column_(column),
+        pairs_(steps_over(x.last - row) * kSide),
         pairs_a_step_(pairs_a_step),
         inside_(first_lanes(last_column - column)),
         to_(to) {}
@@ -121,23 +114,22 @@ class PanelPacker {
   }
 
   GRADATIM_AMX void pack_pair() {
-    constexpr __mmask32 kBoth = 0xFFFFFFFF;
     const std::size_t row = 2 * done_;
     Bfloat16* to = to_ + row / kDepth * 2 * kColumnTiles + row % kDepth / 2 * kDepth;
-    store_parts(load(row, 0), load(row + 1, 0), kBoth, to);
-    if (inside_ >> kSide != 0)
-      store_parts(load(row, kSide), load(row + 1, kSide), kBoth, to + kColumnTiles);
+    pack_half(row_ + row, 0, to);
+    if (inside_ >> kSide != 0) pack_half(row_ + row, kSide, to + kColumnTiles);
   }
 
-  GRADATIM_AMX __m512 load(std::size_t row, std::size_t column) const {
-    if (row >= rows_) return _mm512_setzero_ps();
-    return _mm512_maskz_loadu_ps(static_cast<__mmask16>(inside_ >> column),
-                                 from_ + row * stride_ + column);
+  GRADATIM_AMX void pack_half(std::size_t row, std::size_t first, Bfloat16* to) {
+    constexpr __mmask32 kBoth = 0xFFFFFFFF;
+    const auto inside = static_cast<__mmask16>(inside_ >> first);
+    store_parts(load_row(x_, row, column_ + first, inside),
+                load_row(x_, row + 1, column_ + first, inside), kBoth, to);
   }
 
-  const float* from_ = nullptr;
-  std::size_t stride_ = 0;
-  std::size_t rows_ = 0;
+  Rows x_{};
+  std::size_t row_ = 0;
+  std::size_t column_ = 0;
   std::size_t pairs_ = 0;
   std::size_t pairs_a_step_ = 0;
   std::size_t done_ = 0;
