@@ -38,8 +38,11 @@ void add_matrix_unit(const std::vector<gd::ByteTensor>& batches, const gd::Tenso
   const std::size_t columns = gd::kernels::packed_columns(units);
   gd::Tensor products({rows, columns});
   gd::Tensor dw({inputs, units});
-  gd::AlignedVector<amx::Bfloat16> packed_dy(amx::packed_size(rows, units));
-  times["amx_pack"] = microseconds([&](std::size_t) { amx::pack(dy, 0, rows, packed_dy); });
+  amx::Packed packed_dy(rows, units);
+  times["amx_pack"] = microseconds([&](std::size_t) {
+    for (std::size_t panel = 0; panel * amx::kPanel < units; ++panel)
+      amx::pack(dy, panel, packed_dy);
+  });
   times["amx_byte_products"] = microseconds([&](std::size_t i) {
     for (std::size_t part = 0; part < gd::kernels::kByteProducts; ++part) {
       const auto [first, last] = gd::kernels::byte_part(inputs, part);

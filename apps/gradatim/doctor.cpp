@@ -99,7 +99,7 @@ Json diagnosis(const DoctorCommand& command) {
           {"cpu", cpu_info("model name")},
           {"cpu_features", cpu_features()},
           {"highway_target", kernels::instruction_set()},
-          {"matrix_unit", kernels::amx::available() ? Json("AMX-BF16") : Json(nullptr)},
+          {"matrix_unit", kernels::amx::available() ? Json("AMX-INT8") : Json(nullptr)},
           {"hardware_threads", std::thread::hardware_concurrency()},
           {"usable_cores", usable_cores()},
           {"libraries", libraries()},
@@ -114,7 +114,7 @@ void print(const Json& found) {
   fmt::print("features  ");
   for (const Json& feature : found["cpu_features"]) fmt::print(" {}", text(feature));
   fmt::print("\nin use     Highway {}{}\n", text(found["highway_target"]),
-             found["matrix_unit"].is_null() ? "" : ", AMX-BF16 for layers that read bytes");
+             found["matrix_unit"].is_null() ? "" : ", AMX-INT8 for layers that read bytes");
   fmt::print("threads    {} of {} cores\n\nlibraries\n", found["usable_cores"].get<std::size_t>(),
              found["hardware_threads"].get<std::size_t>());
   for (const auto& [name, version] : found["libraries"].items())

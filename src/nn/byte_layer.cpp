@@ -9,17 +9,19 @@ namespace amx = kernels::amx;
 namespace {
 
 constexpr std::size_t kLeastRows = 16;  // of a batch, for the unit
+constexpr std::size_t kColumns = 128;   // of a task of its: each brings the bytes into tiles
 
 }  // namespace
 
 ByteLayer::ByteLayer(const DenseOperation& dense, std::size_t max_rows, std::size_t row_tasks)
     : dense_(dense),
       max_rows_(max_rows),
-      has_unit_(amx::available() && dense.has_parts()),
+      has_unit_(amx::available() && dense.has_parts() && max_rows <= amx::kMostTerms &&
+                dense.inputs() <= amx::kMostTerms),
       floats_(dense.is_narrow() ? Shape{0} : Shape{max_rows, dense.inputs()}),
       weight_(dense.packed_weight()),
       gradient_(dense.packed_gradient(max_rows)) {
-  if (has_unit_) tiled_gradient_.resize(amx::packed_size(max_rows, dense.units()));
+  if (has_unit_) unit_gradient_ = amx::Packed(max_rows, dense.units());
   if (has_unit_ || (row_tasks > 1 && dense.has_parts()))
     for (Tensor& product : products_) product = Tensor(dense.packed_gradient(max_rows));
 }
@@ -63,7 +65,6 @@ void ByteLayer::multiply(std::span<const float> theta, std::size_t tasks, TaskPo
 }
 
 void ByteLayer::multiply_by_unit(std::span<const float> theta, TaskPool& pool) {
-  constexpr std::size_t kColumns = 128;  // of a task: each brings the bytes into tiles
   has_products_ = true;
   const std::size_t columns = products_[0].shape()[1];
   const std::size_t groups = (columns + kColumns - 1) / kColumns;
@@ -105,39 +106,37 @@ void ByteLayer::forward(std::span<const float> theta, const RowRange& range,
     dense_.forward_bytes(theta, bytes_.slice(range.first, range.count), scale_, weight_, y);
 }
 
-// For the rows of the batch, of which there may be fewer than of the largest.
-std::size_t ByteLayer::tiled_gradient_size() const {
-  return amx::packed_size(bytes_.rows(), dense_.units());
+void ByteLayer::pack_gradient_rows(const RowRange& range, ConstTensorView dy) {
+  if (way_ == Way::skipping_zeros)
+    kernels::pack_rows(dy, gradient_.view().slice(range.first, range.count));
 }
 
-void ByteLayer::pack_gradient(const RowRange& range, ConstTensorView dy) {
-  if (way_ == Way::matrix_unit)
-    amx::pack(dy, range.first, bytes_.rows(),
-              std::span(tiled_gradient_).first(tiled_gradient_size()));
-  else
-    kernels::pack_rows(dy, gradient_.view().slice(range.first, range.count));
+// The unit's quanta hang on all rows.
+void ByteLayer::pack_gradient(ConstTensorView dy, TaskPool& pool) {
+  if (way_ != Way::matrix_unit) return;
+  const std::size_t panels = (dense_.units() + amx::kPanel - 1) / amx::kPanel;
+  pool.parallel_for(panels, [&](std::size_t panel) { amx::pack(dy, panel, unit_gradient_); });
 }
 
 void ByteLayer::parameter_gradient(std::size_t task, ConstTensorView dy,
                                    std::span<float> d_theta) const {
-  const std::size_t rows = bytes_.rows();
   if (way_ == Way::matrix_unit)
-    dense_.parameter_gradient_bytes(
-        task, bytes_, scale_, dy, std::span(tiled_gradient_).first(tiled_gradient_size()), d_theta);
+    dense_.parameter_gradient_bytes(task, bytes_, scale_, dy, unit_gradient_, d_theta);
   else
-    dense_.parameter_gradient_bytes(task, bytes_, scale_, dy, gradient_.view().slice(0, rows),
-                                    d_theta);
+    dense_.parameter_gradient_bytes(task, bytes_, scale_, dy,
+                                    gradient_.view().slice(0, bytes_.rows()), d_theta);
 }
 
 void ByteLayer::reserve() const {
   const kernels::BytePart larger = kernels::byte_part(dense_.inputs(), 1);
-  if (has_unit_) amx::reserve(larger.last - larger.first, max_rows_);
+  if (has_unit_) amx::reserve({larger.first, larger.last, 0, kColumns}, max_rows_);
 }
 
 std::size_t ByteLayer::memory_bytes() const {
-  std::size_t floats = floats_.size() + weight_.size() + gradient_.size();
+  std::size_t floats =
+      floats_.size() + weight_.size() + gradient_.size() + unit_gradient_.quanta.size();
   for (const Tensor& product : products_) floats += product.size();
-  return floats * sizeof(float) + tiled_gradient_.size() * sizeof(amx::Bfloat16);
+  return floats * sizeof(float) + unit_gradient_.digits.size();
 }
 
 }  // namespace gradatim

@@ -32,7 +32,9 @@ class ByteLayer {
   void multiply(std::span<const float> theta, std::size_t tasks, TaskPool& pool);
   void forward(std::span<const float> theta, const RowRange& range, TensorView<float> y) const;
   /// Those rows of dy, in any order.
-  void pack_gradient(const RowRange& range, ConstTensorView dy);
+  void pack_gradient_rows(const RowRange& range, ConstTensorView dy);
+  /// The whole of it.
+  void pack_gradient(ConstTensorView dy, TaskPool& pool);
   void parameter_gradient(std::size_t task, ConstTensorView dy, std::span<float> d_theta) const;
 
   /// Takes what kernels keep for the calling thread.
@@ -42,7 +44,6 @@ class ByteLayer {
  private:
   enum class Way { floats, skipping_zeros, matrix_unit };
   Way way_of(TensorView<const std::uint8_t> bytes) const;
-  std::size_t tiled_gradient_size() const;
   void multiply_by_unit(std::span<const float> theta, TaskPool& pool);
   void multiply_skipping_zeros(std::span<const float> theta, std::size_t tasks, TaskPool& pool);
 
@@ -50,11 +51,11 @@ class ByteLayer {
   std::size_t max_rows_;
   bool has_unit_;
 
-  Tensor floats_;                                         // (max_rows, inputs), of wide layers
-  Tensor weight_;                                         // (inputs, packed units)
-  Tensor gradient_;                                       // (max_rows, packed units)
-  std::array<Tensor, kernels::kByteProducts> products_;   // (max_rows, packed units)
-  AlignedVector<kernels::amx::Bfloat16> tiled_gradient_;  // the same where there is a matrix unit
+  Tensor floats_;                                        // (max_rows, inputs), of wide layers
+  Tensor weight_;                                        // (inputs, packed units)
+  Tensor gradient_;                                      // (max_rows, packed units)
+  std::array<Tensor, kernels::kByteProducts> products_;  // (max_rows, packed units)
+  kernels::amx::Packed unit_gradient_;                   // the same where there is a matrix unit
 
   // The current batch.
   Way way_ = Way::floats;

@@ -202,7 +202,7 @@ void DenseOperation::parameter_gradient_bytes(std::size_t task,
 void DenseOperation::parameter_gradient_bytes(std::size_t task,
                                               TensorView<const std::uint8_t> bytes, float scale,
                                               ConstTensorView dy,
-                                              std::span<const kernels::amx::Bfloat16> packed_dy,
+                                              const kernels::amx::Packed& packed_dy,
                                               std::span<float> d_theta) const {
   const InputRange range = input_range(task, bytes.rows());
   kernels::amx::byte_gemm_transposed(bytes, scale, packed_dy, range.first,

@@ -61,8 +61,7 @@ class DenseOperation final : public Operation {
                                 ConstTensorView dy, ConstTensorView packed_dy,
                                 std::span<float> d_theta) const;
   void parameter_gradient_bytes(std::size_t task, TensorView<const std::uint8_t> bytes, float scale,
-                                ConstTensorView dy,
-                                std::span<const kernels::amx::Bfloat16> packed_dy,
+                                ConstTensorView dy, const kernels::amx::Packed& packed_dy,
                                 std::span<float> d_theta) const;
 
  private:

@@ -91,6 +91,7 @@ struct Program::Plan {
   void reserve() const;
   void reserve(TaskPool& pool);
   void multiply_bytes(std::span<const float> theta, TaskPool& pool);
+  void pack_bytes_gradient(TaskPool& pool);
   void forward_layer(std::size_t layer, std::span<const float> theta, const RowRange& range);
   void join_forward(std::size_t layer, const RowRange& range);
   template <class F>

@@ -95,6 +95,10 @@ void Program::Plan::multiply_bytes(std::span<const float> theta, TaskPool& pool)
   byte_layer->multiply(parameters(theta, 0), forward_stages.front().tasks, pool);
 }
 
+void Program::Plan::pack_bytes_gradient(TaskPool& pool) {
+  if (has_bytes) byte_layer->pack_gradient(d_outputs[slot[0]].view().slice(0, rows), pool);
+}
+
 void Program::Plan::forward_layer(std::size_t layer, std::span<const float> theta,
                                   const RowRange& range) {
   const auto y = outputs[slot[layer]].view().slice(range.first, range.count);
@@ -187,7 +191,7 @@ void Program::Plan::backward_layer(std::size_t layer, std::span<const float> the
       operation.backward(parameters(theta, layer), input(layer, range), y, dy, dx);
     join_backward(layer, range, task);
   } else if (has_bytes) {
-    byte_layer->pack_gradient(range, dy);
+    byte_layer->pack_gradient_rows(range, dy);
   }
 }
 
@@ -258,6 +262,7 @@ double Program::gradient(std::span<const float> theta, const Batch& batch, std::
   plan.reserve(pool);
   plan.multiply_bytes(theta, pool);
   plan.forward_and_backward(theta, pool);
+  plan.pack_bytes_gradient(pool);
   const std::size_t own = plan.gradient_tasks.size();
   pool.parallel_for(own + aside.tasks, [&](std::size_t i) {
     if (i >= own) {

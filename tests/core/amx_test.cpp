@@ -1,4 +1,4 @@
-// The matrix unit against its manual's formulae, to the bit; skipped where there is none.
+// The matrix unit against integers of 64 bits, to the bit; skipped where there is none.
 #include "gradatim/core/amx.hpp"
 
 #include <gtest/gtest.h>
@@ -22,32 +22,39 @@ namespace {
 namespace amx = kernels::amx;
 using test::uniform_tensor;
 
-constexpr std::size_t kStep = 32;  // terms that one instruction adds up
-
-float upper_half(float x) {
-  return std::bit_cast<float>(std::bit_cast<std::uint32_t>(x) & 0xFFFF0000U);
+// The power of two by which the largest magnitude is at most 0x7F7F7F, and of four digits 256 times
+// that, and no larger one than need be; or 2^-126.
+float quantum_of(float largest, int digits) {
+  float quantum = 0x1p-126F;
+  while (std::ldexp(largest, -std::ilogb(quantum)) > std::ldexp(8355711.0F, 8 * digits - 24))
+    quantum *= 2;
+  return quantum;
 }
 
-float part_of(float x, int part) {
-  for (int i = 0; i < part; ++i) x -= upper_half(x);
-  return upper_half(x);
-}
-
-// What TDPBF16PS does for one sum: sum_k a(k) b(k) for k in [first, last), a step at a time.
-template <class A, class B>
-float sum_of(std::size_t first, std::size_t last, A a, B b) {
-  float sum = 0;
-  for (std::size_t step = first; step < last; step += kStep)
-    for (int part = 0; part < 3; ++part) {
-      float even = 0;
-      float odd = 0;
-      for (std::size_t k = step; k < std::min(last, step + kStep); k += 2) {
-        even = std::fma(a(k), part_of(b(k), part), even);
-        if (k + 1 < last) odd = std::fma(a(k + 1), part_of(b(k + 1), part), odd);
-      }
-      sum += even + odd;
+// sum_k a(k) w(k) for k in [first, last): w in multiples of its quantum, these by their digits, all
+// of them from -128 to 127.
+template <class A, class W>
+float sum_of(int digits, std::size_t first, std::size_t last, A a, W w, float scale = 1) {
+  float largest = 0;
+  for (std::size_t k = first; k < last; ++k) largest = std::max(largest, std::abs(w(k)));
+  const float quantum = quantum_of(largest, digits);
+  std::vector<std::int64_t> sums(static_cast<std::size_t>(digits));
+  for (std::size_t k = first; k < last; ++k) {
+    std::int64_t left = std::llrint(std::ldexp(static_cast<double>(w(k)), -std::ilogb(quantum)));
+    for (std::int64_t& sum : sums) {
+      const std::int64_t digit = (left + 0x8000000080) % 256 - 128;
+      sum += a(k) * digit;
+      left = (left - digit) / 256;
     }
-  return sum;
+    EXPECT_EQ(left, 0);
+  }
+  float sum = 0;
+  float place = 1;
+  for (const std::int64_t each : sums) {
+    sum = std::fma(static_cast<float>(each), place, sum);
+    place *= 256;
+  }
+  return sum * (scale * quantum);
 }
 
 ByteTensor some_bytes(std::size_t rows, std::size_t inputs, double density) {
@@ -59,9 +66,9 @@ ByteTensor some_bytes(std::size_t rows, std::size_t inputs, double density) {
   return bytes;
 }
 
-AlignedVector<amx::Bfloat16> packed(const Tensor& x) {
-  AlignedVector<amx::Bfloat16> to(amx::packed_size(x.shape()[0], x.shape()[1]), 0xFFFF);
-  amx::pack(x, 0, x.shape()[0], to);
+amx::Packed packed(const Tensor& x) {
+  amx::Packed to(x.shape()[0], x.shape()[1]);
+  for (std::size_t panel = 0; panel * amx::kPanel < to.columns; ++panel) amx::pack(x, panel, to);
   return to;
 }
 
@@ -74,7 +81,7 @@ Tensor products_of(const ByteTensor& bytes, const amx::Part& part, const Tensor&
 class Amx : public testing::Test {
  protected:
   void SetUp() override {
-    if (!amx::available()) GTEST_SKIP() << "this processor has no AMX-BF16, or it is not in use";
+    if (!amx::available()) GTEST_SKIP() << "this processor has no AMX-INT8, or it is not in use";
   }
 };
 
@@ -90,11 +97,10 @@ void expect_bits_of_products(const Sizes& sizes, std::size_t first, double densi
   const Tensor y = products_of(bytes, {first, inputs, 0, kernels::packed_columns(units)}, w);
   for (std::size_t r = 0; r < rows; ++r)
     for (std::size_t j = 0; j < units; ++j)
-      ASSERT_EQ(
-          y.view()(r, j),
-          sum_of(
-              first, inputs, [&](std::size_t k) { return static_cast<float>(bytes.view()(r, k)); },
-              [&](std::size_t k) { return w.view()(k, j); }))
+      ASSERT_EQ(y.view()(r, j), sum_of(
+                                    3, first, inputs,
+                                    [&](std::size_t k) { return std::int64_t{bytes.view()(r, k)}; },
+                                    [&](std::size_t k) { return w.view()(k, j); }))
           << rows << "x" << inputs << "x" << units << " at " << r << ", " << j;
 }
 
@@ -108,23 +114,22 @@ void expect_bits_of_gradients(const Sizes& sizes, double density) {
   for (std::size_t i = 0; i < inputs; ++i)
     for (std::size_t j = 0; j < units; ++j)
       ASSERT_EQ(dw.view()(i, j),
-                kScale * sum_of(
-                             0, rows,
-                             [&](std::size_t k) { return static_cast<float>(bytes.view()(k, i)); },
-                             [&](std::size_t k) { return dy.view()(k, j); }))
+                sum_of(
+                    4, 0, rows, [&](std::size_t k) { return std::int64_t{bytes.view()(k, i)}; },
+                    [&](std::size_t k) { return dy.view()(k, j); }, kScale))
           << rows << "x" << inputs << "x" << units << " at " << i << ", " << j;
 }
 
-TEST_F(Amx, ProductsHaveTheBitsOfTheManual) {
+TEST_F(Amx, ProductsHaveTheBitsOfIntegers) {
   for (const std::size_t rows : {0U, 1U, 16U, 17U, 32U, 49U, 100U})
-    for (const std::size_t inputs : {1U, 31U, 32U, 33U, 130U})
-      for (const std::size_t units : {1U, 16U, 17U, 32U, 50U})
+    for (const std::size_t inputs : {1U, 63U, 64U, 65U, 130U})
+      for (const std::size_t units : {1U, 5U, 6U, 16U, 17U, 50U})
         for (const double density : {0.0, 0.02, 1.0})
-          expect_bits_of_products({rows, inputs, units}, inputs > 64 ? 64 : 0, density);
+          expect_bits_of_products({rows, inputs, units}, inputs > 64 ? 37 : 0, density);
 }
 
-TEST_F(Amx, GradientsHaveTheBitsOfTheManual) {
-  for (const std::size_t rows : {1U, 2U, 31U, 33U, 100U})
+TEST_F(Amx, GradientsHaveTheBitsOfIntegers) {
+  for (const std::size_t rows : {1U, 2U, 31U, 33U, 63U, 64U, 100U})
     for (const std::size_t inputs : {1U, 15U, 32U, 47U, 70U})
       for (const std::size_t units : {1U, 16U, 17U, 50U})
         for (const double density : {0.02, 1.0})
@@ -133,20 +138,20 @@ TEST_F(Amx, GradientsHaveTheBitsOfTheManual) {
 
 // More columns than two panels have, more blocks of rows than a step has pairs, more groups of
 // inputs than two.
-TEST_F(Amx, ManyBlocksHaveTheBitsOfTheManual) {
+TEST_F(Amx, ManyBlocksHaveTheBitsOfIntegers) {
   expect_bits_of_products({49, 130, 150}, 0, 0.5);
   expect_bits_of_products({530, 40, 100}, 0, 0.5);
   expect_bits_of_gradients({33, 300, 80}, 0.5);
   expect_bits_of_gradients({530, 290, 40}, 0.5);
 }
 
-// The bound of the header, over floats of all magnitudes, of one sign and of both, and one term to
-// many; the smallest of them lose digits.
+// The bound of the header, over columns of all magnitudes, of one sign and of both, and one term to
+// many. A larger sum of bytes than 2^17 is a digit's sum above 2^24, which rounds too.
 TEST_F(Amx, ErrorsAreWithinTheirBound) {
   constexpr std::size_t kRows = 33;
   constexpr std::size_t kUnits = 17;
-  for (const std::size_t inputs : {1U, 2U, 32U, 784U})
-    for (const int exponent : {0, -30, -105, -120})
+  for (const std::size_t inputs : {1U, 2U, 64U, 784U, 5000U})
+    for (const int exponent : {120, 0, -30, -105, -120, -140})
       for (const bool of_one_sign : {false, true}) {
         const ByteTensor bytes = some_bytes(kRows, inputs, 1);
         Tensor w = uniform_tensor({inputs, kUnits}, 3);
@@ -155,32 +160,77 @@ TEST_F(Amx, ErrorsAreWithinTheirBound) {
           w.values()[i] = of_one_sign ? std::abs(value) : value;
         }
         const Tensor y = products_of(bytes, {0, inputs, 0, 32}, w);
-        for (std::size_t r = 0; r < kRows; ++r)
-          for (std::size_t j = 0; j < kUnits; ++j) {
+        for (std::size_t j = 0; j < kUnits; ++j) {
+          double largest = 0;
+          for (std::size_t k = 0; k < inputs; ++k)
+            largest = std::max<double>(largest, std::abs(w.view()(k, j)));
+          for (std::size_t r = 0; r < kRows; ++r) {
             double exact = 0;
-            double magnitude = 0;
             double sum_of_bytes = 0;
             for (std::size_t k = 0; k < inputs; ++k) {
-              const double byte = bytes.view()(r, k);
-              exact += byte * w.view()(k, j);
-              magnitude += std::abs(byte * w.view()(k, j));
-              sum_of_bytes += byte;
+              exact += double{w.view()(k, j)} * bytes.view()(r, k);
+              sum_of_bytes += bytes.view()(r, k);
             }
-            const auto depth = static_cast<double>(inputs);
+            if (std::abs(exact) > std::numeric_limits<float>::max()) continue;
             ASSERT_NEAR(y.view()(r, j), exact,
-                        (18 + depth / 10) * 0x1p-24 * magnitude + 0x1p-124 * (sum_of_bytes + depth))
+                        0x1p-23 * std::abs(exact) + (0x1p-22 * largest + 0x1p-126) * sum_of_bytes)
                 << inputs << " inputs about 2^" << exponent;
           }
+        }
       }
+}
+
+// The largest of a column has digits up to 127, and the next one above begins with another quantum;
+// the other ones of the column tell which it is.
+TEST_F(Amx, QuantaAreAsSmallAsDigitsLet) {
+  constexpr float kMost = 8355711;  // 0x7F7F7F
+  ByteTensor bytes({2, 3});
+  bytes.view()(0, 0) = bytes.view()(1, 1) = bytes.view()(1, 2) = 1;
+  for (const float sign : {1.0F, -1.0F}) {
+    const Tensor w({3, 2}, {sign * kMost, sign * (kMost + 0.5F), 1, 1, 0, 0.5F});
+    EXPECT_EQ(products_of(bytes, {0, 3, 0, 2}, w).view()(0, 0), sign * kMost);
+    EXPECT_EQ(products_of(bytes, {0, 3, 0, 2}, w).view()(1, 0), 1);
+    EXPECT_EQ(products_of(bytes, {0, 3, 0, 2}, w).view()(0, 1), sign * (kMost + 1));  // to even
+    EXPECT_EQ(products_of(bytes, {0, 3, 0, 2}, w).view()(1, 1), 0);
+  }
+}
+
+// As many terms as may be, all of the largest byte and of the largest digits.
+TEST_F(Amx, SumsAsLargeAsMayBeAreWithin32Bits) {
+  constexpr std::size_t kTerms = amx::kMostTerms;
+  ByteTensor bytes({1, kTerms});
+  std::ranges::fill(bytes.values(), std::uint8_t{255});
+  for (const float value : {8355711.0F, -8355711.0F, -8355711.0F + 256 * 255, 128.0F, -128.0F}) {
+    Tensor w({kTerms, 1});
+    std::ranges::fill(w.values(), value);
+    w.values()[0] = 8355711.0F;  // for a quantum of 1
+    const double exact = 255.0 * ((kTerms - 1) * double{value} + 8355711.0);
+    EXPECT_NEAR(products_of(bytes, {0, kTerms, 0, 16}, w).view()(0, 0), exact,
+                0x1p-23 * std::abs(exact) + 0x1p-22 * 8355711 * 255 * kTerms)  // far below 2^32
+        << value;
+  }
+  const ByteTensor column({kTerms + 1, 1});
+  const ByteTensor row({1, kTerms + 1});
+  Tensor y({1, 16});
+  Tensor dw({1, 1});
+  EXPECT_THROW(amx::byte_products(row.view(), {0, kTerms + 1, 0, 16}, Tensor({kTerms + 1, 1}), y),
+               InvalidArgument);
+  EXPECT_THROW(amx::byte_gemm_transposed(column.view(), 1, amx::Packed(kTerms + 1, 1), 0, dw),
+               InvalidArgument);
 }
 
 TEST_F(Amx, PartsMayBeEmpty) {
   const ByteTensor bytes({3, 32});
-  Tensor y = uniform_tensor({3, 16}, 3);
+  const Tensor before = uniform_tensor({3, 16}, 3);
+  Tensor y = before;
   amx::byte_products(bytes.view(), {0, 0, 0, 16}, uniform_tensor({32, 5}, 1), y);
-  EXPECT_EQ(y, Tensor({3, 16}));
+  for (std::size_t r = 0; r < 3; ++r)
+    for (std::size_t j = 0; j < 16; ++j) EXPECT_EQ(y.view()(r, j), j < 5 ? 0 : before.view()(r, j));
+  amx::byte_products(bytes.view(), {0, 32, 5, 16}, uniform_tensor({32, 5}, 1), y);
+  amx::byte_products(bytes.view(), {0, 32, 3, 3}, uniform_tensor({32, 5}, 1), y);
+  EXPECT_EQ(y.view()(2, 15), before.view()(2, 15));
   Tensor dw = uniform_tensor({32, 5}, 2);
-  amx::byte_gemm_transposed(ByteTensor({0, 32}).view(), 1, {}, 0, dw);
+  amx::byte_gemm_transposed(ByteTensor({0, 32}).view(), 1, packed(Tensor({0, 5})), 0, dw);
   EXPECT_EQ(dw, Tensor({32, 5}));
 }
 
@@ -188,21 +238,20 @@ TEST_F(Amx, PartsMayBeEmpty) {
 TEST_F(Amx, PartsHaveTheBitsOfTheWhole) {
   const ByteTensor bytes = some_bytes(100, 130, 0.1);
   const Tensor w = uniform_tensor({130, 50}, 1);
-  const Tensor whole = products_of(bytes, {64, 130, 0, 64}, w);
+  const Tensor whole = products_of(bytes, {37, 130, 0, 64}, w);
   Tensor parts({100, 64});
   for (const auto& [first, count] : {std::pair{0U, 37U}, {37U, 1U}, {38U, 62U}})
-    for (const auto& [column, last] : {std::pair{0U, 16U}, {16U, 64U}})
-      amx::byte_products(bytes.view().slice(first, count), {64, 130, column, last}, w,
+    for (const auto& [column, last] : {std::pair{0U, 16U}, {16U, 37U}, {37U, 64U}})
+      amx::byte_products(bytes.view().slice(first, count), {37, 130, column, last}, w,
                          parts.view().slice(first, count));
   for (std::size_t r = 0; r < 100; ++r)
     for (std::size_t j = 0; j < 50; ++j)
       ASSERT_EQ(parts.view()(r, j), whole.view()(r, j)) << r << ", " << j;
 
   const Tensor dy = uniform_tensor({100, 50}, 2);
-  AlignedVector<amx::Bfloat16> in_parts(amx::packed_size(100, 50), 0xFFFF);
-  for (const auto& [first, count] : {std::pair{50U, 50U}, {0U, 25U}, {25U, 25U}})
-    amx::pack(dy.view().slice(first, count), first, 100, in_parts);
-  EXPECT_EQ(in_parts, packed(dy));
+  amx::Packed in_parts(128, 50);  // with room to spare
+  std::ranges::fill(in_parts.digits, std::int8_t{77});
+  for (const std::size_t panel : {3U, 0U, 2U, 1U}) amx::pack(dy, panel, in_parts);
   Tensor gradient({130, 50});
   Tensor sliced({130, 50});
   amx::byte_gemm_transposed(bytes.view(), 0.5F, in_parts, 0, gradient);
@@ -210,21 +259,28 @@ TEST_F(Amx, PartsHaveTheBitsOfTheWhole) {
     amx::byte_gemm_transposed(bytes.view(), 0.5F, in_parts, first,
                               sliced.view().slice(first, count));
   EXPECT_EQ(sliced, gradient);
+  amx::byte_gemm_transposed(bytes.view(), 0.5F, packed(dy), 0, sliced);
+  EXPECT_EQ(sliced, gradient);
 }
 
-TEST_F(Amx, WhatIsNotFiniteStaysSo) {
-  const ByteTensor bytes = some_bytes(40, 40, 1);
-  for (const float bad : {std::numeric_limits<float>::infinity(), std::bit_cast<float>(0x7F800001U),
-                          std::bit_cast<float>(0xFFC00000U)}) {
+TEST_F(Amx, WhatIsNotFiniteMakesItsColumnNaN) {
+  const ByteTensor bytes = some_bytes(40, 40, 0.5);
+  for (const float bad :
+       {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(),
+        std::bit_cast<float>(0x7F800001U), std::bit_cast<float>(0xFFC00000U)}) {
     Tensor w = uniform_tensor({40, 3}, 1);
     w.view()(7, 1) = bad;
-    const Tensor y = products_of(bytes, {0, 40, 0, 16}, w);
-    for (std::size_t r = 0; r < 40; ++r) {
-      EXPECT_TRUE(std::isfinite(y.view()(r, 0)));
-      EXPECT_FALSE(std::isfinite(y.view()(r, 1))) << bad << " in row " << r;
+    for (const ByteTensor& left : {bytes, ByteTensor({40, 40})}) {
+      const Tensor y = products_of(left, {0, 40, 0, 16}, w);
+      Tensor dw({40, 3});
+      amx::byte_gemm_transposed(left.view(), 1, packed(w), 0, dw);
+      for (std::size_t r = 0; r < 40; ++r)
+        for (const auto& each : {y.view(), std::as_const(dw).view()}) {
+          EXPECT_TRUE(std::isfinite(each(r, 0)));
+          EXPECT_TRUE(std::isnan(each(r, 1))) << bad << " in row " << r;
+          EXPECT_TRUE(std::isfinite(each(r, 2)));
+        }
     }
-    const Tensor met_by_zeros = products_of(ByteTensor({40, 40}), {0, 40, 0, 16}, w);
-    EXPECT_EQ(met_by_zeros, Tensor({40, 16}));
   }
 }
 
@@ -233,26 +289,25 @@ TEST_F(Amx, RejectsShapesThatDoNotFit) {
   const Tensor w({64, 50});
   Tensor y({4, 64});
   Tensor dw({64, 50});
-  const auto dy = packed(Tensor({4, 50}));
+  const amx::Packed dy = packed(Tensor({4, 50}));
   EXPECT_THROW(amx::byte_products(bytes.view(), {0, 64, 0, 64}, Tensor({63, 50}), y), ShapeError);
   EXPECT_THROW(amx::byte_products(bytes.view(), {0, 64, 0, 64}, Tensor({64, 70}), y), ShapeError);
-  for (const amx::Part& part : {amx::Part{1, 64, 0, 64},
-                                {0, 65, 0, 64},
-                                {0, 64, 0, 65},
-                                {0, 64, 8, 64},
-                                {0, 64, 0, 20},
-                                {32, 0, 0, 64}})
+  for (const amx::Part& part :
+       {amx::Part{0, 65, 0, 64}, {0, 64, 0, 65}, {0, 64, 20, 10}, {32, 0, 0, 64}})
     EXPECT_THROW(amx::byte_products(bytes.view(), part, w, y), InvalidArgument);
   EXPECT_THROW(amx::byte_gemm_transposed(bytes.view(), 1, dy, 1, dw), ShapeError);
-  EXPECT_THROW(amx::byte_gemm_transposed(bytes.view(), 1, std::span(dy).first(1), 0, dw),
+  EXPECT_THROW(amx::byte_gemm_transposed(bytes.view(), 1, packed(Tensor({3, 50})), 0, dw),
                ShapeError);
-  AlignedVector<amx::Bfloat16> to(amx::packed_size(4, 50));
-  EXPECT_THROW(amx::pack(Tensor({3, 50}), 2, 4, to), ShapeError);
-  EXPECT_THROW(amx::pack(Tensor({4, 70}), 0, 4, to), ShapeError);
+  EXPECT_THROW(amx::byte_gemm_transposed(bytes.view(), 1, packed(Tensor({4, 49})), 0, dw),
+               ShapeError);
+  amx::Packed to(4, 50);
+  EXPECT_THROW(amx::pack(Tensor({5, 50}), 0, to), InvalidArgument);
+  EXPECT_THROW(amx::pack(Tensor({4, 70}), 0, to), ShapeError);
+  EXPECT_THROW(amx::pack(Tensor({4, 50}), 4, to), InvalidArgument);
 }
 
 TEST(AmxElsewhere, RefusesWhereThereIsNoUnit) {
-  if (amx::available()) GTEST_SKIP() << "this processor has AMX-BF16";
+  if (amx::available()) GTEST_SKIP() << "this processor has AMX-INT8";
   Tensor y({1, 16});
   EXPECT_THROW(amx::byte_products(ByteTensor({1, 1}).view(), {0, 1, 0, 16}, Tensor({1, 1}), y),
                InvalidArgument);

@@ -2,20 +2,22 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
 
 #include "gradatim/core/tensor.hpp"
 
 /// Products of bytes and floats by the matrix unit of Intel's server processors since Sapphire
-/// Rapids (AMX-BF16), float32.
+/// Rapids (AMX-INT8), float32.
 ///
-/// A byte is a bfloat16, and a float the sum of three, each with 8 bits of it; so every product is
-/// exact, and sums are those of float32: of 32 terms at a time, the even and the odd ones by
-/// themselves, then both together, then to what there is, once for each of the three. |y - ŷ| is at
-/// most (18 + depth / 10) 2^-24 |x| |w| + 2^-124 (|x| + depth): the unit takes parts and sums below
-/// 1.2e-38 for zero, and so drops the last digits of a float below 1e-31. An infinity on the side
-/// of the floats makes a NaN, or nothing where a block of 32 rows meets it with zeros. Intel 64 and
-/// IA-32 Architectures Software Developer's Manual, volume 2, TDPBF16PS.
+/// The floats of a column become fixed-point numbers, multiples of one quantum: the power of two by
+/// which the largest of them has 23 bits (weights) or 31 (gradients), but at least 2^-126. They are
+/// three or four signed bytes, their digits, and the products of bytes with digits are added up as
+/// integers, without rounding, so that their order is of no account. What rounds is a float whose
+/// last bits are below its column's quantum, and the sum: for the largest magnitude m of a column
+/// and the sum |x| of a row's bytes |y - ŷ| is at most 2^-23 |y| + (2^-22 m + 2^-126) |x|, and
+/// |dw - d̂w| at most 2^-23 |dw| + (2^-29 m + 2^-126) |x| (2^-23 m where |x| is above 2^17). Weights
+/// of three digits are as accurate as float32's sums are; gradients are not, since a few samples of
+/// a batch outweigh the rest. A column with an infinity or a NaN has nothing but NaN. Intel 64 and
+/// IA-32 Architectures Software Developer's Manual, volume 2, TDPBUSD.
 namespace gradatim::kernels::amx {
 
 /// Whether the processor has the unit, the system lets the process use it, and AVX-512 is among
@@ -25,32 +27,43 @@ namespace gradatim::kernels::amx {
 /// the unit is InvalidArgument.
 bool available();
 
-/// What floats are packed to: the upper half of each of three parts.
-using Bfloat16 = std::uint16_t;
-/// How many `pack` makes of a matrix.
-std::size_t packed_size(std::size_t rows, std::size_t columns);
-/// Packs x (count, columns) as rows [first, first + count) of a matrix of `rows`, zeros behind the
-/// last of these. Tasks may each pack some of the rows.
-void pack(ConstTensorView x, std::size_t first, std::size_t rows, std::span<Bfloat16> packed);
+/// Terms that a sum may have: that many of 255 · 128 are within 32 bits.
+constexpr std::size_t kMostTerms = 65'536;
 
-/// A part of a product: the inputs, of which the first is a multiple of 32, and the columns, from
-/// one multiple of 16 to another.
+/// Columns that are packed together.
+constexpr std::size_t kPanel = 16;
+
+/// A gradient of up to so many rows, as the unit takes it.
+struct Packed {
+  Packed() = default;
+  Packed(std::size_t most_rows, std::size_t columns);
+
+  std::size_t rows = 0;  // that there is room for
+  std::size_t columns = 0;
+  AlignedVector<std::int8_t> digits = {};
+  AlignedVector<float> quanta = {};  // of each column
+};
+
+/// Packs the columns of x from panel · kPanel on, up to the next panel's. Tasks may each pack some
+/// panels.
+void pack(ConstTensorView x, std::size_t panel, Packed& to);
+
+/// A part of a product.
 struct Part {
   std::size_t first_input, last_input;
   std::size_t first_column, last_column;
 };
 /// products[:, columns] = bytes[:, inputs] w[inputs, columns], for bytes (rows, inputs), w (inputs,
-/// units) and products (rows, packed_columns(units)). Of finite w, a row's bits hang on none beside
-/// it.
+/// units) and products (rows, packed_columns(units)), of which columns behind the units are left as
+/// they are. A row's bits hang on none beside it, a column's neither.
 void byte_products(TensorView<const std::uint8_t> bytes, const Part& part, ConstTensorView w,
                    TensorView<float> products);
 /// Rows [first, first + dw.rows()) of the gradient of w: dw = scale · bytes[:, first...]ᵀ dy, for
 /// dy (rows, units) packed and dw (count, units).
-void byte_gemm_transposed(TensorView<const std::uint8_t> bytes, float scale,
-                          std::span<const Bfloat16> packed_dy, std::size_t first,
-                          TensorView<float> dw);
-/// Takes what the calling thread needs for products of up to so many inputs and rows, which are
-/// otherwise taken when it meets them.
-void reserve(std::size_t inputs, std::size_t rows);
+void byte_gemm_transposed(TensorView<const std::uint8_t> bytes, float scale, const Packed& dy,
+                          std::size_t first, TensorView<float> dw);
+/// Takes what the calling thread needs for products of parts as large and up to so many rows, which
+/// is otherwise taken when it meets them.
+void reserve(const Part& part, std::size_t rows);
 
 }  // namespace gradatim::kernels::amx

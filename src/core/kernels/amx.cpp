@@ -35,13 +35,15 @@ namespace {
 void check_available(const char* operation) {
   if (!available())
     throw InvalidArgument(fmt::format(
-        "{}: expected a processor with AMX-BF16 that the system lets this process use, and AVX-512 "
+        "{}: expected a processor with AMX-INT8 that the system lets this process use, and AVX-512 "
         "in use",
         operation));
 }
 
-void check_packed(const char* operation, std::size_t rows, std::size_t columns, std::size_t size) {
-  check_sizes(operation, packed_size(rows, columns), {size});
+void check_terms(const char* operation, std::size_t terms) {
+  if (terms > kMostTerms)
+    throw InvalidArgument(
+        fmt::format("{}: expected sums of at most {} terms, got {}", operation, kMostTerms, terms));
 }
 
 }  // namespace
@@ -51,17 +53,21 @@ bool available() {
   return is_there && HWY_DYNAMIC_DISPATCH(IsWideEnough)();
 }
 
-std::size_t packed_size(std::size_t rows, std::size_t columns) {
-  return unit::packed_size(rows, columns);
-}
+Packed::Packed(std::size_t most_rows, std::size_t of_columns)
+    : rows(most_rows),
+      columns(of_columns),
+      digits(unit::packed_size(rows, columns)),
+      quanta(columns) {}
 
-void pack(ConstTensorView x, std::size_t first, std::size_t rows, std::span<Bfloat16> packed) {
+void pack(ConstTensorView x, std::size_t panel, Packed& to) {
   check_available("amx::pack");
   check_matrix("amx::pack", x.shape());
-  if (first > rows || x.rows() > rows - first)
-    detail::throw_row_range({rows, x.shape()[1]}, first, x.rows());
-  check_packed("amx::pack", rows, x.shape()[1], packed.size());
-  unit::pack(x, first, rows, packed.data());
+  check_sizes("amx::pack", to.columns, {x.shape()[1]});
+  if (x.rows() > to.rows || panel * kPanel >= to.columns)
+    throw InvalidArgument(fmt::format(
+        "amx::pack: expected at most {} rows and one of {} panels, got {} and number {}", to.rows,
+        (to.columns + kPanel - 1) / kPanel, x.rows(), panel));
+  unit::pack(x, panel, to);
 }
 
 void byte_products(TensorView<const std::uint8_t> bytes, const Part& part, ConstTensorView w,
@@ -74,30 +80,32 @@ void byte_products(TensorView<const std::uint8_t> bytes, const Part& part, Const
   const std::size_t columns = packed_columns(w.shape()[1]);
   check_shape("amx::byte_products output", {bytes.rows(), columns}, products.shape());
   if (part.first_input > part.last_input || part.last_input > inputs ||
-      part.first_input % unit::kDepth != 0 || part.first_column > part.last_column ||
-      part.last_column > columns || part.first_column % unit::kSide != 0 ||
-      part.last_column % unit::kSide != 0)
-    throw InvalidArgument(
-        fmt::format("amx::byte_products: expected a part of {} inputs that begins at a multiple of "
-                    "{}, and of {} columns between multiples of {}, got [{}, {}) and [{}, {})",
-                    inputs, unit::kDepth, columns, unit::kSide, part.first_input, part.last_input,
-                    part.first_column, part.last_column));
+      part.first_column > part.last_column || part.last_column > columns)
+    throw InvalidArgument(fmt::format(
+        "amx::byte_products: expected a part of {} inputs and {} columns, got [{}, {}) and [{}, "
+        "{})",
+        inputs, columns, part.first_input, part.last_input, part.first_column, part.last_column));
+  check_terms("amx::byte_products", part.last_input - part.first_input);
   unit::byte_products(bytes, part, w, products);
 }
 
-void byte_gemm_transposed(TensorView<const std::uint8_t> bytes, float scale,
-                          std::span<const Bfloat16> packed_dy, std::size_t first,
-                          TensorView<float> dw) {
+void byte_gemm_transposed(TensorView<const std::uint8_t> bytes, float scale, const Packed& dy,
+                          std::size_t first, TensorView<float> dw) {
   check_available("amx::byte_gemm_transposed");
   check_matrix("amx::byte_gemm_transposed", bytes.shape());
   check_matrix("amx::byte_gemm_transposed", dw.shape());
-  check_packed("amx::byte_gemm_transposed gradient", bytes.rows(), dw.shape()[1], packed_dy.size());
+  check_sizes("amx::byte_gemm_transposed gradient", dw.shape()[1], {dy.columns});
+  check_terms("amx::byte_gemm_transposed", bytes.rows());
+  if (bytes.rows() > dy.rows)
+    throw ShapeError(fmt::format(
+        "amx::byte_gemm_transposed: expected a gradient of {} rows, got one packed for {}",
+        bytes.rows(), dy.rows));
   if (first > bytes.shape()[1] || dw.rows() > bytes.shape()[1] - first)
     detail::throw_row_range({bytes.shape()[1], dw.shape()[1]}, first, dw.rows());
-  unit::byte_gemm_transposed(bytes, scale, packed_dy.data(), first, dw);
+  unit::byte_gemm_transposed(bytes, scale, dy, first, dw);
 }
 
-void reserve(std::size_t inputs, std::size_t rows) { unit::reserve(inputs, rows); }
+void reserve(const Part& part, std::size_t rows) { unit::reserve(part, rows); }
 
 }  // namespace amx
 }  // namespace gradatim::kernels

@@ -16,7 +16,7 @@
 namespace gradatim::kernels::amx::unit {
 namespace {
 
-constexpr std::size_t kGroup = 4 * kBlock;  // rows of dw that pass each 32 columns of dy together
+constexpr std::size_t kGroup = 4 * kBlock;  // rows of dw that pass each panel of dy together
 constexpr long kTileStride = 64;            // bytes
 
 // Tiles 0 to 3 hold the sums of two by two tiles, 4 and 5 those of the left operand, 6 and 7 of the
@@ -41,37 +41,43 @@ GRADATIM_AMX void set_tile_rows(std::size_t rows) {
   _tile_loadconfig(&config);
 }
 
-// c[0, a.rows)[0, 16 or 32) = a b, where the steps of b lie b_stride apart, and the tiles of its
-// second 16 columns behind those of the first; at each step some of another operand is packed.
-// Names of tiles must be digits.
+// The sums of a block of rows by the columns of a panel, digit by digit.
+constexpr std::size_t kMostSums = kGradientDigits * kPanel;
+struct alignas(kAlignment) Sums {
+  std::int32_t of_row[kBlock][kMostSums];
+};
+
+// sums[0, a.rows)[column, column + 16 or 32) = a b, where rows of b lie b_stride bytes apart; at
+// each step some of another operand is packed. Names of tiles must be digits.
 template <bool kTwoRows, bool kTwoColumns>
-GRADATIM_AMX void multiply(const LeftOperand& a, const Bfloat16* b, std::size_t b_stride, float* c,
-                           std::size_t c_stride, PanelPacker& next) {
+GRADATIM_AMX void multiply(const LeftOperand& a, const std::int8_t* b, std::size_t b_stride,
+                           std::size_t column, Sums& sums, PanelPacker<kWeightDigits>& next) {
+  const auto right_stride = static_cast<long>(b_stride);
   std::atomic_signal_fence(std::memory_order_seq_cst);  // as above
   _tile_zero(0);
   _tile_zero(1);
   _tile_zero(2);
   _tile_zero(3);
   for (std::size_t i = 0; i < a.count; ++i) {
-    const Bfloat16* left = a.tiles + i * 2 * kTile;
-    const Bfloat16* right = b + a.steps[i] * b_stride;
+    const std::uint8_t* left = a.tiles + i * 2 * kTile;
+    const std::int8_t* right = b + a.steps[i] * kQuads * b_stride + kQuad * column;
     _tile_loadd(4, left, kTileStride);
+    _tile_loadd(6, right, right_stride);
+    _tile_dpbusd(0, 4, 6);
     if constexpr (kTwoRows) _tile_loadd(5, left + kTile, kTileStride);
-    for (std::size_t part = 0; part < kParts; ++part) {
-      _tile_loadd(6, right + part * kTile, kTileStride);
-      if constexpr (kTwoColumns) _tile_loadd(7, right + kColumnTiles + part * kTile, kTileStride);
-      _tile_dpbf16ps(0, 4, 6);
-      if constexpr (kTwoRows) _tile_dpbf16ps(2, 5, 6);
-      if constexpr (kTwoColumns) _tile_dpbf16ps(1, 4, 7);
-      if constexpr (kTwoRows && kTwoColumns) _tile_dpbf16ps(3, 5, 7);
-    }
+    if constexpr (kTwoRows) _tile_dpbusd(2, 5, 6);
+    if constexpr (kTwoColumns) _tile_loadd(7, right + kDepth, right_stride);
+    if constexpr (kTwoColumns) _tile_dpbusd(1, 4, 7);
+    if constexpr (kTwoRows && kTwoColumns) _tile_dpbusd(3, 5, 7);
     next.advance();
   }
-  const auto stride = static_cast<long>(c_stride * sizeof(float));
-  _tile_stored(0, c, stride);
-  if constexpr (kTwoColumns) _tile_stored(1, c + kSide, stride);
-  if constexpr (kTwoRows) _tile_stored(2, c + kSide * c_stride, stride);
-  if constexpr (kTwoRows && kTwoColumns) _tile_stored(3, c + kSide * c_stride + kSide, stride);
+  constexpr long kSumsStride = kMostSums * sizeof(std::int32_t);
+  std::int32_t* const upper = sums.of_row[0] + column;
+  std::int32_t* const lower = sums.of_row[kSide] + column;
+  _tile_stored(0, upper, kSumsStride);
+  if constexpr (kTwoColumns) _tile_stored(1, upper + kSide, kSumsStride);
+  if constexpr (kTwoRows) _tile_stored(2, lower, kSumsStride);
+  if constexpr (kTwoRows && kTwoColumns) _tile_stored(3, lower + kSide, kSumsStride);
 }
 
 // The tiles of the calling thread, until the end of the scope. To set their rows takes as long as
@@ -83,18 +89,20 @@ class Tiles {
   Tiles& operator=(const Tiles&) = delete;
   GRADATIM_AMX ~Tiles() { _tile_release(); }
 
-  // As `multiply`, of so many columns, or the first 32 of them.
-  void multiply_block(const LeftOperand& a, std::size_t columns, const Bfloat16* b,
-                      std::size_t b_stride, float* c, std::size_t c_stride, PanelPacker& next) {
+  // sums = a · the digits of a panel, so many sums a row.
+  void multiply_panel(const LeftOperand& a, const std::int8_t* digits, std::size_t count,
+                      Sums& sums, PanelPacker<kWeightDigits>& next) {
     if (a.rows != rows_) set_tile_rows(a.rows);
     rows_ = a.rows;
-    const bool two_columns = columns > kSide;
-    if (a.rows > kSide)
-      two_columns ? multiply<true, true>(a, b, b_stride, c, c_stride, next)
-                  : multiply<true, false>(a, b, b_stride, c, c_stride, next);
-    else
-      two_columns ? multiply<false, true>(a, b, b_stride, c, c_stride, next)
-                  : multiply<false, false>(a, b, b_stride, c, c_stride, next);
+    for (std::size_t j = 0; j < count; j += 2 * kSide) {
+      const bool two_columns = count - j > kSide;
+      if (a.rows > kSide)
+        two_columns ? multiply<true, true>(a, digits, kQuad * count, j, sums, next)
+                    : multiply<true, false>(a, digits, kQuad * count, j, sums, next);
+      else
+        two_columns ? multiply<false, true>(a, digits, kQuad * count, j, sums, next)
+                    : multiply<false, false>(a, digits, kQuad * count, j, sums, next);
+    }
   }
 
  private:
@@ -106,37 +114,125 @@ std::span<LeftOperand> left_operands(std::size_t rows, std::size_t depth) {
   const std::size_t blocks = (rows + kBlock - 1) / kBlock;
   const std::size_t steps = steps_over(depth);
   const auto operands = scratch<Use::blocks, LeftOperand>(blocks);
-  const auto tiles = scratch<Use::tiles, Bfloat16>(blocks * steps * 2 * kTile);
+  const auto tiles = scratch<Use::tiles, std::uint8_t>(blocks * steps * 2 * kTile);
   const auto numbers = scratch<Use::steps, std::uint32_t>(blocks * steps);
   for (std::size_t i = 0; i < blocks; ++i)
     operands[i] = {tiles.data() + i * steps * 2 * kTile, numbers.data() + i * steps};
   return operands;
 }
 
-// Room for so many of 32 columns.
-std::span<Bfloat16> right_operands(std::size_t count, std::size_t depth) {
-  return scratch<Use::weight, Bfloat16>(count * steps_over(depth) * 2 * kColumnTiles);
+// Room for so many panels.
+std::span<std::int8_t> right_operands(std::size_t count, std::size_t depth) {
+  return scratch<Use::weight, std::int8_t>(count * panel_size(depth, kWeightDigits));
 }
 
-// to[r][0, columns) = scale · block[r][...]
-GRADATIM_AMX void write_scaled(const float (&block)[kBlock][kBlock], std::size_t rows,
-                               std::size_t columns, float scale, float* to, std::size_t stride) {
-  const __m512 factor = _mm512_set1_ps(scale);
-  const __mmask32 inside = first_lanes(columns);
-  for (std::size_t r = 0; r < rows; ++r)
-    for (std::size_t j = 0; j < columns; j += kSide)
-      _mm512_mask_storeu_ps(to + r * stride + j, static_cast<__mmask16>(inside >> j),
-                            _mm512_mul_ps(factor, _mm512_load_ps(block[r] + j)));
+// Where the sums of a block belong, as floats, scale times what they are of each column's quantum.
+struct Destination {
+  std::size_t rows = 0;
+  std::size_t columns = 0;
+  float scale = 1;
+  const float* quanta = nullptr;
+  float* to = nullptr;
+  std::size_t stride = 0;
+};
+
+// What the digits' sums add up to.
+template <std::size_t kDigits>
+GRADATIM_AMX void write_sums(const Sums& sums, const Destination& d) {
+  constexpr float kPlace = 256;  // of a digit, by the next lower one's
+  const __mmask16 inside = first_lanes(d.columns);
+  const __m512 factors =
+      _mm512_mul_ps(_mm512_set1_ps(d.scale), _mm512_maskz_loadu_ps(inside, d.quanta));
+  for (std::size_t r = 0; r < d.rows; ++r) {
+    const std::int32_t* digit = sums.of_row[r];
+    // The smallest first: only the last sum rounds by the last place of the whole.
+    __m512 sum = _mm512_cvtepi32_ps(_mm512_loadu_si512(digit));
+    float place = 1;
+    for (std::size_t i = 1; i < kDigits; ++i) {
+      digit += d.columns;
+      place *= kPlace;
+      sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_loadu_si512(digit)), _mm512_set1_ps(place),
+                            sum);
+    }
+    _mm512_mask_storeu_ps(d.to + r * d.stride, inside, _mm512_mul_ps(sum, factors));
+  }
 }
+
+// Writes the sums of each block while the unit is at the next one.
+template <std::size_t kDigits>
+class Writer {
+ public:
+  // For the next block's, which `write` says the place of.
+  Sums& sums() { return sums_[turn_]; }
+  void write(const Destination& destination) {
+    finish();
+    destination_ = destination;
+    turn_ = 1 - turn_;
+  }
+  void finish() { write_sums<kDigits>(sums_[1 - turn_], destination_); }
+
+ private:
+  Sums sums_[2];
+  std::size_t turn_ = 0;
+  Destination destination_{};  // of the block before
+};
+
+// The panels of a part of w, one after the other; each is packed while the one before is
+// multiplied, in so many steps.
+class WeightPanels {
+ public:
+  WeightPanels(ConstTensorView w, const Part& part, std::size_t steps)
+      : w_(w.slice(part.first_input, part.last_input - part.first_input)),
+        first_column_(part.first_column),
+        last_column_(std::min(w.shape()[1], part.last_column)),
+        steps_(std::max<std::size_t>(1, steps)),
+        quanta_(scratch<Use::quanta>(last_column_ - std::min(last_column_, first_column_))),
+        digits_(right_operands(2, w_.rows())) {
+    find_quanta<kWeightDigits>(w_, first_column_, quanta_);
+    next_ = packer_of(0);
+  }
+
+  std::size_t count() const { return panels_over(quanta_.size()); }
+  std::size_t column(std::size_t panel) const { return first_column_ + panel * kPanel; }
+  std::size_t columns(std::size_t panel) const {
+    return std::min(kPanel, last_column_ - column(panel));
+  }
+  const float* quanta(std::size_t panel) const { return quanta_.data() + panel * kPanel; }
+  std::int8_t* digits(std::size_t panel) const {
+    return digits_.data() + panel % 2 * digits_.size() / 2;
+  }
+  // Ends the packing of this panel, and begins that of the next one, which is returned.
+  PanelPacker<kWeightDigits>& turn_to(std::size_t panel) {
+    next_.finish();
+    next_ = packer_of(panel + 1);
+    return next_;
+  }
+
+ private:
+  PanelPacker<kWeightDigits> packer_of(std::size_t panel) const {
+    if (panel == count()) return {};
+    return {{w_.data() + column(panel), w_.shape()[1], w_.rows(), columns(panel)},
+            quanta(panel),
+            digits(panel),
+            steps_};
+  }
+
+  ConstTensorView w_;
+  std::size_t first_column_, last_column_;
+  std::size_t steps_;
+  std::span<float> quanta_;
+  std::span<std::int8_t> digits_;
+  PanelPacker<kWeightDigits> next_;
+};
 
 bool processor_has_unit() {
-  constexpr unsigned kBf16 = 1U << 22U;
   constexpr unsigned kTiles = 1U << 24U;
+  constexpr unsigned kInt8 = 1U << 25U;
   unsigned a = 0;
   unsigned b = 0;
   unsigned c = 0;
   unsigned d = 0;
-  return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d & kBf16) != 0 && (d & kTiles) != 0;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d & kInt8) != 0 && (d & kTiles) != 0;
 }
 
 }  // namespace
@@ -149,65 +245,56 @@ bool is_there() {
 }
 
 std::size_t packed_size(std::size_t rows, std::size_t columns) {
-  return steps_over(rows) * tiles_over(columns) * kColumnTiles;
+  return panels_over(columns) * panel_size(rows, kGradientDigits);
 }
 
-void pack(ConstTensorView x, std::size_t first, std::size_t rows, Bfloat16* packed) {
-  const std::size_t columns = x.shape()[1];
-  const Rows some{x.data(), columns, first, first + x.rows()};
-  const std::size_t end = some.last == rows ? steps_over(rows) * kDepth : some.last;
-  for (std::size_t step = first / kDepth; step * kDepth < end; ++step)
-    for (std::size_t j = 0; j < columns; j += kSide)
-      pack_tiles(some, step, end, j, columns,
-                 packed + (step * tiles_over(columns) + j / kSide) * kColumnTiles);
+void pack(ConstTensorView x, std::size_t panel, Packed& to) {
+  const std::size_t column = panel * kPanel;
+  const std::size_t columns = std::min(kPanel, to.columns - column);
+  const auto quanta = std::span(to.quanta).subspan(column, columns);
+  find_quanta<kGradientDigits>(x, column, quanta);
+  PanelPacker<kGradientDigits>({x.data() + column, to.columns, x.rows(), columns}, quanta.data(),
+                               to.digits.data() + panel * panel_size(to.rows, kGradientDigits), 1)
+      .finish();
 }
 
-// 32 columns of w at a time are split into parts, which stay in the cache for all rows; meanwhile
-// the next 32 are.
+// A panel of w at a time is packed, and stays in the cache for all rows.
 void byte_products(TensorView<const std::uint8_t> bytes, const Part& part, ConstTensorView w,
                    TensorView<float> products) {
-  const std::size_t units = w.shape()[1];
-  const std::size_t columns = products.shape()[1];
-  const std::size_t depth = part.last_input - part.first_input;
-  const std::size_t last_column = std::min(units, part.last_column);
-  const Rows weight{w.data(), units, 0, part.last_input};
-  const auto blocks = left_operands(bytes.rows(), depth);
+  const std::size_t stride = products.shape()[1];
+  const auto blocks = left_operands(bytes.rows(), part.last_input - part.first_input);
+  std::size_t steps = 0;
   for (std::size_t i = 0; i < blocks.size(); ++i) {
     const std::size_t r = i * kBlock;
     take_rows(bytes.slice(r, std::min(kBlock, bytes.rows() - r)), part.first_input, part.last_input,
               blocks[i]);
+    steps += blocks[i].count;
   }
-  if (blocks.empty()) return;
-  const std::span<Bfloat16> panels = right_operands(2, depth);
-  const auto panel = [&](std::size_t column) {
-    const std::size_t turn = (column - part.first_column) / kBlock % 2;
-    return panels.data() + turn * panels.size() / 2;
-  };
-  // Of the 16 of each step, as all blocks pass it.
-  const std::size_t pairs_a_step = (kSide + blocks.size() - 1) / blocks.size();
-  const auto packer_of = [&](std::size_t column) {
-    return column < last_column ? PanelPacker(weight, part.first_input, column, last_column,
-                                              panel(column), pairs_a_step)
-                                : PanelPacker();
-  };
+  WeightPanels panels(w, part, steps);
+  Writer<kWeightDigits> writer;
   Tiles tiles;
-  PanelPacker next = packer_of(part.first_column);
-  for (std::size_t j = part.first_column; j < last_column; j += kBlock) {
-    next.finish();
-    next = packer_of(j + kBlock);
-    for (std::size_t i = 0; i < blocks.size(); ++i)
-      tiles.multiply_block(blocks[i], last_column - j, panel(j), 2 * kColumnTiles,
-                           products.data() + i * kBlock * columns + j, columns, next);
+  for (std::size_t panel = 0; panel < panels.count(); ++panel) {
+    PanelPacker<kWeightDigits>& next = panels.turn_to(panel);
+    const std::size_t columns = panels.columns(panel);
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+      tiles.multiply_panel(blocks[i], panels.digits(panel), sums_over(columns, kWeightDigits),
+                           writer.sums(), next);
+      writer.write({.rows = blocks[i].rows,
+                    .columns = columns,
+                    .quanta = panels.quanta(panel),
+                    .to = products.data() + i * kBlock * stride + panels.column(panel),
+                    .stride = stride});
+    }
   }
+  writer.finish();
 }
 
-void byte_gemm_transposed(TensorView<const std::uint8_t> bytes, float scale,
-                          const Bfloat16* packed_dy, std::size_t first, TensorView<float> dw) {
+void byte_gemm_transposed(TensorView<const std::uint8_t> bytes, float scale, const Packed& dy,
+                          std::size_t first, TensorView<float> dw) {
   const std::size_t units = dw.shape()[1];
-  const std::size_t stride = tiles_over(units) * kColumnTiles;
-  alignas(kAlignment) float block[kBlock][kBlock];
+  Writer<kGradientDigits> writer;
   Tiles tiles;
-  PanelPacker nothing;
+  PanelPacker<kWeightDigits> nothing;
   std::size_t rows = 0;
   for (std::size_t group = 0; group < dw.rows(); group += rows) {
     const std::size_t left = dw.rows() - group;
@@ -216,21 +303,29 @@ void byte_gemm_transposed(TensorView<const std::uint8_t> bytes, float scale,
     for (std::size_t i = 0; i < blocks.size(); ++i)
       take_columns(bytes, first + group + i * kBlock,
                    first + group + std::min(rows, (i + 1) * kBlock), blocks[i]);
-    for (std::size_t j = 0; j < units; j += kBlock)
+    const std::int8_t* digits = dy.digits.data();
+    for (std::size_t j = 0; j < units; j += kPanel, digits += panel_size(dy.rows, kGradientDigits))
       for (std::size_t i = 0; i < blocks.size(); ++i) {
-        const std::size_t columns = std::min(kBlock, units - j);
-        tiles.multiply_block(blocks[i], columns, packed_dy + j / kSide * kColumnTiles, stride,
-                             block[0], kBlock, nothing);
-        write_scaled(block, blocks[i].rows, columns, scale,
-                     dw.data() + (group + i * kBlock) * units + j, units);
+        const std::size_t columns = std::min(kPanel, units - j);
+        tiles.multiply_panel(blocks[i], digits, sums_over(columns, kGradientDigits), writer.sums(),
+                             nothing);
+        writer.write({.rows = blocks[i].rows,
+                      .columns = columns,
+                      .scale = scale,
+                      .quanta = dy.quanta.data() + j,
+                      .to = dw.data() + (group + i * kBlock) * units + j,
+                      .stride = units});
       }
   }
+  writer.finish();
 }
 
-void reserve(std::size_t inputs, std::size_t rows) {
+void reserve(const Part& part, std::size_t rows) {
+  const std::size_t inputs = part.last_input - part.first_input;
   left_operands(rows, inputs);
   left_operands(kGroup, rows);
   right_operands(2, inputs);
+  scratch<Use::quanta>(part.last_column - part.first_column);
 }
 
 }  // namespace gradatim::kernels::amx::unit
@@ -241,12 +336,12 @@ namespace gradatim::kernels::amx::unit {
 
 bool is_there() { return false; }
 std::size_t packed_size(std::size_t, std::size_t) { return 0; }
-void pack(ConstTensorView, std::size_t, std::size_t, Bfloat16*) {}
+void pack(ConstTensorView, std::size_t, Packed&) {}
 void byte_products(TensorView<const std::uint8_t>, const Part&, ConstTensorView,
                    TensorView<float>) {}
-void byte_gemm_transposed(TensorView<const std::uint8_t>, float, const Bfloat16*, std::size_t,
+void byte_gemm_transposed(TensorView<const std::uint8_t>, float, const Packed&, std::size_t,
                           TensorView<float>) {}
-void reserve(std::size_t, std::size_t) {}
+void reserve(const Part&, std::size_t) {}
 
 }  // namespace gradatim::kernels::amx::unit
 

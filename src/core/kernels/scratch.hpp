@@ -29,7 +29,8 @@ enum class Use {
   blocks,     // of the rows of a left operand of the matrix unit
   tiles,      // of these
   steps,      // that the tiles are for
-  weight      // in the tiles of a right operand
+  weight,     // in the tiles of a right operand
+  quanta      // of its columns
 };
 
 /// Bytes that the calling thread keeps so.
