@@ -8,7 +8,7 @@ namespace amx = kernels::amx;
 
 namespace {
 
-constexpr std::size_t kLeastRows = 16;  // of a batch, for the unit
+constexpr std::size_t kLeastRows = 32;  // of a batch, for the unit
 constexpr std::size_t kColumns = 128;   // of a task of its: each brings the bytes into tiles
 
 }  // namespace
@@ -34,7 +34,7 @@ double ByteLayer::zeros_that_pay() const {
 ByteLayer::Way ByteLayer::way_of(TensorView<const std::uint8_t> bytes) const {
   const bool may_use_unit = has_unit_ && bytes.rows() >= kLeastRows;
   if (dense_.is_narrow()) {
-    const double skippable = bytes.rows() < 64 ? 0.7 : 0.82;  // zeros, rather than using the unit
+    const double skippable = bytes.rows() < 64 ? 0.65 : 0.85;  // zeros, rather than using the unit
     const bool skips = !may_use_unit || kernels::has_zeros(bytes.values(), skippable);
     return skips ? Way::skipping_zeros : Way::matrix_unit;
   }
