@@ -11,13 +11,19 @@ namespace {
 constexpr std::size_t kLeastRows = 32;  // of a batch, for the unit
 constexpr std::size_t kColumns = 128;   // of a task of its: each brings the bytes into tiles
 
+// Of a part.
+std::size_t most_inputs(const DenseOperation& dense) {
+  const kernels::BytePart larger = kernels::byte_part(dense.inputs(), 1);
+  return larger.last - larger.first;
+}
+
 }  // namespace
 
 ByteLayer::ByteLayer(const DenseOperation& dense, std::size_t max_rows, std::size_t row_tasks)
     : dense_(dense),
       max_rows_(max_rows),
       has_unit_(amx::available() && dense.has_parts() && max_rows <= amx::kMostTerms &&
-                dense.inputs() <= amx::kMostTerms),
+                most_inputs(dense) <= amx::kMostTerms),
       floats_(dense.is_narrow() ? Shape{0} : Shape{max_rows, dense.inputs()}),
       weight_(dense.packed_weight()),
       gradient_(dense.packed_gradient(max_rows)) {
@@ -128,8 +134,7 @@ void ByteLayer::parameter_gradient(std::size_t task, ConstTensorView dy,
 }
 
 void ByteLayer::reserve() const {
-  const kernels::BytePart larger = kernels::byte_part(dense_.inputs(), 1);
-  if (has_unit_) amx::reserve({larger.first, larger.last, 0, kColumns}, max_rows_);
+  if (has_unit_) amx::reserve({0, most_inputs(dense_), 0, kColumns}, max_rows_);
 }
 
 std::size_t ByteLayer::memory_bytes() const {

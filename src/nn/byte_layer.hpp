@@ -31,9 +31,8 @@ class ByteLayer {
   /// What can be known of y before its rows are; `tasks` is how many cut the rows otherwise.
   void multiply(std::span<const float> theta, std::size_t tasks, TaskPool& pool);
   void forward(std::span<const float> theta, const RowRange& range, TensorView<float> y) const;
-  /// Those rows of dy, in any order.
+  /// Those rows of dy, in any order; and then the whole of it. Each way needs one of both.
   void pack_gradient_rows(const RowRange& range, ConstTensorView dy);
-  /// The whole of it.
   void pack_gradient(ConstTensorView dy, TaskPool& pool);
   void parameter_gradient(std::size_t task, ConstTensorView dy, std::span<float> d_theta) const;
 

@@ -54,7 +54,7 @@ float sum_of(int digits, std::size_t first, std::size_t last, A a, W w, float sc
     sum = std::fma(static_cast<float>(each), place, sum);
     place *= 256;
   }
-  return sum * (scale * quantum);
+  return sum * scale * quantum;
 }
 
 ByteTensor some_bytes(std::size_t rows, std::size_t inputs, double density) {
@@ -85,15 +85,24 @@ class Amx : public testing::Test {
   }
 };
 
+// Of many magnitudes, about 2^exponent.
+Tensor mixed_tensor(const Shape& shape, std::uint64_t seed, int exponent) {
+  Tensor x = uniform_tensor(shape, seed);
+  for (std::size_t i = 0; i < x.size(); ++i)
+    x.values()[i] = std::ldexp(x.values()[i], exponent - static_cast<int>(i % 13));
+  return x;
+}
+
 struct Sizes {
   std::size_t rows, inputs, units;
 };
 
 // Of the inputs from `first` on.
-void expect_bits_of_products(const Sizes& sizes, std::size_t first, double density) {
+void expect_bits_of_products(const Sizes& sizes, std::size_t first, double density,
+                             int exponent = 0) {
   const auto [rows, inputs, units] = sizes;
   const ByteTensor bytes = some_bytes(rows, inputs, density);
-  const Tensor w = uniform_tensor({inputs, units}, 1);
+  const Tensor w = mixed_tensor({inputs, units}, 1, exponent);
   const Tensor y = products_of(bytes, {first, inputs, 0, kernels::packed_columns(units)}, w);
   for (std::size_t r = 0; r < rows; ++r)
     for (std::size_t j = 0; j < units; ++j)
@@ -104,11 +113,11 @@ void expect_bits_of_products(const Sizes& sizes, std::size_t first, double densi
           << rows << "x" << inputs << "x" << units << " at " << r << ", " << j;
 }
 
-void expect_bits_of_gradients(const Sizes& sizes, double density) {
+void expect_bits_of_gradients(const Sizes& sizes, double density, int exponent = 0) {
   constexpr float kScale = 1.0F / 255;
   const auto [rows, inputs, units] = sizes;
   const ByteTensor bytes = some_bytes(rows, inputs, density);
-  const Tensor dy = uniform_tensor({rows, units}, 2);
+  const Tensor dy = mixed_tensor({rows, units}, 2, exponent);
   Tensor dw({inputs, units});
   amx::byte_gemm_transposed(bytes.view(), kScale, packed(dy), 0, dw);
   for (std::size_t i = 0; i < inputs; ++i)
@@ -143,6 +152,14 @@ TEST_F(Amx, ManyBlocksHaveTheBitsOfIntegers) {
   expect_bits_of_products({530, 40, 100}, 0, 0.5);
   expect_bits_of_gradients({33, 300, 80}, 0.5);
   expect_bits_of_gradients({530, 290, 40}, 0.5);
+}
+
+// Where quanta, and then floats too, are as small as they may be.
+TEST_F(Amx, SmallFloatsHaveTheBitsOfIntegers) {
+  for (const int exponent : {-60, -90, -100, -110, -120, -130, -140}) {
+    expect_bits_of_products({33, 70, 20}, 0, 0.5, exponent);
+    expect_bits_of_gradients({70, 33, 20}, 0.5, exponent);
+  }
 }
 
 // The bound of the header, over columns of all magnitudes, of one sign and of both, and one term to
@@ -180,18 +197,63 @@ TEST_F(Amx, ErrorsAreWithinTheirBound) {
       }
 }
 
+// The same of gradients, by the scale of each.
+TEST_F(Amx, ErrorsOfGradientsAreWithinTheirBound) {
+  constexpr std::size_t kInputs = 33;
+  constexpr std::size_t kUnits = 17;
+  for (const std::size_t rows : {1U, 2U, 64U, 100U, 5000U})
+    for (const int exponent : {100, 0, -60, -90, -105, -120})
+      for (const float scale : {1.0F / 255, 4.0F, 1e-10F}) {
+        const ByteTensor bytes = some_bytes(rows, kInputs, 1);
+        const Tensor dy = mixed_tensor({rows, kUnits}, 3, exponent);
+        Tensor dw({kInputs, kUnits});
+        amx::byte_gemm_transposed(bytes.view(), scale, packed(dy), 0, dw);
+        for (std::size_t j = 0; j < kUnits; ++j) {
+          double largest = 0;
+          for (std::size_t k = 0; k < rows; ++k)
+            largest = std::max<double>(largest, std::abs(dy.view()(k, j)));
+          for (std::size_t i = 0; i < kInputs; ++i) {
+            double exact = 0;
+            double sum_of_bytes = 0;
+            for (std::size_t k = 0; k < rows; ++k) {
+              exact += scale * double{dy.view()(k, j)} * bytes.view()(k, i);
+              sum_of_bytes += bytes.view()(k, i);
+            }
+            const double share = sum_of_bytes > 0x1p17 ? 0x1p-23 : 0x1p-29;
+            ASSERT_NEAR(dw.view()(i, j), exact,
+                        0x1p-23 * std::abs(exact) +
+                            scale * (share * largest + 0x1p-126) * sum_of_bytes + 0x1p-149)
+                << rows << " rows about 2^" << exponent << ", scale " << scale;
+          }
+        }
+      }
+}
+
 // The largest of a column has digits up to 127, and the next one above begins with another quantum;
 // the other ones of the column tell which it is.
 TEST_F(Amx, QuantaAreAsSmallAsDigitsLet) {
-  constexpr float kMost = 8355711;  // 0x7F7F7F
+  constexpr float kMost = 8355711;                 // 0x7F7F7F
+  constexpr float kMostOfGradients = 256 * kMost;  // whose next float is 128 more
   ByteTensor bytes({2, 3});
   bytes.view()(0, 0) = bytes.view()(1, 1) = bytes.view()(1, 2) = 1;
+  ByteTensor transposed({3, 2});
+  transposed.view()(0, 0) = transposed.view()(1, 1) = transposed.view()(2, 1) = 1;
   for (const float sign : {1.0F, -1.0F}) {
     const Tensor w({3, 2}, {sign * kMost, sign * (kMost + 0.5F), 1, 1, 0, 0.5F});
-    EXPECT_EQ(products_of(bytes, {0, 3, 0, 2}, w).view()(0, 0), sign * kMost);
-    EXPECT_EQ(products_of(bytes, {0, 3, 0, 2}, w).view()(1, 0), 1);
-    EXPECT_EQ(products_of(bytes, {0, 3, 0, 2}, w).view()(0, 1), sign * (kMost + 1));  // to even
-    EXPECT_EQ(products_of(bytes, {0, 3, 0, 2}, w).view()(1, 1), 0);
+    const Tensor y = products_of(bytes, {0, 3, 0, 2}, w);
+    EXPECT_EQ(y.view()(0, 0), sign * kMost);
+    EXPECT_EQ(y.view()(1, 0), 1);
+    EXPECT_EQ(y.view()(0, 1), sign * (kMost + 1));  // to even
+    EXPECT_EQ(y.view()(1, 1), 0);                   // a half and a quarter of a quantum
+
+    const Tensor dy({3, 2},
+                    {sign * kMostOfGradients, sign * (kMostOfGradients + 128), 1, 1, 0, 0.5F});
+    Tensor dw({2, 2});
+    amx::byte_gemm_transposed(transposed.view(), 1, packed(dy), 0, dw);
+    EXPECT_EQ(dw.view()(0, 0), sign * kMostOfGradients);
+    EXPECT_EQ(dw.view()(1, 0), 1);
+    EXPECT_EQ(dw.view()(0, 1), sign * (kMostOfGradients + 128));
+    EXPECT_EQ(dw.view()(1, 1), 0);
   }
 }
 
@@ -301,9 +363,15 @@ TEST_F(Amx, RejectsShapesThatDoNotFit) {
   EXPECT_THROW(amx::byte_gemm_transposed(bytes.view(), 1, packed(Tensor({4, 49})), 0, dw),
                ShapeError);
   amx::Packed to(4, 50);
-  EXPECT_THROW(amx::pack(Tensor({5, 50}), 0, to), InvalidArgument);
+  EXPECT_THROW(amx::pack(Tensor({5, 50}), 0, to), ShapeError);
   EXPECT_THROW(amx::pack(Tensor({4, 70}), 0, to), ShapeError);
   EXPECT_THROW(amx::pack(Tensor({4, 50}), 4, to), InvalidArgument);
+  for (const std::size_t panel : {0U, 1U, 2U}) amx::pack(Tensor({4, 50}), panel, to);
+  EXPECT_THROW(amx::byte_gemm_transposed(bytes.view(), 1, to, 0, dw), ShapeError) << "a panel less";
+  amx::pack(Tensor({3, 50}), 3, to);
+  EXPECT_THROW(amx::byte_gemm_transposed(bytes.view(), 1, to, 0, dw), ShapeError) << "a row less";
+  amx::pack(Tensor({4, 50}), 3, to);
+  EXPECT_NO_THROW(amx::byte_gemm_transposed(bytes.view(), 1, to, 0, dw));
 }
 
 TEST(AmxElsewhere, RefusesWhereThereIsNoUnit) {

@@ -136,6 +136,16 @@ INSTANTIATE_TEST_SUITE_P(Cases, ByteLayerOf,
                                          Case{100, 130, 300, 0.9}, Case{97, 784, 65, 0.3},
                                          Case{47, 100, 50, 0.5}, Case{5, 200, 50, 0.5}));
 
+// Of the hidden units, in all rows.
+void leave_large_gradients(Program& program, Case c, TaskPool& pool) {
+  c.rows = 100;
+  Parameters parameters = initialize(network_of(c), 1);
+  const std::size_t first = (c.inputs + 1) * c.units;
+  for (float& each : parameters.theta().subspan(first)) each *= 100;
+  std::vector<float> gradient(program.layout().size);
+  program.gradient(parameters.theta(), batch_of(samples_of(c), true, c.rows), gradient, pool);
+}
+
 // Whatever batch was before: one that goes another way, or has more rows.
 TEST(ByteLayer, KeepsNothingOfTheBatchBefore) {
   constexpr std::size_t kRows = 100;
@@ -155,6 +165,7 @@ TEST(ByteLayer, KeepsNothingOfTheBatchBefore) {
         const Batch batch = batch_of(samples, true, c.rows);
         Program unused = fresh(c);
         const auto expected = gradient_by(unused, c, batch, pool);
+        leave_large_gradients(used, c, pool);
         const auto got = gradient_by(used, c, batch, pool);
         EXPECT_EQ(got.loss, expected.loss) << c.rows << " rows, zeros " << c.zeros;
         EXPECT_EQ(got.gradient, expected.gradient) << c.rows << " rows, zeros " << c.zeros;
@@ -192,6 +203,12 @@ bool skips_zeros(const Case& c) {
   Tensor skipped({c.rows, c.units});
   dense.forward_bytes(theta, samples.bytes.view(), kScale, packed, skipped);
   return y == skipped;
+}
+
+// Sums of more terms than the unit has room for go another way.
+TEST(ByteLayer, TakesAsManyRowsAsThereAre) {
+  const Case c{kernels::amx::kMostTerms + 1, 128, 3, 0.1};
+  EXPECT_TRUE(std::isfinite(gradient_of(c, true, 1).loss));
 }
 
 TEST(ByteLayer, SkipsZerosWhereNearlyAllAre) {

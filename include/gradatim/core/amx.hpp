@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "gradatim/core/tensor.hpp"
 
@@ -9,15 +10,18 @@
 /// Rapids (AMX-INT8), float32.
 ///
 /// The floats of a column become fixed-point numbers, multiples of one quantum: the power of two by
-/// which the largest of them has 23 bits (weights) or 31 (gradients), but at least 2^-126. They are
-/// three or four signed bytes, their digits, and the products of bytes with digits are added up as
-/// integers, without rounding, so that their order is of no account. What rounds is a float whose
-/// last bits are below its column's quantum, and the sum: for the largest magnitude m of a column
-/// and the sum |x| of a row's bytes |y - ŷ| is at most 2^-23 |y| + (2^-22 m + 2^-126) |x|, and
-/// |dw - d̂w| at most 2^-23 |dw| + (2^-29 m + 2^-126) |x| (2^-23 m where |x| is above 2^17). Weights
-/// of three digits are as accurate as float32's sums are; gradients are not, since a few samples of
-/// a batch outweigh the rest. A column with an infinity or a NaN has nothing but NaN. Intel 64 and
-/// IA-32 Architectures Software Developer's Manual, volume 2, TDPBUSD.
+/// which the largest of them has 23 bits (weights) or 31 (gradients), one less where its upper byte
+/// would be 128, but at least 2^-126. They are three or four signed bytes, their digits, and the
+/// products of bytes with digits are added up as integers, without rounding, so that their order is
+/// of no account. What rounds is a float whose last bits are below its column's quantum, and the
+/// sum: with m the largest magnitude of a column of w or dy and |x| the sum of the bytes,
+/// |y - ŷ| <= 2^-23 |y| + (2^-22 m + 2^-126) |x|,
+/// |dw - d̂w| <= 2^-23 |dw| + scale (2^-29 m + 2^-126) |x| + 2^-149, 2^-23 m where |x| is above
+/// 2^17. So a weight that is 2^k times as large as the others of its column costs them k of 23
+/// bits, even where its byte is 0; weights of like magnitude have the accuracy of float32's sums.
+/// Gradients are not like that, since a few samples of a batch outweigh the rest, and so have a
+/// digit more. A column with an infinity or a NaN has nothing but NaN. Intel 64 and IA-32
+/// Architectures Software Developer's Manual, volume 2, TDPBUSD.
 namespace gradatim::kernels::amx {
 
 /// Whether the processor has the unit, the system lets the process use it, and AVX-512 is among
@@ -38,8 +42,9 @@ struct Packed {
   Packed() = default;
   Packed(std::size_t most_rows, std::size_t columns);
 
-  std::size_t rows = 0;  // that there is room for
+  std::size_t most_rows = 0;
   std::size_t columns = 0;
+  std::vector<std::size_t> packed_rows = {};  // of each panel
   AlignedVector<std::int8_t> digits = {};
   AlignedVector<float> quanta = {};  // of each column
 };
@@ -59,7 +64,7 @@ struct Part {
 void byte_products(TensorView<const std::uint8_t> bytes, const Part& part, ConstTensorView w,
                    TensorView<float> products);
 /// Rows [first, first + dw.rows()) of the gradient of w: dw = scale · bytes[:, first...]ᵀ dy, for
-/// dy (rows, units) packed and dw (count, units).
+/// dy (rows, units), all of whose panels are packed, and dw (count, units).
 void byte_gemm_transposed(TensorView<const std::uint8_t> bytes, float scale, const Packed& dy,
                           std::size_t first, TensorView<float> dw);
 /// Takes what the calling thread needs for products of parts as large and up to so many rows, which

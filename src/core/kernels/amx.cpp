@@ -16,6 +16,7 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -53,20 +54,24 @@ bool available() {
   return is_there && HWY_DYNAMIC_DISPATCH(IsWideEnough)();
 }
 
-Packed::Packed(std::size_t most_rows, std::size_t of_columns)
-    : rows(most_rows),
+Packed::Packed(std::size_t rows, std::size_t of_columns)
+    : most_rows(rows),
       columns(of_columns),
+      packed_rows((columns + kPanel - 1) / kPanel),
       digits(unit::packed_size(rows, columns)),
       quanta(columns) {}
 
 void pack(ConstTensorView x, std::size_t panel, Packed& to) {
   check_available("amx::pack");
   check_matrix("amx::pack", x.shape());
-  check_sizes("amx::pack", to.columns, {x.shape()[1]});
-  if (x.rows() > to.rows || panel * kPanel >= to.columns)
-    throw InvalidArgument(fmt::format(
-        "amx::pack: expected at most {} rows and one of {} panels, got {} and number {}", to.rows,
-        (to.columns + kPanel - 1) / kPanel, x.rows(), panel));
+  if (x.rows() > to.most_rows || x.shape()[1] != to.columns)
+    throw ShapeError(
+        fmt::format("amx::pack: expected a gradient of at most {} rows and {} columns, "
+                    "got {} and {}",
+                    to.most_rows, to.columns, x.rows(), x.shape()[1]));
+  if (panel >= to.packed_rows.size())
+    throw InvalidArgument(fmt::format("amx::pack: expected a panel of the first {}, got number {}",
+                                      to.packed_rows.size(), panel));
   unit::pack(x, panel, to);
 }
 
@@ -94,12 +99,14 @@ void byte_gemm_transposed(TensorView<const std::uint8_t> bytes, float scale, con
   check_available("amx::byte_gemm_transposed");
   check_matrix("amx::byte_gemm_transposed", bytes.shape());
   check_matrix("amx::byte_gemm_transposed", dw.shape());
-  check_sizes("amx::byte_gemm_transposed gradient", dw.shape()[1], {dy.columns});
   check_terms("amx::byte_gemm_transposed", bytes.rows());
-  if (bytes.rows() > dy.rows)
-    throw ShapeError(fmt::format(
-        "amx::byte_gemm_transposed: expected a gradient of {} rows, got one packed for {}",
-        bytes.rows(), dy.rows));
+  const bool is_packed =
+      std::ranges::all_of(dy.packed_rows, [&](std::size_t rows) { return rows == bytes.rows(); });
+  if (dy.columns != dw.shape()[1] || !is_packed)
+    throw ShapeError(
+        fmt::format("amx::byte_gemm_transposed: expected a gradient packed of {} rows and {} "
+                    "columns, got one of {} columns whose panels have {} rows",
+                    bytes.rows(), dw.shape()[1], dy.columns, fmt::join(dy.packed_rows, ", ")));
   if (first > bytes.shape()[1] || dw.rows() > bytes.shape()[1] - first)
     detail::throw_row_range({bytes.shape()[1], dw.shape()[1]}, first, dw.rows());
   unit::byte_gemm_transposed(bytes, scale, dy, first, dw);

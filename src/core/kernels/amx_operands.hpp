@@ -66,14 +66,14 @@ GRADATIM_AMX inline __m512 load_row(const Panel& x, std::size_t i, __mmask16 ins
   return i < x.rows ? _mm512_maskz_loadu_ps(inside, x.values + i * x.stride) : _mm512_setzero_ps();
 }
 
-// The quantum by the bits of the largest magnitude: the power of two by which that has as many bits
-// as the digits but one, and can be balanced, that is up to 0x7F7F7F; or 2^-126 where that is more;
+// The quantum by the bits of the largest magnitude: the power of two by which that has one bit less
+// than its digits, or two less where the upper digit would be 128; or 2^-126 where that is more;
 // NaN where the magnitude is not finite.
 template <std::size_t kDigits>
 GRADATIM_AMX inline __m512i quantum_by(__m512i largest) {
   constexpr int kMantissa = 23;
   constexpr int kPlaces = 8 * kDigits - 2;        // below the first bit
-  constexpr int kBalanced = 0x7FFFFF - 0x7EFEFE;  // from the last mantissa that can be
+  constexpr int kBalanced = 0x7FFFFF - 0x7EFEFE;  // from the last mantissa whose digits fit
   const __m512i exponent =
       _mm512_srli_epi32(_mm512_add_epi32(largest, _mm512_set1_epi32(kBalanced)), kMantissa);
   const __m512i quantum = _mm512_max_epi32(_mm512_sub_epi32(exponent, _mm512_set1_epi32(kPlaces)),
@@ -83,11 +83,10 @@ GRADATIM_AMX inline __m512i quantum_by(__m512i largest) {
                                 quantum, kMantissa);
 }
 
-// Of the columns from `first_column` on.
-template <std::size_t kDigits>
+// Of the columns from `first_column` on, so many vectors of a row at a time.
+template <std::size_t kDigits, std::size_t kVectors>
 GRADATIM_AMX inline void find_quanta(ConstTensorView x, std::size_t first_column,
                                      std::span<float> quanta) {
-  constexpr std::size_t kVectors = 4;  // of a row, at a time
   const __m512i magnitude = _mm512_set1_epi32(0x7FFFFFFF);
   for (std::size_t j = 0; j < quanta.size(); j += kVectors * kSide) {
     __mmask16 inside[kVectors];
@@ -144,7 +143,7 @@ class PanelPacker {
   PanelPacker(const Panel& x, const float* quanta, std::int8_t* digits, std::size_t steps)
       : x_(x),
         digits_(digits),
-        quads_(steps_over(x.rows) * kQuads),
+        quads_(rounded_up(x.rows, kQuad) / kQuad),  // the rows behind them meet zeros
         quads_a_step_(rounded_up(quads_, steps) / steps) {
     for (std::size_t j = 0; j < x.columns; ++j) by_quantum_[j] = 1 / quanta[j];
   }

@@ -48,10 +48,10 @@ struct alignas(kAlignment) Sums {
 };
 
 // sums[0, a.rows)[column, column + 16 or 32) = a b, where rows of b lie b_stride bytes apart; at
-// each step some of another operand is packed. Names of tiles must be digits.
-template <bool kTwoRows, bool kTwoColumns>
+// each step `beside` has its turn. Names of tiles must be digits.
+template <bool kTwoRows, bool kTwoColumns, class Beside>
 GRADATIM_AMX void multiply(const LeftOperand& a, const std::int8_t* b, std::size_t b_stride,
-                           std::size_t column, Sums& sums, PanelPacker<kWeightDigits>& next) {
+                           std::size_t column, Sums& sums, Beside& beside) {
   const auto right_stride = static_cast<long>(b_stride);
   std::atomic_signal_fence(std::memory_order_seq_cst);  // as above
   _tile_zero(0);
@@ -69,7 +69,7 @@ GRADATIM_AMX void multiply(const LeftOperand& a, const std::int8_t* b, std::size
     if constexpr (kTwoColumns) _tile_loadd(7, right + kDepth, right_stride);
     if constexpr (kTwoColumns) _tile_dpbusd(1, 4, 7);
     if constexpr (kTwoRows && kTwoColumns) _tile_dpbusd(3, 5, 7);
-    next.advance();
+    beside.advance();
   }
   constexpr long kSumsStride = kMostSums * sizeof(std::int32_t);
   std::int32_t* const upper = sums.of_row[0] + column;
@@ -79,6 +79,11 @@ GRADATIM_AMX void multiply(const LeftOperand& a, const std::int8_t* b, std::size
   if constexpr (kTwoRows) _tile_stored(2, lower, kSumsStride);
   if constexpr (kTwoRows && kTwoColumns) _tile_stored(3, lower + kSide, kSumsStride);
 }
+
+// For nothing beside the unit.
+struct Idle {
+  void advance() const {}
+};
 
 // The tiles of the calling thread, until the end of the scope. To set their rows takes as long as
 // twenty of the unit's instructions: only where they change.
@@ -90,18 +95,19 @@ class Tiles {
   GRADATIM_AMX ~Tiles() { _tile_release(); }
 
   // sums = a · the digits of a panel, so many sums a row.
+  template <class Beside>
   void multiply_panel(const LeftOperand& a, const std::int8_t* digits, std::size_t count,
-                      Sums& sums, PanelPacker<kWeightDigits>& next) {
+                      Sums& sums, Beside& beside) {
     if (a.rows != rows_) set_tile_rows(a.rows);
     rows_ = a.rows;
     for (std::size_t j = 0; j < count; j += 2 * kSide) {
       const bool two_columns = count - j > kSide;
       if (a.rows > kSide)
-        two_columns ? multiply<true, true>(a, digits, kQuad * count, j, sums, next)
-                    : multiply<true, false>(a, digits, kQuad * count, j, sums, next);
+        two_columns ? multiply<true, true>(a, digits, kQuad * count, j, sums, beside)
+                    : multiply<true, false>(a, digits, kQuad * count, j, sums, beside);
       else
-        two_columns ? multiply<false, true>(a, digits, kQuad * count, j, sums, next)
-                    : multiply<false, false>(a, digits, kQuad * count, j, sums, next);
+        two_columns ? multiply<false, true>(a, digits, kQuad * count, j, sums, beside)
+                    : multiply<false, false>(a, digits, kQuad * count, j, sums, beside);
     }
   }
 
@@ -141,8 +147,8 @@ template <std::size_t kDigits>
 GRADATIM_AMX void write_sums(const Sums& sums, const Destination& d) {
   constexpr float kPlace = 256;  // of a digit, by the next lower one's
   const __mmask16 inside = first_lanes(d.columns);
-  const __m512 factors =
-      _mm512_mul_ps(_mm512_set1_ps(d.scale), _mm512_maskz_loadu_ps(inside, d.quanta));
+  const __m512 scale = _mm512_set1_ps(d.scale);
+  const __m512 quanta = _mm512_maskz_loadu_ps(inside, d.quanta);
   for (std::size_t r = 0; r < d.rows; ++r) {
     const std::int32_t* digit = sums.of_row[r];
     // The smallest first: only the last sum rounds by the last place of the whole.
@@ -154,7 +160,8 @@ GRADATIM_AMX void write_sums(const Sums& sums, const Destination& d) {
       sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_loadu_si512(digit)), _mm512_set1_ps(place),
                             sum);
     }
-    _mm512_mask_storeu_ps(d.to + r * d.stride, inside, _mm512_mul_ps(sum, factors));
+    _mm512_mask_storeu_ps(d.to + r * d.stride, inside,
+                          _mm512_mul_ps(_mm512_mul_ps(sum, scale), quanta));
   }
 }
 
@@ -188,7 +195,7 @@ class WeightPanels {
         steps_(std::max<std::size_t>(1, steps)),
         quanta_(scratch<Use::quanta>(last_column_ - std::min(last_column_, first_column_))),
         digits_(right_operands(2, w_.rows())) {
-    find_quanta<kWeightDigits>(w_, first_column_, quanta_);
+    find_quanta<kWeightDigits, 4>(w_, first_column_, quanta_);
     next_ = packer_of(0);
   }
 
@@ -209,12 +216,15 @@ class WeightPanels {
   }
 
  private:
+  static constexpr std::size_t kPasses =  // of the blocks' steps, by a panel
+      rounded_up(sums_over(kPanel, kWeightDigits), 2 * kSide) / (2 * kSide);
+
   PanelPacker<kWeightDigits> packer_of(std::size_t panel) const {
     if (panel == count()) return {};
     return {{w_.data() + column(panel), w_.shape()[1], w_.rows(), columns(panel)},
             quanta(panel),
             digits(panel),
-            steps_};
+            steps_ * kPasses};
   }
 
   ConstTensorView w_;
@@ -252,9 +262,11 @@ void pack(ConstTensorView x, std::size_t panel, Packed& to) {
   const std::size_t column = panel * kPanel;
   const std::size_t columns = std::min(kPanel, to.columns - column);
   const auto quanta = std::span(to.quanta).subspan(column, columns);
-  find_quanta<kGradientDigits>(x, column, quanta);
+  find_quanta<kGradientDigits, 1>(x, column, quanta);
+  to.packed_rows[panel] = x.rows();
   PanelPacker<kGradientDigits>({x.data() + column, to.columns, x.rows(), columns}, quanta.data(),
-                               to.digits.data() + panel * panel_size(to.rows, kGradientDigits), 1)
+                               to.digits.data() + panel * panel_size(to.most_rows, kGradientDigits),
+                               1)
       .finish();
 }
 
@@ -270,6 +282,7 @@ void byte_products(TensorView<const std::uint8_t> bytes, const Part& part, Const
               blocks[i]);
     steps += blocks[i].count;
   }
+  if (blocks.empty()) return;
   WeightPanels panels(w, part, steps);
   Writer<kWeightDigits> writer;
   Tiles tiles;
@@ -294,7 +307,7 @@ void byte_gemm_transposed(TensorView<const std::uint8_t> bytes, float scale, con
   const std::size_t units = dw.shape()[1];
   Writer<kGradientDigits> writer;
   Tiles tiles;
-  PanelPacker<kWeightDigits> nothing;
+  const Idle idle;
   std::size_t rows = 0;
   for (std::size_t group = 0; group < dw.rows(); group += rows) {
     const std::size_t left = dw.rows() - group;
@@ -304,11 +317,12 @@ void byte_gemm_transposed(TensorView<const std::uint8_t> bytes, float scale, con
       take_columns(bytes, first + group + i * kBlock,
                    first + group + std::min(rows, (i + 1) * kBlock), blocks[i]);
     const std::int8_t* digits = dy.digits.data();
-    for (std::size_t j = 0; j < units; j += kPanel, digits += panel_size(dy.rows, kGradientDigits))
+    for (std::size_t j = 0; j < units;
+         j += kPanel, digits += panel_size(dy.most_rows, kGradientDigits))
       for (std::size_t i = 0; i < blocks.size(); ++i) {
         const std::size_t columns = std::min(kPanel, units - j);
         tiles.multiply_panel(blocks[i], digits, sums_over(columns, kGradientDigits), writer.sums(),
-                             nothing);
+                             idle);
         writer.write({.rows = blocks[i].rows,
                       .columns = columns,
                       .scale = scale,
