@@ -167,6 +167,7 @@ GRADATIM_AMX void write_sums(const Sums& sums, const Destination& d) {
 
 // Writes the sums of each block while the unit is at the next one.
 template <std::size_t kDigits>
+// NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): sums are written before they are read
 class Writer {
  public:
   // For the next block's, which `write` says the place of.
