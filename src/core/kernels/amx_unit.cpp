@@ -165,26 +165,6 @@ GRADATIM_AMX void write_sums(const Sums& sums, const Destination& d) {
   }
 }
 
-// Writes the sums of each block while the unit is at the next one.
-template <std::size_t kDigits>
-// NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): sums are written before they are read
-class Writer {
- public:
-  // For the next block's, which `write` says the place of.
-  Sums& sums() { return sums_[turn_]; }
-  void write(const Destination& destination) {
-    finish();
-    destination_ = destination;
-    turn_ = 1 - turn_;
-  }
-  void finish() { write_sums<kDigits>(sums_[1 - turn_], destination_); }
-
- private:
-  Sums sums_[2];
-  std::size_t turn_ = 0;
-  Destination destination_{};  // of the block before
-};
-
 // The panels of a part of w, one after the other; each is packed while the one before is
 // multiplied, in so many steps.
 class WeightPanels {
@@ -217,15 +197,12 @@ class WeightPanels {
   }
 
  private:
-  static constexpr std::size_t kPasses =  // of the blocks' steps, by a panel
-      rounded_up(sums_over(kPanel, kWeightDigits), 2 * kSide) / (2 * kSide);
-
   PanelPacker<kWeightDigits> packer_of(std::size_t panel) const {
     if (panel == count()) return {};
     return {{w_.data() + column(panel), w_.shape()[1], w_.rows(), columns(panel)},
             quanta(panel),
             digits(panel),
-            steps_ * kPasses};
+            steps_};
   }
 
   ConstTensorView w_;
@@ -285,28 +262,28 @@ void byte_products(TensorView<const std::uint8_t> bytes, const Part& part, Const
   }
   if (blocks.empty()) return;
   WeightPanels panels(w, part, steps);
-  Writer<kWeightDigits> writer;
+  Sums sums;
   Tiles tiles;
   for (std::size_t panel = 0; panel < panels.count(); ++panel) {
     PanelPacker<kWeightDigits>& next = panels.turn_to(panel);
     const std::size_t columns = panels.columns(panel);
     for (std::size_t i = 0; i < blocks.size(); ++i) {
-      tiles.multiply_panel(blocks[i], panels.digits(panel), sums_over(columns, kWeightDigits),
-                           writer.sums(), next);
-      writer.write({.rows = blocks[i].rows,
-                    .columns = columns,
-                    .quanta = panels.quanta(panel),
-                    .to = products.data() + i * kBlock * stride + panels.column(panel),
-                    .stride = stride});
+      tiles.multiply_panel(blocks[i], panels.digits(panel), sums_over(columns, kWeightDigits), sums,
+                           next);
+      write_sums<kWeightDigits>(sums,
+                                {.rows = blocks[i].rows,
+                                 .columns = columns,
+                                 .quanta = panels.quanta(panel),
+                                 .to = products.data() + i * kBlock * stride + panels.column(panel),
+                                 .stride = stride});
     }
   }
-  writer.finish();
 }
 
 void byte_gemm_transposed(TensorView<const std::uint8_t> bytes, float scale, const Packed& dy,
                           std::size_t first, TensorView<float> dw) {
   const std::size_t units = dw.shape()[1];
-  Writer<kGradientDigits> writer;
+  Sums sums;
   Tiles tiles;
   const Idle idle;
   std::size_t rows = 0;
@@ -322,17 +299,15 @@ void byte_gemm_transposed(TensorView<const std::uint8_t> bytes, float scale, con
          j += kPanel, digits += panel_size(dy.most_rows, kGradientDigits))
       for (std::size_t i = 0; i < blocks.size(); ++i) {
         const std::size_t columns = std::min(kPanel, units - j);
-        tiles.multiply_panel(blocks[i], digits, sums_over(columns, kGradientDigits), writer.sums(),
-                             idle);
-        writer.write({.rows = blocks[i].rows,
-                      .columns = columns,
-                      .scale = scale,
-                      .quanta = dy.quanta.data() + j,
-                      .to = dw.data() + (group + i * kBlock) * units + j,
-                      .stride = units});
+        tiles.multiply_panel(blocks[i], digits, sums_over(columns, kGradientDigits), sums, idle);
+        write_sums<kGradientDigits>(sums, {.rows = blocks[i].rows,
+                                           .columns = columns,
+                                           .scale = scale,
+                                           .quanta = dy.quanta.data() + j,
+                                           .to = dw.data() + (group + i * kBlock) * units + j,
+                                           .stride = units});
       }
   }
-  writer.finish();
 }
 
 void reserve(const Part& part, std::size_t rows) {
