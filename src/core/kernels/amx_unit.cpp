@@ -262,7 +262,7 @@ void byte_products(TensorView<const std::uint8_t> bytes, const Part& part, Const
   }
   if (blocks.empty()) return;
   WeightPanels panels(w, part, steps);
-  Sums sums;
+  Sums sums;  // NOLINT(cppcoreguidelines-pro-type-member-init): written before it is read
   Tiles tiles;
   for (std::size_t panel = 0; panel < panels.count(); ++panel) {
     PanelPacker<kWeightDigits>& next = panels.turn_to(panel);
@@ -283,7 +283,7 @@ void byte_products(TensorView<const std::uint8_t> bytes, const Part& part, Const
 void byte_gemm_transposed(TensorView<const std::uint8_t> bytes, float scale, const Packed& dy,
                           std::size_t first, TensorView<float> dw) {
   const std::size_t units = dw.shape()[1];
-  Sums sums;
+  Sums sums;  // NOLINT(cppcoreguidelines-pro-type-member-init): written before it is read
   Tiles tiles;
   const Idle idle;
   std::size_t rows = 0;
