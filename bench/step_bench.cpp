@@ -40,7 +40,7 @@ void add_matrix_unit(const std::vector<gd::ByteTensor>& batches, const gd::Tenso
   gd::Tensor dw({inputs, units});
   amx::Packed packed_dy(rows, units);
   times["amx_pack"] = microseconds([&](std::size_t) {
-    for (std::size_t panel = 0; panel * amx::kPanel < units; ++panel)
+    for (std::size_t panel = 0; panel < packed_dy.packed_rows.size(); ++panel)
       amx::pack(dy, panel, packed_dy);
   });
   times["amx_byte_products"] = microseconds([&](std::size_t i) {

@@ -120,8 +120,8 @@ void ByteLayer::pack_gradient_rows(const RowRange& range, ConstTensorView dy) {
 // The unit's quanta hang on all rows.
 void ByteLayer::pack_gradient(ConstTensorView dy, TaskPool& pool) {
   if (way_ != Way::matrix_unit) return;
-  const std::size_t panels = (dense_.units() + amx::kPanel - 1) / amx::kPanel;
-  pool.parallel_for(panels, [&](std::size_t panel) { amx::pack(dy, panel, unit_gradient_); });
+  pool.parallel_for(unit_gradient_.packed_rows.size(),
+                    [&](std::size_t panel) { amx::pack(dy, panel, unit_gradient_); });
 }
 
 void ByteLayer::parameter_gradient(std::size_t task, ConstTensorView dy,

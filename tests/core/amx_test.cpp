@@ -68,7 +68,7 @@ ByteTensor some_bytes(std::size_t rows, std::size_t inputs, double density) {
 
 amx::Packed packed(const Tensor& x) {
   amx::Packed to(x.shape()[0], x.shape()[1]);
-  for (std::size_t panel = 0; panel * amx::kPanel < to.columns; ++panel) amx::pack(x, panel, to);
+  for (std::size_t panel = 0; panel < to.packed_rows.size(); ++panel) amx::pack(x, panel, to);
   return to;
 }
 
@@ -145,7 +145,7 @@ TEST_F(Amx, GradientsHaveTheBitsOfIntegers) {
           expect_bits_of_gradients({rows, inputs, units}, density);
 }
 
-// More columns than two panels have, more blocks of rows than a step has pairs, more groups of
+// More columns than two panels have, more blocks of rows than a panel has quads, more groups of
 // inputs than two.
 TEST_F(Amx, ManyBlocksHaveTheBitsOfIntegers) {
   expect_bits_of_products({49, 130, 150}, 0, 0.5);
@@ -160,6 +160,23 @@ TEST_F(Amx, SmallFloatsHaveTheBitsOfIntegers) {
     expect_bits_of_products({33, 70, 20}, 0, 0.5, exponent);
     expect_bits_of_gradients({70, 33, 20}, 0.5, exponent);
   }
+}
+
+// What the bounds of the header are of: sum_k a(k) w(k) for k below `count`.
+struct Exactly {
+  double sum = 0;
+  double sum_of_bytes = 0;
+  double largest = 0;  // of w
+};
+template <class A, class W>
+Exactly exactly(std::size_t count, A a, W w) {
+  Exactly of;
+  for (std::size_t k = 0; k < count; ++k) {
+    of.sum += double{w(k)} * a(k);
+    of.sum_of_bytes += a(k);
+    of.largest = std::max<double>(of.largest, std::abs(w(k)));
+  }
+  return of;
 }
 
 // The bound of the header, over columns of all magnitudes, of one sign and of both, and one term to
@@ -177,23 +194,17 @@ TEST_F(Amx, ErrorsAreWithinTheirBound) {
           w.values()[i] = of_one_sign ? std::abs(value) : value;
         }
         const Tensor y = products_of(bytes, {0, inputs, 0, 32}, w);
-        for (std::size_t j = 0; j < kUnits; ++j) {
-          double largest = 0;
-          for (std::size_t k = 0; k < inputs; ++k)
-            largest = std::max<double>(largest, std::abs(w.view()(k, j)));
-          for (std::size_t r = 0; r < kRows; ++r) {
-            double exact = 0;
-            double sum_of_bytes = 0;
-            for (std::size_t k = 0; k < inputs; ++k) {
-              exact += double{w.view()(k, j)} * bytes.view()(r, k);
-              sum_of_bytes += bytes.view()(r, k);
-            }
-            if (std::abs(exact) > std::numeric_limits<float>::max()) continue;
-            ASSERT_NEAR(y.view()(r, j), exact,
-                        0x1p-23 * std::abs(exact) + (0x1p-22 * largest + 0x1p-126) * sum_of_bytes)
+        for (std::size_t r = 0; r < kRows; ++r)
+          for (std::size_t j = 0; j < kUnits; ++j) {
+            const Exactly exact = exactly(
+                inputs, [&](std::size_t k) { return bytes.view()(r, k); },
+                [&](std::size_t k) { return w.view()(k, j); });
+            if (std::abs(exact.sum) > std::numeric_limits<float>::max()) continue;
+            ASSERT_NEAR(y.view()(r, j), exact.sum,
+                        0x1p-23 * std::abs(exact.sum) +
+                            (0x1p-22 * exact.largest + 0x1p-126) * exact.sum_of_bytes)
                 << inputs << " inputs about 2^" << exponent;
           }
-        }
       }
 }
 
@@ -208,24 +219,18 @@ TEST_F(Amx, ErrorsOfGradientsAreWithinTheirBound) {
         const Tensor dy = mixed_tensor({rows, kUnits}, 3, exponent);
         Tensor dw({kInputs, kUnits});
         amx::byte_gemm_transposed(bytes.view(), scale, packed(dy), 0, dw);
-        for (std::size_t j = 0; j < kUnits; ++j) {
-          double largest = 0;
-          for (std::size_t k = 0; k < rows; ++k)
-            largest = std::max<double>(largest, std::abs(dy.view()(k, j)));
-          for (std::size_t i = 0; i < kInputs; ++i) {
-            double exact = 0;
-            double sum_of_bytes = 0;
-            for (std::size_t k = 0; k < rows; ++k) {
-              exact += scale * double{dy.view()(k, j)} * bytes.view()(k, i);
-              sum_of_bytes += bytes.view()(k, i);
-            }
-            const double share = sum_of_bytes > 0x1p17 ? 0x1p-23 : 0x1p-29;
-            ASSERT_NEAR(dw.view()(i, j), exact,
-                        0x1p-23 * std::abs(exact) +
-                            scale * (share * largest + 0x1p-126) * sum_of_bytes + 0x1p-149)
+        for (std::size_t i = 0; i < kInputs; ++i)
+          for (std::size_t j = 0; j < kUnits; ++j) {
+            const Exactly exact = exactly(
+                rows, [&](std::size_t k) { return bytes.view()(k, i); },
+                [&](std::size_t k) { return dy.view()(k, j); });
+            const double share = exact.sum_of_bytes > 0x1p17 ? 0x1p-23 : 0x1p-29;
+            ASSERT_NEAR(dw.view()(i, j), scale * exact.sum,
+                        0x1p-23 * std::abs(scale * exact.sum) +
+                            scale * (share * exact.largest + 0x1p-126) * exact.sum_of_bytes +
+                            0x1p-149)
                 << rows << " rows about 2^" << exponent << ", scale " << scale;
           }
-        }
       }
 }
 

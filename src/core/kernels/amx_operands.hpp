@@ -32,16 +32,15 @@ constexpr std::size_t kQuads = kDepth / kQuad;  // of a step
 constexpr std::size_t kBlock = 2 * kSide;       // rows of a block of sums
 constexpr std::size_t kTile = kSide * kDepth;   // bytes
 
-constexpr std::size_t rounded_up(std::size_t count, std::size_t multiple) {
-  return (count + multiple - 1) / multiple * multiple;
+// How many pieces of so much hold it.
+constexpr std::size_t pieces(std::size_t count, std::size_t size) {
+  return (count + size - 1) / size;
 }
-constexpr std::size_t steps_over(std::size_t rows) { return rounded_up(rows, kDepth) / kDepth; }
-constexpr std::size_t panels_over(std::size_t columns) {
-  return rounded_up(columns, kPanel) / kPanel;
-}
+constexpr std::size_t steps_over(std::size_t rows) { return pieces(rows, kDepth); }
+constexpr std::size_t panels_over(std::size_t columns) { return pieces(columns, kPanel); }
 // The sums of a row of a panel, and what pads them to whole tiles.
 constexpr std::size_t sums_over(std::size_t columns, std::size_t digits) {
-  return rounded_up(digits * columns, kSide);
+  return pieces(digits * columns, kSide) * kSide;
 }
 constexpr std::size_t panel_size(std::size_t rows, std::size_t digits) {
   return steps_over(rows) * kDepth * sums_over(kPanel, digits);
@@ -143,8 +142,8 @@ class PanelPacker {
   PanelPacker(const Panel& x, const float* quanta, std::int8_t* digits, std::size_t steps)
       : x_(x),
         digits_(digits),
-        quads_(rounded_up(x.rows, kQuad) / kQuad),  // the rows behind them meet zeros
-        quads_a_step_(rounded_up(quads_, steps) / steps) {
+        quads_(pieces(x.rows, kQuad)),  // the rows behind them meet zeros
+        quads_a_step_(pieces(quads_, steps)) {
     for (std::size_t j = 0; j < x.columns; ++j) by_quantum_[j] = 1 / quanta[j];
   }
 

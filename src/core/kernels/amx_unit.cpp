@@ -117,7 +117,7 @@ class Tiles {
 
 // Room for as many blocks of 32 rows.
 std::span<LeftOperand> left_operands(std::size_t rows, std::size_t depth) {
-  const std::size_t blocks = (rows + kBlock - 1) / kBlock;
+  const std::size_t blocks = pieces(rows, kBlock);
   const std::size_t steps = steps_over(depth);
   const auto operands = scratch<Use::blocks, LeftOperand>(blocks);
   const auto tiles = scratch<Use::tiles, std::uint8_t>(blocks * steps * 2 * kTile);
@@ -166,7 +166,7 @@ GRADATIM_AMX void write_sums(const Sums& sums, const Destination& d) {
 }
 
 // The panels of a part of w, one after the other; each is packed while the one before is
-// multiplied, in so many steps.
+// multiplied by blocks of so many steps, in the first of their two passes.
 class WeightPanels {
  public:
   WeightPanels(ConstTensorView w, const Part& part, std::size_t steps)
